@@ -1,0 +1,1 @@
+"""A wake-word listener to leave switched on."""

@@ -1,0 +1,1 @@
+"""Audio as samples: capture, ring buffer, files and resampling; knows no words."""

@@ -1,0 +1,1 @@
+"""The daemon: wiring, settings, health and the service manager."""
