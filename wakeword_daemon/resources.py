@@ -1,0 +1,64 @@
+"""Where models, units and the default config live: in the checkout or in the installed wheel."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from wakeword_daemon.errors import ModelError
+
+_PACKAGE = Path(__file__).resolve().parent
+_SUFFIX = ".safetensors"
+
+
+def root() -> Path:
+    """Return the folder that holds `config.yaml`, `models/` and `systemd/`."""
+    installed = _PACKAGE / "data"
+    return installed if installed.is_dir() else _PACKAGE.parent
+
+
+def default_config() -> Path:
+    """Return the config file that ships with the package: every setting with its default."""
+    return root() / "config.yaml"
+
+
+def units() -> Path:
+    """Return the folder of the systemd units."""
+    return root() / "systemd"
+
+
+def demo_recording() -> Path:
+    """Return the recording that a machine without a microphone listens to."""
+    return root() / "models" / "demo.flac"
+
+
+def shipped_models() -> dict[str, Path]:
+    """Return the wake words that ship with the package and their model files, by name."""
+    return {path.stem: path for path in sorted((root() / "models").glob(f"*{_SUFFIX}"))}
+
+
+def is_path(reference: str) -> bool:
+    """Tell a path to a model file from the name of a shipped word."""
+    return "/" in reference or reference.endswith(_SUFFIX)
+
+
+def find_model(reference: str) -> Path:
+    """Return the model file that `reference` means: a shipped word's name, or a path.
+
+    Raises ModelError, naming what there is, if there is no such file.
+    """
+    if is_path(reference):
+        path = Path(reference).expanduser()
+        if not path.is_file():
+            raise ModelError(f"there is no model file {path}")
+        return path
+    shipped = shipped_models()
+    if reference not in shipped:
+        close = difflib.get_close_matches(reference, shipped, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ModelError(
+            f"no model named {reference!r} ships with this version{hint}"
+            f" (shipped: {', '.join(shipped) or 'none'}; your own is given by the path to its"
+            f" {_SUFFIX} file)"
+        )
+    return shipped[reference]
