@@ -1,0 +1,75 @@
+"""The command `wakeword`: one module a command, of which only the one that is asked for is loaded.
+
+Each module has `configure(parser)`, which adds its arguments and examples, and `run(args)`, which
+returns the exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib import import_module
+
+from wakeword_daemon import __version__
+from wakeword_daemon.errors import WakewordError
+
+COMMANDS = {
+    "run": "listen, and tell every subscriber what was heard",
+    "listen": "print detections as a running daemon reports them",
+    "detect": "find wake words in recordings",
+    "scores": "print the probability of a wake word, 80 ms by 80 ms",
+    "devices": "list the microphones",
+    "words": "list the wake words and their thresholds",
+}
+
+_EXAMPLES = """examples:
+  wakeword run                      listen on the default microphone
+  wakeword listen --json            print one line per detection
+  wakeword detect evening.flac      find the words in a recording
+  wakeword COMMAND --help           more on one command
+"""
+
+_INTERRUPTED = 128 + 2
+_BROKEN_PIPE = 128 + 13
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line `arguments` (by default the process's own); return the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        args = _parse(arguments)
+        code: int = import_module(f"{__name__}.{args.command}").run(args)
+        sys.stdout.flush()
+    except WakewordError as error:
+        print(f"wakeword: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has left; let nothing more be written there at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    return code
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="wakeword",
+        description="Hears a spoken wake word, offline, and tells every program that asked.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"wakeword {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    wanted = next((word for word in arguments if not word.startswith("-")), None)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if name == wanted:
+            import_module(f"{__name__}.{name}").configure(command)
+    return parser.parse_args(arguments)

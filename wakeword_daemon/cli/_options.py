@@ -1,0 +1,70 @@
+"""Options that several commands share: the config file and the flags that override it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from wakeword_daemon.service import config
+from wakeword_daemon.service.config import Config, WordSection
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add `--config`."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="read this file instead of ~/.config/wakeword/config.yaml",
+    )
+
+
+def add_word(parser: argparse.ArgumentParser) -> None:
+    """Add `--word`."""
+    parser.add_argument(
+        "--word", metavar="NAME", help="hear only this word (configured or shipped)"
+    )
+
+
+def add_threshold(parser: argparse.ArgumentParser) -> None:
+    """Add `--threshold`."""
+    parser.add_argument(
+        "--threshold",
+        type=_threshold,
+        metavar="P",
+        help="report at this probability instead of the configured one",
+    )
+
+
+def add_socket(parser: argparse.ArgumentParser) -> None:
+    """Add `--socket`."""
+    parser.add_argument("--socket", metavar="PATH", help="the daemon's socket")
+
+
+def read_config(args: argparse.Namespace) -> Config:
+    """Read the config file and apply whichever of the flags the command has and was given.
+
+    Raises ConfigError.
+    """
+    given = {name: value for name, value in vars(args).items() if value is not None}
+    read = config.load(config.find(given.get("config")))
+    words = read.words
+    if "word" in given:
+        words = {given["word"]: words.get(given["word"], WordSection())}
+    if "threshold" in given:
+        words = {name: replace(word, threshold=given["threshold"]) for name, word in words.items()}
+    audio = replace(read.audio, device=given["device"]) if "device" in given else read.audio
+    socket = replace(read.socket, path=given["socket"]) if "socket" in given else read.socket
+    return replace(read, words=words, audio=audio, socket=socket)
+
+
+def _threshold(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and below 1")
+    return value

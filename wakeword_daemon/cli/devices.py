@@ -1,0 +1,40 @@
+"""`wakeword devices`: the microphones, as `audio.device` in config.yaml may name them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from wakeword_daemon.audio.devices import input_devices
+from wakeword_daemon.errors import AudioError
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("--json", action="store_true", help="one JSON object per line")
+    parser.epilog = "The default is marked with *. Exit code 1: there is no microphone."
+
+
+def run(args: argparse.Namespace) -> int:
+    """List the devices."""
+    devices = input_devices()
+    if not devices:
+        raise AudioError(
+            "this machine has no microphone (or this user may not use it: the group `audio`"
+            " or a running sound server gives access)"
+        )
+    for device in devices:
+        if args.json:
+            print(json.dumps(asdict(device)))
+        else:
+            mark = "*" if device.is_default else " "
+            channels = "1 channel" if device.channels == 1 else f"{device.channels} channels"
+            rate = f"{device.default_rate:.0f} Hz"
+            print(
+                f"{mark} {device.index:3}  {device.name}  ({device.host_api}, {channels}, {rate})"
+            )
+    return 0

@@ -1,0 +1,68 @@
+"""What the service manager is told: sd_notify(3) datagrams over NOTIFY_SOCKET."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_MICROSECONDS = 1_000_000
+
+
+class Notifier:
+    """Speaks to the service manager that started this process; silent where there is none.
+
+    A manager that has gone away or does not read is not worth a failure: sending never waits and
+    never raises.
+    """
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        address = environ.get("NOTIFY_SOCKET", "")
+        self._address = "\0" + address[1:] if address.startswith("@") else address
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self.watchdog_seconds = _watchdog_seconds(environ)
+
+    def ready(self, status: str) -> None:
+        """Tell that start-up, or a reload, is over."""
+        self._send("READY=1", f"STATUS={status}")
+
+    def status(self, status: str) -> None:
+        """Tell in one line how things are, as `systemctl status` shows it."""
+        self._send(f"STATUS={status}")
+
+    def watchdog(self) -> None:
+        """Tell that the daemon still does its work."""
+        self._send("WATCHDOG=1")
+
+    def reloading(self) -> None:
+        """Tell that the config is being read again; `ready` ends it."""
+        self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+    def stopping(self) -> None:
+        """Tell that the daemon is on its way out."""
+        self._send("STOPPING=1")
+
+    def close(self) -> None:
+        """Let the socket go."""
+        self._socket.close()
+
+    def _send(self, *lines: str) -> None:
+        if self._address:
+            with contextlib.suppress(OSError):
+                self._socket.sendto("\n".join(lines).encode(), self._address)
+
+
+def _watchdog_seconds(environ: Mapping[str, str]) -> float | None:
+    """Return how soon the manager expects the next WATCHDOG=1, or None if it expects none."""
+    microseconds = environ.get("WATCHDOG_USEC", "")
+    meant_for = environ.get("WATCHDOG_PID", "")
+    if not microseconds.isdigit() or int(microseconds) == 0:
+        return None
+    if meant_for and meant_for != str(os.getpid()):
+        return None
+    return int(microseconds) / _MICROSECONDS
