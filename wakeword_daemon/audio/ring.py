@@ -1,0 +1,213 @@
+"""The last seconds of audio, on the sample clock, for any number of readers.
+
+One thread writes, and never waits for a reader. A reader that falls behind loses the oldest
+samples, and a source that heard nothing for a while says so with `RingBuffer.skip`: either way
+the next block tells how many samples are missing before it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import pairwise
+from operator import itemgetter
+from typing import TYPE_CHECKING
+from weakref import WeakSet
+
+import numpy as np
+
+from wakeword_daemon import clock
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """A stretch of audio without a hole in it.
+
+    `start` is the index of its first sample, `pcm` its samples, int16[n], and `lost` the number
+    of samples missing right before `start`: overwritten before they were read, or never heard.
+    """
+
+    start: int
+    pcm: NDArray[np.int16]
+    lost: int
+
+
+class RingBuffer:
+    """Audio of the last `seconds` seconds: 16 kHz mono int16, written by one thread.
+
+    Only what was heard takes room. The samples lie one after the other under a running number,
+    and a list of gaps turns that number into the sample clock, so an hour without a device moves
+    the clock by an hour and pushes nothing out.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._pcm = np.zeros(clock.samples(seconds), np.int16)
+        self._heard = 0
+        # (running number, how far the clock is ahead of it from that sample on), in order; the
+        # first entry is the one that holds for the oldest sample.
+        self._offsets = [(0, 0)]
+        self._anchor = (0, time.time())
+        self._closed = False
+        self._readers: WeakSet[RingReader] = WeakSet()
+        lock = threading.Lock()
+        self._news = threading.Condition(lock)
+        self._room = threading.Condition(lock)
+
+    @property
+    def clock(self) -> int:
+        """The index one past the newest sample."""
+        return self._heard + self._offsets[-1][1]
+
+    @property
+    def heard(self) -> int:
+        """Samples written so far; the clock is ahead of it by what was skipped."""
+        return self._heard
+
+    def write(self, pcm: NDArray[np.int16], captured: float | None = None) -> None:
+        """Add samples, int16[n], the last of which was captured at the unix time `captured`.
+
+        Without it they were captured just now. Raises ValueError after `close`.
+        """
+        with self._news:
+            if self._closed:
+                raise ValueError("the ring buffer is closed")
+            kept = pcm[-len(self._pcm) :]
+            self._heard += len(pcm)
+            at = (self._heard - len(kept)) % len(self._pcm)
+            head = len(self._pcm) - at
+            self._pcm[at : at + len(kept)] = kept[:head]
+            self._pcm[: len(kept[head:])] = kept[head:]
+            while len(self._offsets) > 1 and self._offsets[1][0] <= self._oldest:
+                del self._offsets[0]
+            self._anchor = (self.clock, time.time() if captured is None else captured)
+            self._news.notify_all()
+
+    def skip(self, count: int) -> None:
+        """Move the clock on by `count` samples that nobody heard."""
+        if not count:
+            return
+        with self._news:
+            number, ahead = self._offsets[-1]
+            if number == self._heard:
+                self._offsets[-1] = (number, ahead + count)
+            else:
+                self._offsets.append((self._heard, ahead + count))
+            self._news.notify_all()
+
+    def close(self) -> None:
+        """Say that no more audio comes; readers get what is left, and then None."""
+        with self._news:
+            self._closed = True
+            self._news.notify_all()
+            self._room.notify_all()
+
+    def wall_time(self, sample: int) -> float:
+        """Return the unix time, in seconds, at which a sample was or will be captured.
+
+        It is reckoned from the newest write, so the drift between the sound card's clock and the
+        computer's never adds up.
+        """
+        newest, captured = self._anchor
+        return captured + clock.seconds(sample - newest)
+
+    def reader(self) -> RingReader:
+        """Return a reader of everything that is written from now on."""
+        with self._news:
+            reader = RingReader(self, self._heard, self.clock)
+            self._readers.add(reader)
+        return reader
+
+    def copy(self, start: int, stop: int) -> tuple[int, NDArray[np.int16]]:
+        """Return the samples from `start` up to `stop`, as far as the ring reaches back.
+
+        The first value is the index of the first sample returned, `start` or later; the second
+        is int16[n], n at most the ring's size, with zeros where there was a gap.
+        """
+        with self._news:
+            start = max(start, self.clock - len(self._pcm), 0)
+            pcm = np.zeros(max(min(stop, self.clock) - start, 0), np.int16)
+            for (number, ahead), (end, _) in pairwise([*self._offsets, (self._heard, 0)]):
+                first = max(number, start - ahead)
+                last = min(end, start + len(pcm) - ahead)
+                if first < last:
+                    at = first + ahead - start
+                    pcm[at : at + last - first] = self._held(first, last)
+        return start, pcm
+
+    def take(self, reader: RingReader, count: int, timeout: float | None) -> Block | None:
+        """Do the work of `RingReader.read`, which says what comes back."""
+
+        def ready() -> bool:
+            first = max(reader.number, self._oldest)
+            gap_follows = first < self._offsets[-1][0]
+            return self._closed or gap_follows or self._heard - first >= count
+
+        with self._news:
+            if not self._news.wait_for(ready, timeout):
+                raise TimeoutError(f"no audio for {timeout} s")
+            first = max(reader.number, self._oldest)
+            after = bisect_right(self._offsets, first, key=itemgetter(0))
+            ahead = self._offsets[after - 1][1]
+            end = self._offsets[after][0] if after < len(self._offsets) else self._heard
+            last = min(first + count, end)
+            if first == last:
+                return None
+            block = Block(first + ahead, self._held(first, last), first + ahead - reader.clock)
+            reader.lost += first - reader.number
+            reader.number, reader.clock = last, last + ahead
+            self._room.notify_all()
+        return block
+
+    def wait_for_room(self, count: int, timeout: float) -> bool:
+        """Wait until `count` more samples would overwrite nothing unread; False on time-out.
+
+        For a source that can wait, as a pipe can; without a reader there is always room.
+        """
+        with self._room:
+            return self._room.wait_for(
+                lambda: all(r.backlog + count <= len(self._pcm) for r in self._readers), timeout
+            )
+
+    @property
+    def _oldest(self) -> int:
+        return max(self._heard - len(self._pcm), 0)
+
+    def _held(self, first: int, last: int) -> NDArray[np.int16]:
+        """Return a copy of the samples with these running numbers."""
+        at = first % len(self._pcm)
+        head = self._pcm[at : at + last - first]
+        return np.concatenate((head, self._pcm[: last - first - len(head)]))
+
+
+class RingReader:
+    """One reader's place in a ring: made by `RingBuffer.reader`, used by one thread.
+
+    `number` is how many samples had been heard before the next one it will read, `clock` the
+    index that sample has if nothing is missing, and `lost` the samples that were overwritten
+    before it came to read them, in total.
+    """
+
+    def __init__(self, ring: RingBuffer, number: int, at: int) -> None:
+        self._ring = ring
+        self.number = number
+        self.clock = at
+        self.lost = 0
+
+    @property
+    def backlog(self) -> int:
+        """Samples written and not yet read."""
+        return self._ring.heard - self.number
+
+    def read(self, count: int, timeout: float | None = None) -> Block | None:
+        """Return the next `count` samples, or fewer where a gap or the end of the stream follows.
+
+        None once the ring is closed and everything has been read. Raises TimeoutError when the
+        samples have not come within `timeout` seconds; what did come waits for the next call.
+        `count` is at most the ring's size.
+        """
+        return self._ring.take(self, count, timeout)
