@@ -1,0 +1,86 @@
+"""The incremental log-mel front end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from wakeword_daemon.clock import SAMPLE_RATE
+from wakeword_daemon.engine.settings import FeatureSettings
+
+FULL_SCALE = 32_768.0
+MOST_FRAMES_AT_ONCE = 512
+"""Longer input is worked off in pieces, so that ten hours need no more memory than a second."""
+
+
+@dataclass
+class LogMelState:
+    """The samples that the next frame still needs, [streams, fewer than a window]."""
+
+    tail: npt.NDArray[np.int16]
+
+
+class LogMel:
+    """16 kHz samples to log-mel frames, any number of samples at a time.
+
+    Hann window, FFT, power, HTK mel filters, logarithm of the clamped mel power. Equal to
+    torchaudio's `MelSpectrogram(center=False)` followed by `clamp` and `log`. A frame is made as
+    soon as its last sample is there; no padding, so a live stream and a file give the same.
+    """
+
+    def __init__(self, settings: FeatureSettings | None = None) -> None:
+        self.settings = s = settings or FeatureSettings()
+        # The scale of the samples is folded into the window.
+        hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(s.window) / s.window)
+        self._window = (hann / FULL_SCALE).astype(np.float32)
+        # Power is the sum of the squared real and imaginary parts, which lie side by side: each
+        # filter row stands twice, and the sum is part of the matrix product.
+        self._filters = _mel_filters(s).repeat(2, axis=0)
+
+    def initial_state(self, streams: int = 1) -> LogMelState:
+        """Return the state of streams that have heard nothing."""
+        return LogMelState(np.empty((streams, 0), np.int16))
+
+    def advance(
+        self, state: LogMelState, pcm: npt.NDArray[np.int16]
+    ) -> npt.NDArray[np.float32]:
+        """Hear `pcm` [streams, samples] and return the frames it completes, [streams, F, mels]."""
+        s = self.settings
+        heard = np.concatenate([state.tail, pcm], axis=1)
+        streams, length = heard.shape
+        count = max(0, (length - s.window) // s.hop + 1)
+        state.tail = heard[:, count * s.hop :].copy()
+        frames = np.empty((streams, count, s.mels), np.float32)
+        stream, sample = heard.strides
+        for start in range(0, count, MOST_FRAMES_AT_ONCE):
+            stop = min(count, start + MOST_FRAMES_AT_ONCE)
+            windows = np.ndarray(  # sliding_window_view does the same twenty times slower
+                (streams, stop - start, s.window),
+                np.int16,
+                heard,
+                start * s.hop * sample,
+                (stream, s.hop * sample, sample),
+            )
+            frames[:, start:stop] = self._log_mel(windows)
+        return frames
+
+    def _log_mel(self, windows: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
+        parts = np.fft.rfft(windows * self._window).view(np.float32)
+        np.square(parts, out=parts)
+        mel = parts @ self._filters
+        np.maximum(mel, self.settings.floor, out=mel)
+        np.minimum(mel, self.settings.ceiling, out=mel)
+        return np.log(mel, out=mel)
+
+
+def _mel_filters(settings: FeatureSettings) -> npt.NDArray[np.float32]:
+    """Return triangular filters [window // 2 + 1, mels], equally spaced on the HTK mel scale."""
+    bins = np.linspace(0, SAMPLE_RATE / 2, settings.window // 2 + 1)
+    top = 2595 * np.log10(1 + SAMPLE_RATE / 2 / 700)
+    edges = 700 * (10 ** (np.linspace(0, top, settings.mels + 2) / 2595) - 1)
+    left, centre, right = edges[:-2], edges[1:-1], edges[2:]
+    rising = (bins[:, None] - left) / (centre - left)
+    falling = (right - bins[:, None]) / (right - centre)
+    return np.maximum(0, np.minimum(rising, falling)).astype(np.float32)

@@ -1,0 +1,85 @@
+"""What a network hears and how it is built, as plain numbers shared by engine, model file and training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wakeword_daemon.clock import SAMPLE_RATE
+from wakeword_daemon.errors import ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSettings:
+    """The log-mel front end: HTK mel filters on a power spectrum, no centre padding.
+
+    Attributes:
+        window: samples in one Hann window, also the FFT length.
+        hop: samples between the starts of two frames.
+        mels: triangular filters between 0 Hz and the Nyquist frequency.
+        floor, ceiling: mel power is clamped to this range before the logarithm.
+
+    """
+
+    window: int = 400
+    hop: int = 160
+    mels: int = 40
+    floor: float = 1e-9
+    ceiling: float = 1e9
+
+    def __post_init__(self) -> None:
+        """Refuse settings that no front end could run with."""
+        if not (0 < self.hop <= self.window and self.mels > 0 and 0 < self.floor < self.ceiling):
+            raise ModelError(f"the feature settings contradict each other: {self}")
+
+    @property
+    def frames_per_second(self) -> float:
+        """Mel frames a second."""
+        return SAMPLE_RATE / self.hop
+
+    def frame_end(self, frame: int) -> int:
+        """Return the index one past the last sample that mel frame `frame` (from 0) covers."""
+        return frame * self.hop + self.window
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """The shape of an attention CRNN (Shan et al. 2018, arXiv:1803.10916).
+
+    The defaults are the teacher of 70,443 parameters.
+
+    Attributes:
+        channels: output channels of the convolution.
+        kernel_mels, kernel_frames: its kernel along frequency and time.
+        stride_mels, stride_frames: its stride; one step of the network is `stride_frames` frames.
+        hidden: units of each GRU layer.
+        layers: GRU layers.
+        attention: inner size of the energy network Linear → tanh → Linear.
+        steps: T, the number of steps that the windowed attention looks back on.
+
+    """
+
+    channels: int = 8
+    kernel_mels: int = 5
+    kernel_frames: int = 20
+    stride_mels: int = 2
+    stride_frames: int = 8
+    hidden: int = 64
+    layers: int = 2
+    attention: int = 64
+    steps: int = 16
+
+    def __post_init__(self) -> None:
+        """Refuse shapes that cannot stream."""
+        numbers = [getattr(self, name) for name in self.__slots__]
+        if min(numbers) < 1 or self.stride_frames > self.kernel_frames:
+            raise ModelError(f"the architecture cannot stream: {self}")
+
+    def bands(self, features: FeatureSettings) -> int:
+        """Return how many positions the convolution takes along the mel axis."""
+        if features.mels < self.kernel_mels:
+            raise ModelError(f"a kernel of {self.kernel_mels} mels needs more than {features.mels}")
+        return (features.mels - self.kernel_mels) // self.stride_mels + 1
+
+    def frames_of_step(self, step: int) -> int:
+        """Return the count of mel frames heard when step `step` (from 0) completes."""
+        return self.kernel_frames + step * self.stride_frames

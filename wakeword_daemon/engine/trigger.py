@@ -1,0 +1,86 @@
+"""From probabilities to detections: one spoken word is one event."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from wakeword_daemon.clock import samples
+from wakeword_daemon.errors import ConfigError
+
+RELEASE = 0.5
+"""Share of the threshold below which the score must fall before the word can fire again."""
+
+
+@dataclass(frozen=True, slots=True)
+class WordSettings:
+    """How scores of one word become detections.
+
+    Attributes:
+        threshold: smoothed probability that fires, in (0, 1]; None for the model's own.
+        smoothing: steps of 80 ms over which probabilities are averaged, at least 1.
+        refractory: seconds of audio after a detection in which the word cannot fire again.
+
+    Raises:
+        ConfigError: a value is out of range.
+
+    """
+
+    threshold: float | None = None
+    smoothing: int = 1
+    refractory: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.threshold is not None and not 0 < self.threshold <= 1:
+            raise ConfigError(f"a threshold lies above 0 and up to 1, not at {self.threshold}")
+        if self.smoothing < 1:
+            raise ConfigError(f"smoothing takes at least 1 step, not {self.smoothing}")
+        if self.refractory < 0:
+            raise ConfigError(f"a refractory time cannot be negative: {self.refractory}")
+
+
+@dataclass
+class Trigger:
+    """Fires once when the smoothed score of a word crosses its threshold from below.
+
+    It fires again only when the score has fallen below half the threshold (hysteresis) and the
+    refractory time has passed on the sample clock.
+    """
+
+    threshold: float
+    smoothing: int = 1
+    refractory: float = 1.0
+    _recent: deque[float] = field(default_factory=deque, repr=False)
+    _released: bool = field(default=True, repr=False)
+    _ready_at: int = field(default=0, repr=False)
+
+    def step(self, probability: float, sample: int) -> float | None:
+        """Take one step's probability; `sample` is the end of the audio behind it.
+
+        Returns:
+            the smoothed score where it fires, else None.
+
+        """
+        score = self._smooth(probability)
+        if score < self.threshold * RELEASE:
+            self._released = True
+        elif score >= self.threshold and self._released and sample >= self._ready_at:
+            self._released = False
+            self._ready_at = sample + samples(self.refractory)
+            return score
+        return None
+
+    def reset(self) -> None:
+        """Forget the scores; the refractory time, a matter of the clock, goes on."""
+        self._recent.clear()
+        self._released = True
+
+    def _smooth(self, probability: float) -> float:
+        if self.smoothing == 1:
+            return probability
+        self._recent.append(probability)
+        if len(self._recent) > self.smoothing:
+            self._recent.popleft()
+        # Divided by the full length: the first steps of a stream cannot fire early.
+        return sum(self._recent) / self.smoothing

@@ -1,0 +1,198 @@
+"""Recordings to train on and to measure with, from a manifest or a Speech Commands folder."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from wakeword_daemon.errors import TrainingError
+from wakeword_daemon.storage import write_atomically
+
+Split = Literal["train", "val"]
+
+NOISE_FOLDER = "_background_noise_"
+COLUMNS = ("path", "word", "speaker", "split", "seconds", "source")
+VALIDATION_SHARE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One file of a corpus.
+
+    Attributes:
+        path: where it is.
+        word: what is said in it, "" for other speech and for noise.
+        speaker: who says it, unique within the corpus; "" where nobody knows or nobody speaks.
+        split: whether the network may learn from it.
+        source: the collection it comes from, as named on the model's card.
+        noise: True where nobody speaks.
+
+    """
+
+    path: Path
+    word: str
+    speaker: str
+    split: Split
+    source: str
+    noise: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """The recordings of one folder, and the names of their sources."""
+
+    root: Path
+    recordings: tuple[Recording, ...]
+
+    def of(self, split: Split) -> list[Recording]:
+        """Return the recordings of one split, in the corpus's order."""
+        return [r for r in self.recordings if r.split == split]
+
+    def words(self) -> Counter[str]:
+        """Return how many recordings there are of each word, other speech left out."""
+        return Counter(r.word for r in self.recordings if r.word)
+
+
+def read_corpus(folder: Path, *, split_file: Path | None = None, seed: int = 0) -> Corpus:
+    """Read the recordings of `folder`.
+
+    A folder with a `manifest.csv` is read by it (columns path, word, speaker, split, seconds,
+    source). Any other folder is taken as a Speech Commands folder: one folder a word, files
+    named SPEAKER_nohash_N.wav, `_background_noise_`; its split is the official one where
+    `validation_list.txt` lies in it, else a seeded 80/20 split of the speakers, written to
+    `split_file` and read from there the next time.
+
+    Raises:
+        TrainingError: the folder or the manifest cannot be trained on; the message says why.
+
+    """
+    if not folder.is_dir():
+        raise TrainingError(f"{folder} is not a folder; give one with recordings to train on")
+    manifest = folder / "manifest.csv"
+    if manifest.exists():
+        corpus = _read_manifest(folder, manifest)
+    else:
+        corpus = _read_speech_commands(folder, split_file, seed)
+    _refuse_shared_speakers(corpus)
+    return corpus
+
+
+def _read_manifest(folder: Path, manifest: Path) -> Corpus:
+    recordings: list[Recording] = []
+    missing: list[str] = []
+    seen: dict[str, dict[str, str]] = {}
+    with manifest.open(newline="", encoding="utf-8") as lines:
+        reader = csv.DictReader(lines)
+        absent = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
+        if absent:
+            raise TrainingError(f"{manifest} lacks the column {', '.join(absent)}")
+        for row in reader:
+            where = f"{manifest}, line {reader.line_num}"
+            split = row["split"]
+            if split not in ("train", "val"):
+                raise TrainingError(f"{where}: the split is {split!r}, not train or val")
+            if row["path"] in seen:
+                if row != seen[row["path"]]:
+                    raise TrainingError(f"{where}: {row['path']} was listed before, and otherwise")
+                continue
+            seen[row["path"]] = row
+            path = folder / row["path"]
+            if not path.is_file():
+                missing.append(row["path"])
+                continue
+            recordings.append(
+                Recording(
+                    path=path,
+                    word=row["word"],
+                    speaker=f"{row['source']}/{row['speaker']}" if row["speaker"] else "",
+                    split="train" if split == "train" else "val",
+                    source=row["source"],
+                    noise=Path(row["path"]).parts[0] == "noise",
+                )
+            )
+    if missing:
+        raise TrainingError(
+            f"{manifest} names {len(missing)} files that do not exist: {_some(missing)}"
+        )
+    if not recordings:
+        raise TrainingError(f"{manifest} lists no recordings")
+    return Corpus(folder, tuple(recordings))
+
+
+def _read_speech_commands(folder: Path, split_file: Path | None, seed: int) -> Corpus:
+    files = sorted(p for p in folder.glob("*/*.wav") if p.parent.name != NOISE_FOLDER)
+    if not files:
+        raise TrainingError(
+            f"{folder} holds neither a manifest.csv nor folders of .wav files named by word"
+        )
+    official = folder / "validation_list.txt"
+    if official.exists():
+        lists = [official, folder / "testing_list.txt"]
+        held_out = {
+            line for name in lists if name.exists() for line in name.read_text().split("\n")
+        }
+        validation = {p for p in files if p.relative_to(folder).as_posix() in held_out}
+    else:
+        speakers = _seeded_split(sorted({_speaker(p) for p in files}), split_file, seed)
+        validation = {p for p in files if _speaker(p) in speakers}
+    spoken = [
+        Recording(
+            path=p,
+            word=p.parent.name,
+            speaker=_speaker(p),
+            split="val" if p in validation else "train",
+            source=folder.name,
+            noise=False,
+        )
+        for p in files
+    ]
+    noise = [
+        Recording(path=p, word="", speaker="", split="train", source=folder.name, noise=True)
+        for p in sorted((folder / NOISE_FOLDER).glob("*.wav"))
+    ]
+    return Corpus(folder, tuple(spoken + noise))
+
+
+def _speaker(path: Path) -> str:
+    return path.name.split("_nohash_")[0]
+
+
+def _seeded_split(speakers: list[str], split_file: Path | None, seed: int) -> set[str]:
+    """Return the speakers held out for validation; the file, once written, decides."""
+    if split_file is not None and split_file.exists():
+        try:
+            held_out = set(json.loads(split_file.read_text())["validation_speakers"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise TrainingError(f"{split_file} is not a split file: {error}") from error
+        strangers = held_out - set(speakers)
+        if strangers:
+            raise TrainingError(
+                f"{split_file} was made for another folder: "
+                f"it names speakers who are not here: {_some(sorted(strangers))}"
+            )
+        return held_out
+    shuffled = random.Random(seed).sample(speakers, len(speakers))  # noqa: S311 - a split, not a secret
+    held_out = set(shuffled[: max(1, round(VALIDATION_SHARE * len(speakers)))])
+    if split_file is not None:
+        text = json.dumps({"seed": seed, "validation_speakers": sorted(held_out)}, indent=1)
+        write_atomically(split_file, text.encode())
+    return held_out
+
+
+def _refuse_shared_speakers(corpus: Corpus) -> None:
+    trained = {r.speaker for r in corpus.of("train") if r.speaker}
+    shared = sorted(trained & {r.speaker for r in corpus.of("val")})
+    if shared:
+        raise TrainingError(
+            f"{len(shared)} speakers are in both splits, so validation would measure memory: "
+            f"{_some(shared)}"
+        )
+
+
+def _some(names: list[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (", …" if len(names) > most else "")

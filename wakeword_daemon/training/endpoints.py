@@ -1,0 +1,53 @@
+"""Where in a recording the word begins and ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from wakeword_daemon.training.melpower import Frames
+
+BELOW_PEAK_DB = 34.0
+ABOVE_NOISE_DB = 9.0
+LONGEST_PAUSE = 22
+"""Frames (220 ms) of quiet that may lie inside a word or a phrase."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Mel frames [start, stop) in which somebody speaks."""
+
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+def speech_span(power: Frames) -> Span | None:
+    """Find the loudest stretch of speech in the mel power [frames, mels] of one spoken word.
+
+    A frame is speech where its level is within 34 dB of the loudest and 9 dB above the
+    recording's own noise (its tenth percentile); stretches less than 220 ms apart are one.
+
+    Returns:
+        None where nothing stands out: a silent recording, or one of noise alone.
+
+    """
+    if not len(power):
+        return None
+    emphasis = np.linspace(0.3, 3.0, power.shape[1], dtype=np.float32)  # fricatives are faint
+    smooth = np.convolve((power * emphasis).sum(axis=1), np.ones(3) / 3, mode="same")
+    level = 10 * np.log10(smooth + 1e-9)
+    peak = level.max()
+    threshold = max(peak - BELOW_PEAK_DB, min(np.percentile(level, 10) + ABOVE_NOISE_DB, peak - 12))
+    loud = np.flatnonzero(level > threshold)
+    if peak < -40 or peak - np.percentile(level, 10) < ABOVE_NOISE_DB:
+        return None
+    breaks = np.flatnonzero(np.diff(loud) > LONGEST_PAUSE)
+    starts = loud[np.concatenate([[0], breaks + 1])]
+    stops = loud[np.concatenate([breaks, [len(loud) - 1]])] + 1
+    weights = [smooth[a:b].sum() for a, b in zip(starts, stops, strict=True)]
+    best = int(np.argmax(weights))
+    return Span(int(starts[best]), int(stops[best]))

@@ -1,0 +1,145 @@
+"""Mel power spectra of recordings, computed once and kept, so that an epoch takes seconds.
+
+Augmentation works on mel *power*: noise and echoes add as power there, gain and filters
+multiply, tempo and vocal-tract length are interpolations, and the network's log-mel input is one
+clamp and one logarithm away.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torchaudio
+from tqdm import tqdm
+
+from wakeword_daemon.audio import files
+from wakeword_daemon.clock import SAMPLE_RATE
+from wakeword_daemon.engine.settings import FeatureSettings
+from wakeword_daemon.errors import AudioError, TrainingError
+
+logger = logging.getLogger(__name__)
+
+Frames = npt.NDArray[np.float32]
+"""Mel power, [frames, mels]."""
+
+MOST_SET_ASIDE = 0.05
+
+
+class MelPower:
+    """The reference front end: torchaudio's mel spectrogram, without centre padding."""
+
+    def __init__(self, features: FeatureSettings) -> None:
+        self.features = features
+        self._transform = torchaudio.transforms.MelSpectrogram(
+            sample_rate=SAMPLE_RATE,
+            n_fft=features.window,
+            hop_length=features.hop,
+            n_mels=features.mels,
+            power=2.0,
+            center=False,
+        )
+
+    def __call__(self, pcm: npt.NDArray[np.int16]) -> Frames:
+        """Return the mel power [frames, mels] of 16 kHz samples; shorter ones give no frame."""
+        if len(pcm) < self.features.window:
+            return np.empty((0, self.features.mels), np.float32)
+        wave = torch.from_numpy(pcm.astype(np.float32) / 32768)
+        power: Frames = self._transform(wave).T.contiguous().numpy()
+        return power
+
+
+def log_mel(power: torch.Tensor, features: FeatureSettings) -> torch.Tensor:
+    """Return the network's input: the logarithm of clamped mel power."""
+    return power.clamp(features.floor, features.ceiling).log()
+
+
+@dataclass(frozen=True)
+class Library:
+    """Mel power of many pieces of audio in one array.
+
+    Attributes:
+        power: all frames, [total frames, mels].
+        bounds: where each piece begins, and the end of the last; [pieces + 1].
+
+    """
+
+    power: Frames
+    bounds: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.bounds) - 1
+
+    def __getitem__(self, index: int) -> Frames:
+        return self.power[self.bounds[index] : self.bounds[index + 1]]
+
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Return the count of frames of each piece."""
+        return np.diff(self.bounds)
+
+    def levelled(self) -> Library:
+        """Return the pieces scaled so that the loud frames of each sum to 1 over the bands."""
+        power = self.power.copy()
+        for start, stop in itertools.pairwise(self.bounds):
+            if stop > start:
+                loud = np.quantile(power[start:stop].sum(axis=1), 0.9)
+                power[start:stop] /= max(loud, 1e-12)
+        return Library(power, self.bounds)
+
+    @classmethod
+    def of(cls, pieces: Sequence[Frames], mels: int) -> Library:
+        """Join pieces into a library."""
+        power = np.concatenate(pieces) if pieces else np.empty((0, mels), np.float32)
+        return cls(power, np.cumsum([0, *map(len, pieces)], dtype=np.int64))
+
+
+def load(
+    paths: Iterable[Path], features: FeatureSettings, cache: Path, *, title: str
+) -> tuple[Library, list[Path]]:
+    """Return the mel power of recordings, from `cache` where it was computed before.
+
+    Returns:
+        the library and the paths of its pieces. Recordings that cannot be read are set aside
+        and named in the log.
+
+    Raises:
+        TrainingError: more than one recording in twenty cannot be read.
+
+    """
+    wanted = list(paths)
+    key = hashlib.sha256(repr(features).encode())
+    for path in wanted:
+        status = path.stat()
+        key.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    cached = cache / f"{title}-{key.hexdigest()[:16]}.npz"
+    if cached.exists():
+        with np.load(cached) as arrays:
+            kept = [wanted[i] for i in arrays["kept"]]
+            return Library(arrays["power"], arrays["bounds"]), kept
+    front_end = MelPower(features)
+    pieces: list[Frames] = []
+    indices: list[int] = []
+    failed: list[str] = []
+    for index, path in enumerate(tqdm(wanted, desc=f"reading {title}", unit="file")):
+        try:
+            pieces.append(front_end(files.read(path)))
+            indices.append(index)
+        except AudioError as error:
+            failed.append(str(error))
+    for reason in failed:
+        logger.warning("set aside: %s", reason)
+    if len(failed) > MOST_SET_ASIDE * len(wanted):
+        raise TrainingError(f"{len(failed)} of {len(wanted)} recordings are unreadable: {failed[0]}")
+    library = Library.of(pieces, features.mels)
+    cache.mkdir(parents=True, exist_ok=True)
+    partial = cached.with_suffix(".partial.npz")
+    np.savez(partial, power=library.power, bounds=library.bounds, kept=np.array(indices, np.int64))
+    partial.replace(cached)
+    return library, [wanted[i] for i in indices]

@@ -1,0 +1,128 @@
+"""What a wake word is judged by: the clip metric and the stream metric."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from wakeword_daemon.clock import samples
+from wakeword_daemon.engine.trigger import RELEASE, Trigger
+
+Scores = npt.NDArray[np.float32]
+"""Probabilities of one stream, one a step."""
+
+TARGETS = (0.1, 0.25, 0.5, 1.0, 2.0)
+"""False accepts an hour at which the miss rate is told."""
+
+WORD_TAIL = 0.75
+"""Seconds after the end of a word in which a detection counts as its detection."""
+
+
+def clip_metric(scores: npt.ArrayLike, labels: npt.ArrayLike) -> float:
+    """Return the area under the curve of false rejects over false accepts, in [0, 1].
+
+    As in the source report, both are divided by the count of *all* clips, so the area scales
+    with the share of positives: compare ratios on one set, never values across sets. Clips of
+    equal score pass the threshold together, a straight line of the curve. O(n log n).
+
+    Args:
+        scores: the word's probability for every clip.
+        labels: whether the word is in the clip.
+
+    """
+    score = np.asarray(scores, np.float64)
+    positive = np.asarray(labels, bool)
+    order = np.argsort(-score, kind="stable")
+    score, positive = score[order], positive[order]
+    last_of_tie = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
+    accepted = np.concatenate([[0], np.cumsum(~positive)[last_of_tie]]) / len(score)
+    rejected = (positive.sum() - np.concatenate([[0], np.cumsum(positive)[last_of_tie]])) / len(score)
+    return float(np.trapezoid(rejected, accepted))
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """The scores of a stream in which the word is spoken once.
+
+    Attributes:
+        scores: one probability a step.
+        ends: the sample at which each step ends.
+        start, stop: the samples between which the word is spoken.
+        speaker: who speaks.
+
+    """
+
+    scores: Scores
+    ends: npt.NDArray[np.int64]
+    start: int
+    stop: int
+    speaker: str
+
+    def peak(self) -> float:
+        """Return the highest score while the word is spoken and just after."""
+        heard = (self.ends > self.start) & (self.ends <= self.stop + samples(WORD_TAIL))
+        return float(self.scores[heard].max(initial=0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """What a threshold costs: words missed, and false accepts an hour."""
+
+    threshold: float
+    miss_rate: float
+    false_accepts_per_hour: float
+
+
+def false_accepts(
+    streams: Sequence[Scores], ends: npt.NDArray[np.int64], threshold: float
+) -> int:
+    """Count the detections in streams without the word, by the rules of the running detector."""
+    count = 0
+    for scores in streams:
+        trigger = Trigger(threshold)
+        # Only steps near the threshold can fire; a step below the release between them re-arms.
+        interesting = np.flatnonzero(scores >= threshold * RELEASE)
+        previous = -1
+        for i in interesting:
+            if previous >= 0 and i > previous + 1:
+                trigger.step(0.0, int(ends[i - 1]))
+            count += trigger.step(float(scores[i]), int(ends[i])) is not None
+            previous = i
+    return count
+
+
+def operating_points(
+    takes: Sequence[Take],
+    streams: Sequence[Scores],
+    ends: npt.NDArray[np.int64],
+    hours: float,
+    targets: Sequence[float] = TARGETS,
+) -> list[OperatingPoint]:
+    """Return, for each target, the lowest threshold whose false accepts an hour stay within it.
+
+    Thresholds are sought among the scores that occur: those of the takes and of the loudest
+    false accepts.
+    """
+    peaks = np.array([take.peak() for take in takes])
+    highest = np.sort(np.concatenate([s for s in streams] or [np.zeros(1)]))[::-1]
+    # A threshold just above a score of other speech is where a false accept vanishes.
+    most = int(max(targets) * hours * 12) + 50
+    candidates = np.unique(np.nextafter(highest[:most], np.float32(2), dtype=np.float32))
+    points = []
+    for target in targets:
+        allowed = target * hours
+        low, high = 0, len(candidates) - 1  # the count falls, near enough, with the threshold
+        while low < high:
+            middle = (low + high) // 2
+            if false_accepts(streams, ends, float(candidates[middle])) <= allowed:
+                high = middle
+            else:
+                low = middle + 1
+        threshold = min(float(candidates[high]), 1.0)
+        count = false_accepts(streams, ends, threshold)
+        missed = float(np.mean(peaks < threshold)) if len(peaks) else float("nan")
+        points.append(OperatingPoint(threshold, missed, count / hours))
+    return points

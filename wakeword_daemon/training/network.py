@@ -1,0 +1,151 @@
+"""The attention CRNN in torch: the network that is trained, and its streaming form.
+
+`CRNN` holds the weights and runs whole recordings. `StreamingCRNN` wraps the same weights and
+advances by one mel frame; it is the specification that the numpy engine is tested against.
+
+Source: Shan et al., "Attention-based End-to-End Models for Small-Footprint Keyword Spotting",
+2018 (arXiv:1803.10916).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from wakeword_daemon.engine.settings import Architecture, FeatureSettings
+
+
+class CRNN(nn.Module):
+    """Strided convolution, GRU, attention over time, classifier.
+
+    Log-mel frames are shifted and scaled by the constants `mean` and `std` before the
+    convolution. Both are fixed numbers, not parameters: `training.export` folds them into the
+    convolution, so that the engine has no such step.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        architecture: Architecture | None = None,
+        features: FeatureSettings | None = None,
+        *,
+        mean: float = -5.0,
+        std: float = 5.0,
+    ) -> None:
+        super().__init__()
+        a = self.architecture = architecture or Architecture()
+        self.features = features or FeatureSettings()
+        self.conv = nn.Conv2d(
+            1, a.channels, (a.kernel_mels, a.kernel_frames), (a.stride_mels, a.stride_frames)
+        )
+        self.gru = nn.GRU(
+            a.channels * a.bands(self.features), a.hidden, a.layers, batch_first=True
+        )
+        self.energy = nn.Sequential(
+            nn.Linear(a.hidden, a.attention), nn.Tanh(), nn.Linear(a.attention, 1)
+        )
+        self.classifier = nn.Linear(a.hidden, 2)
+        self.register_buffer("mean", torch.tensor(mean))
+        self.register_buffer("std", torch.tensor(std))
+
+    def columns(self, mel: Tensor) -> Tensor:
+        """Convolve log-mel frames [B, F, mels] into GRU inputs [B, steps, channels * bands]."""
+        normal = (mel - self.mean) / self.std
+        maps: Tensor = self.conv(normal.transpose(1, 2).unsqueeze(1))  # [B, C, bands, steps]
+        return maps.permute(0, 3, 1, 2).flatten(2)
+
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Classify whole clips: [B, F, mels] → logits [B, 2], attention over every step."""
+        hidden, _ = self.gru(self.columns(mel))
+        weights = self.energy(hidden).squeeze(-1).softmax(-1)
+        logits: Tensor = self.classifier((weights.unsqueeze(1) @ hidden).squeeze(1))
+        return logits
+
+    def stream(self, mel: Tensor) -> Tensor:
+        """Classify every step of streams: [B, F, mels] → logits [B, steps, 2].
+
+        The GRU runs through from a zero state; attention at a step covers that step and the
+        `steps` - 1 before it, as far as the stream has come.
+        """
+        logits, _ = self.stream_from(mel, None)
+        return logits
+
+    def stream_from(self, mel: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Do as `stream`, from a GRU state [layers, B, hidden]; return the state it ends in too."""
+        hidden, state = self.gru(self.columns(mel), state)
+        energy = self.energy(hidden).squeeze(-1)
+        window = self.architecture.steps
+        past = nn.functional.pad(energy, (window - 1, 0), value=float("-inf"))
+        weights = past.unfold(1, window, 1).softmax(-1)  # [B, steps, T]
+        states = nn.functional.pad(hidden, (0, 0, window - 1, 0)).unfold(1, window, 1)
+        context = (states @ weights.unsqueeze(-1)).squeeze(-1)  # [B, steps, hidden]
+        return self.classifier(context), state
+
+
+@dataclass
+class StreamState:
+    """What changes while streams run; every tensor has a leading stream axis.
+
+    Attributes:
+        mel: the frames still needed by the convolution, [S, kernel_frames, mels].
+        frames: frames heard so far.
+        hidden: GRU state, [layers, S, hidden].
+        energies: cached energies, newest last, -inf where nothing was heard yet, [S, T].
+        states: the hidden states they belong to, [S, T, hidden].
+        probability: the last value, repeated until the next step, [S].
+
+    """
+
+    mel: Tensor
+    frames: int
+    hidden: Tensor
+    energies: Tensor
+    states: Tensor
+    probability: Tensor
+
+
+class StreamingCRNN(nn.Module):
+    """The streaming form of a `CRNN`: one mel frame in, one probability out."""
+
+    def __init__(self, network: CRNN) -> None:
+        super().__init__()
+        self.network = network
+
+    def initial_state(self, streams: int = 1) -> StreamState:
+        """Return the state of streams that have heard nothing."""
+        a = self.network.architecture
+        return StreamState(
+            mel=torch.zeros(streams, a.kernel_frames, self.network.features.mels),
+            frames=0,
+            hidden=torch.zeros(a.layers, streams, a.hidden),
+            energies=torch.full((streams, a.steps), float("-inf")),
+            states=torch.zeros(streams, a.steps, a.hidden),
+            probability=torch.zeros(streams),
+        )
+
+    @torch.no_grad()
+    def forward(self, state: StreamState, frame: Tensor) -> Tensor:
+        """Advance by one log-mel frame [S, mels]; return the word's probability [S].
+
+        Where the stride allows: convolution over the last `kernel_frames` frames, one GRU step
+        from the saved hidden state, one new energy, softmax over it and the T - 1 cached ones.
+        Between strides the last value is repeated (0 before the first step).
+        """
+        net, a = self.network, self.network.architecture
+        state.mel = torch.cat([state.mel[:, 1:], frame.unsqueeze(1)], dim=1)
+        state.frames += 1
+        behind = state.frames - a.kernel_frames
+        if behind < 0 or behind % a.stride_frames:
+            return state.probability
+        output, state.hidden = net.gru(net.columns(state.mel), state.hidden)
+        state.energies = torch.cat([state.energies[:, 1:], net.energy(output)[:, :, 0]], dim=1)
+        state.states = torch.cat([state.states[:, 1:], output], dim=1)
+        weights = state.energies.softmax(-1)
+        context = (weights.unsqueeze(1) @ state.states).squeeze(1)
+        state.probability = net.classifier(context).softmax(-1)[:, 1]
+        return state.probability

@@ -1,0 +1,210 @@
+"""Training sequences: a few seconds of a microphone's life, with or without the word.
+
+Clips of one second teach a network that the word fills the window. A sequence here is what a
+stream holds: other speech, the word somewhere in it, more speech, a room, a noise, a level.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from wakeword_daemon.engine.settings import FeatureSettings
+from wakeword_daemon.training import augment
+from wakeword_daemon.training.endpoints import Span
+from wakeword_daemon.training.melpower import Frames, Library
+
+FULL_SCALE = 3e4
+"""Mel power, summed over bands, of white noise whose RMS is full scale."""
+
+
+@dataclass(frozen=True)
+class Takes:
+    """Takes of the word, and where in each the word is."""
+
+    library: Library
+    spans: list[Span]
+    weights: npt.NDArray[np.float64]
+    """How often each take is drawn, summing to 1."""
+
+
+@dataclass(frozen=True)
+class Filler:
+    """Other speech of one kind, and how often a piece of it is drawn."""
+
+    library: Library
+    share: float
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """One batch: log-mel [B, frames, mels], and the frames where the word begins and ends.
+
+    Both are -1 where the word is not in the sequence.
+    """
+
+    log_mel: augment.Batch
+    starts: npt.NDArray[np.int64]
+    stops: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Composition:
+    """What sequences are made of.
+
+    Attributes:
+        takes: the word, all takes equally loud.
+        fillers: other speech, all pieces equally loud.
+        noise: recordings in which nobody speaks.
+        frames: length of a sequence.
+        word_share: share of the sequences in which the word is spoken.
+        half_share: share of the pieces of other speech that are halves of the word.
+
+    """
+
+    takes: Takes
+    fillers: list[Filler]
+    noise: Library
+    features: FeatureSettings
+    frames: int = 340
+    word_share: float = 0.4
+    half_share: float = 0.10
+
+
+class SequenceMaker:
+    """Composes sequences from pieces; all randomness comes from the generator it is given."""
+
+    def __init__(self, composition: Composition) -> None:
+        self.composition = composition
+        self._warps = augment.warp_matrices(composition.features.mels)
+        shares = np.array([f.share for f in composition.fillers])
+        self._filler_shares = shares / shares.sum()
+        # Power of noise in one band is gamma distributed; drawing it anew is a tenth of an epoch.
+        pool = np.random.default_rng(0).standard_gamma(2.0, (20_000, composition.features.mels))
+        self._grain = (pool / 2).astype(np.float32)
+
+    def batch(self, size: int, rng: np.random.Generator) -> Sequences:
+        """Compose `size` sequences."""
+        c = self.composition
+        speech = np.zeros((size, c.frames, c.features.mels), np.float32)
+        starts = np.full(size, -1)
+        stops = np.full(size, -1)
+        for row in range(size):
+            if rng.random() < c.word_share:
+                starts[row], stops[row] = self._word(speech[row], rng)
+            elif rng.random() < 0.95:  # noqa: PLR2004 - the rest is noise alone
+                self._talk(speech[row], 0, c.frames, rng)
+        speech = augment.reverberate(speech, rng)
+        speech *= FULL_SCALE * (10 ** (rng.uniform(-52, -10, (size, 1, 1)) / 10)).astype("f")
+        mixed = augment.equalise(speech + self._noise(speech, rng), rng)
+        mixed += self._microphone(size, rng)
+        f = c.features
+        log_mel = np.log(np.clip(mixed, f.floor, f.ceiling))
+        fill = float(log_mel.mean())
+        return Sequences(augment.mask(log_mel, rng, fill), starts, stops)
+
+    def _word(self, into: Frames, rng: np.random.Generator) -> tuple[int, int]:
+        """Put the word somewhere, with or without other speech before and after it."""
+        takes = self.composition.takes
+        index = int(rng.choice(len(takes.weights), p=takes.weights))
+        span, power = takes.spans[index], takes.library[index]
+        lead = min(span.start, int(rng.integers(2, 14)))
+        tail = min(len(power) - span.stop, int(rng.integers(2, 14)))
+        power = power[span.start - lead : span.stop + tail]
+        word = augment.voice(power, self._warps, rng)
+        pace = len(word) / len(power)
+        frames = len(into)
+        word = word[:frames - 60]
+        length = max(1, min(len(word), round(len(span) * pace)))
+        begin = round(lead * pace)
+        stop = int(rng.integers(min(length + 40, frames - 50), frames - 45))
+        offset = max(0, stop - length - begin)
+        start = offset + begin
+        stop = start + length
+        _add(into, word, offset)
+        before, after = rng.random(2)
+        if before < 0.6:  # noqa: PLR2004 - a share
+            self._talk(into, 0, start - _gap(rng), rng)
+        if after < 0.5:  # noqa: PLR2004 - a share
+            self._talk(into, stop + _gap(rng), frames, rng)
+        return start, stop
+
+    def _talk(self, into: Frames, begin: int, end: int, rng: np.random.Generator) -> None:
+        """Fill frames [begin, end) with pieces of other speech."""
+        c = self.composition
+        if end - begin < 12:  # noqa: PLR2004 - shorter is no sound of speech
+            return
+        kind = int(rng.choice(len(c.fillers), p=self._filler_shares))
+        at = begin
+        level = rng.normal(0, 3)
+        while at < end - 12:
+            if rng.random() < 0.3:  # noqa: PLR2004 - somebody else goes on
+                kind = int(rng.choice(len(c.fillers), p=self._filler_shares))
+                level = rng.normal(0, 3)
+            piece = (
+                self._half(rng)
+                if rng.random() < c.half_share
+                else _crop(c.fillers[kind].library, end - at + 60, rng)
+            )
+            piece = augment.voice(piece, self._warps, rng)
+            piece = piece[: end - at] * np.float32(10 ** (level / 10))
+            _add(into, piece, at)
+            at += len(piece) + int(rng.exponential(12))
+
+    def _half(self, rng: np.random.Generator) -> Frames:
+        """Return the beginning or the end of the word, which is not the word."""
+        takes = self.composition.takes
+        index = int(rng.choice(len(takes.weights), p=takes.weights))
+        span, power = takes.spans[index], takes.library[index]
+        cut = span.start + round(len(span) * rng.uniform(0.35, 0.65))
+        piece = power[span.start : cut] if rng.random() < 0.6 else power[cut : span.stop]  # noqa: PLR2004
+        return piece if len(piece) else power
+
+    def _noise(self, speech: augment.Batch, rng: np.random.Generator) -> augment.Batch:
+        """Return background noise at a random ratio to the loud parts of the speech."""
+        count, frames, _ = speech.shape
+        noise = np.zeros_like(speech)
+        loud = np.quantile(speech.sum(axis=2), 0.9, axis=1)
+        loud = np.where(loud > 0, loud, FULL_SCALE * 10 ** (rng.uniform(-6, -2, count)))
+        for row in range(count):
+            if not len(self.composition.noise) or rng.random() < 0.2:  # noqa: PLR2004 - a quiet room
+                continue
+            for _ in range(int(rng.integers(1, 3))):
+                piece = _crop(self.composition.noise, frames, rng)
+                if not len(piece):
+                    continue
+                repeated = np.resize(piece, (frames, piece.shape[1]))
+                level = repeated.sum(axis=1).mean() + 1e-12
+                ratio = 10 ** (-rng.uniform(-2, 35) / 10)
+                noise[row] += repeated * np.float32(loud[row] * ratio / level)
+        return noise
+
+    def _microphone(self, count: int, rng: np.random.Generator) -> augment.Batch:
+        """Return the microphone's own noise, between -95 and -58 dBFS, white to pink."""
+        c = self.composition
+        mels = c.features.mels
+        level = FULL_SCALE * 10 ** (rng.uniform(-95, -58, (count, 1, 1)) / 10) / mels
+        tilt = np.linspace(1, 0, mels) * rng.uniform(0, 2.5, (count, 1, 1))
+        colour = (level * np.exp(tilt)).astype(np.float32)
+        begins = rng.integers(0, len(self._grain) - c.frames, count)
+        grain = np.stack([self._grain[begin : begin + c.frames] for begin in begins])
+        return grain * colour
+
+
+def _gap(rng: np.random.Generator) -> int:
+    """Return frames of pause between the word and other speech: 30 ms to a second."""
+    return int(3 * np.exp(rng.uniform(0, np.log(33))))
+
+
+def _crop(library: Library, longest: int, rng: np.random.Generator) -> Frames:
+    piece = library[int(rng.integers(len(library)))]
+    spare = len(piece) - longest
+    start = int(rng.integers(0, spare + 1)) if spare > 0 else 0
+    return piece[start : start + longest]
+
+
+def _add(into: Frames, piece: Frames, offset: int) -> None:
+    fits = piece[: max(0, len(into) - offset)]
+    into[offset : offset + len(fits)] += fits

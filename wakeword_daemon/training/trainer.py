@@ -1,0 +1,241 @@
+"""Training one word's network on streams."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from tqdm import tqdm
+
+from wakeword_daemon.engine.crnn import CRNN as Engine
+from wakeword_daemon.engine.settings import Architecture, FeatureSettings
+from wakeword_daemon.errors import TrainingError
+from wakeword_daemon.storage import write_atomically
+from wakeword_daemon.training.evaluation import StreamReport, Streams, measure
+from wakeword_daemon.training.export import folded_weights
+from wakeword_daemon.training.network import CRNN
+from wakeword_daemon.training.sequences import SequenceMaker, Sequences
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """How long and how fast to train.
+
+    Attributes:
+        epochs: epochs of `batches` batches of `batch_size` sequences.
+        rate: highest learning rate of the one-cycle schedule.
+        decay: AdamW's weight decay.
+        averaging: decay of the exponential moving average of the weights, per batch.
+        seed: of weights, sequences and order.
+
+    """
+
+    epochs: int = 40
+    batches: int = 150
+    batch_size: int = 64
+    rate: float = 4e-3
+    decay: float = 0.02
+    averaging: float = 0.998
+    seed: int = 0
+
+
+# Frames around the end of a word: where the network must, may and must not fire.
+EARLIEST = 6
+LATEST = 45
+UNDECIDED_BEFORE = 14
+UNDECIDED_AFTER = 140
+HARDEST = 3
+
+
+def stream_loss(logits: Tensor, sequences: Sequences, architecture: Architecture) -> Tensor:
+    """Return the loss of one batch: on steps, not on clips.
+
+    A sequence with the word must fire at its best step from 60 ms before the end of the word to
+    450 ms after it (max-pooling). Every step that is neither there nor just around it is
+    negative, all of them by their mean and the hardest three by theirs.
+
+    Args:
+        logits: [B, steps, 2].
+        sequences: the batch they were made from.
+        architecture: tells at which frame a step ends.
+
+    """
+    log_odds = logits[..., 1] - logits[..., 0]
+    steps = torch.arange(log_odds.shape[1])
+    end = (architecture.kernel_frames + steps * architecture.stride_frames).unsqueeze(0)
+    stop = torch.from_numpy(sequences.stops).unsqueeze(1)
+    has_word = stop >= 0
+    target = has_word & (end >= stop - EARLIEST) & (end <= stop + LATEST)
+    near = has_word & (end >= stop - UNDECIDED_BEFORE) & (end <= stop + UNDECIDED_AFTER)
+    rejected = nn.functional.softplus(log_odds).masked_fill(near, 0.0)
+    mean = rejected.sum() / (~near).sum()
+    hardest = rejected.topk(HARDEST, dim=1).values.mean()
+    best = log_odds.masked_fill(~target, -torch.inf).amax(dim=1)[has_word[:, 0]]
+    missed = nn.functional.softplus(-best).mean() if len(best) else mean * 0
+    return missed + mean + hardest
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The best network of a run, and its report on the streams it was selected by."""
+
+    network: CRNN
+    report: StreamReport
+    epochs: int
+
+
+def engine_of(network: CRNN) -> Engine:
+    """Return the numpy engine with the weights of a torch network."""
+    return Engine(network.architecture, network.features, [folded_weights(network)])
+
+
+class Trainer:
+    """One run in a folder of its own, which a later call with the same settings resumes."""
+
+    def __init__(
+        self,
+        maker: SequenceMaker,
+        select: Streams,
+        settings: TrainingSettings,
+        folder: Path,
+        *,
+        architecture: Architecture | None = None,
+        features: FeatureSettings | None = None,
+    ) -> None:
+        self._maker = maker
+        self._select = select
+        self._settings = s = settings
+        self._folder = folder
+        torch.manual_seed(s.seed)
+        self._network = CRNN(architecture, features)
+        self._average = AveragedModel(
+            self._network, multi_avg_fn=get_ema_multi_avg_fn(s.averaging), use_buffers=True
+        )
+        self._optimizer = torch.optim.AdamW(
+            self._network.parameters(), lr=s.rate, weight_decay=s.decay
+        )
+        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self._optimizer, s.rate, total_steps=s.epochs * s.batches, pct_start=0.15
+        )
+        self._epoch = 0
+        self._best = float("inf")
+
+    def run(self, on_epoch: Callable[[dict[str, Any]], None] | None = None) -> Trained:
+        """Train to the end, or on from where an earlier run was interrupted.
+
+        Args:
+            on_epoch: called with each epoch's row of metrics.
+
+        Raises:
+            TrainingError: the loss is no longer a number, or the folder holds another run.
+
+        """
+        self._resume()
+        while self._epoch < self._settings.epochs:
+            loss = self._train_epoch()
+            self._epoch += 1
+            report = measure(engine_of(self._average.module), self._select)
+            row = {"epoch": self._epoch, "loss": round(loss, 5)} | _row(report)
+            self._keep(report, row)
+            if on_epoch is not None:
+                on_epoch(row)
+        best = CRNN(self._network.architecture, self._network.features)
+        best.load_state_dict(torch.load(self._folder / "best.pt", weights_only=True)["network"])
+        best.eval()
+        return Trained(best, measure(engine_of(best), self._select), self._epoch)
+
+    def _train_epoch(self) -> float:
+        s = self._settings
+        rng = np.random.default_rng([s.seed, self._epoch])
+        self._network.train()
+        total = 0.0
+        hidden: Tensor | None = None
+        batches = tqdm(
+            range(s.batches), desc=f"epoch {self._epoch + 1}/{s.epochs}", unit="batch", leave=False
+        )
+        for done in batches:
+            sequences = self._maker.batch(s.batch_size, rng)
+            # A live stream has always heard something: start from the state that the previous
+            # batch ended in, but for one sequence in five, which starts from silence.
+            if hidden is not None:
+                silent = torch.from_numpy(rng.random(s.batch_size) < 0.2)  # noqa: PLR2004
+                hidden = hidden.detach().masked_fill(silent[None, :, None], 0.0)
+            logits, hidden = self._network.stream_from(
+                torch.from_numpy(sequences.log_mel), hidden
+            )
+            loss = stream_loss(logits, sequences, self._network.architecture)
+            if not torch.isfinite(loss):
+                raise TrainingError(
+                    f"the loss became {loss.item()} in epoch {self._epoch + 1}; "
+                    "train with a lower rate, or look for recordings that are not audio"
+                )
+            self._optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(self._network.parameters(), 1.0)
+            self._optimizer.step()
+            self._schedule.step()
+            self._average.update_parameters(self._network)
+            total += loss.item()
+            batches.set_postfix(loss=f"{total / (done + 1):.4f}")
+        return total / s.batches
+
+    def _keep(self, report: StreamReport, row: dict[str, Any]) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if report.mean_miss() <= self._best:
+            self._best = report.mean_miss()
+            _save(self._folder / "best.pt", {"network": self._average.module.state_dict()})
+        with (self._folder / "metrics.jsonl").open("a") as lines:
+            lines.write(json.dumps(row) + "\n")
+        _save(
+            self._folder / "last.pt",
+            {
+                "settings": asdict(self._settings),
+                "epoch": self._epoch,
+                "best": self._best,
+                "network": self._network.state_dict(),
+                "average": self._average.state_dict(),
+                "optimizer": self._optimizer.state_dict(),
+                "schedule": self._schedule.state_dict(),
+            },
+        )
+
+    def _resume(self) -> None:
+        last = self._folder / "last.pt"
+        if not last.exists():
+            return
+        saved = torch.load(last, weights_only=True)
+        if saved["settings"] != asdict(self._settings):
+            raise TrainingError(
+                f"{self._folder} holds a run with other settings; give another folder or remove it"
+            )
+        self._epoch, self._best = saved["epoch"], saved["best"]
+        self._network.load_state_dict(saved["network"])
+        self._average.load_state_dict(saved["average"])
+        self._optimizer.load_state_dict(saved["optimizer"])
+        self._schedule.load_state_dict(saved["schedule"])
+        logger.info("going on from epoch %d", self._epoch)
+
+
+def _row(report: StreamReport) -> dict[str, float]:
+    row = {"mean_miss": round(report.mean_miss(), 5)}
+    for target, point in zip(report.targets, report.points, strict=True):
+        row[f"miss_at_{target}"] = round(point.miss_rate, 4)
+        row[f"threshold_at_{target}"] = round(point.threshold, 5)
+    return row
+
+
+def _save(path: Path, content: dict[str, Any]) -> None:
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_atomically(path, buffer.getvalue())
