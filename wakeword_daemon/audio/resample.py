@@ -1,0 +1,57 @@
+"""From whatever a device or a file gives to 16 kHz mono."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from wakeword_daemon.clock import SAMPLE_RATE
+from wakeword_daemon.errors import AudioError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Resampler:
+    """A stream of int16 at `rate` Hz with `channels` channels, turned into int16 at 16 kHz mono.
+
+    `channel` is the one to keep, from 1, or "mix" for the mean of all. However the stream is
+    split, the same samples come out. What comes out trails by the filter's length, up to 40 ms
+    at 44.1 and 48 kHz; at 16 kHz nothing is filtered. Raises AudioError where there is no such
+    channel.
+    """
+
+    def __init__(self, rate: int, channels: int = 1, channel: int | Literal["mix"] = 1) -> None:
+        if channel != "mix" and not 1 <= channel <= channels:
+            raise AudioError(
+                f"There is no channel {channel}: the input has {channels}; "
+                f'choose one from 1 to {channels}, or "mix".'
+            )
+        self._channels = channels
+        self._channel = channel
+        self._stream = None
+        if rate != SAMPLE_RATE:
+            import soxr  # noqa: PLC0415 -- most microphones deliver 16 kHz and never need it
+
+            # In float32, because soxr dithers int16, and a split stream would differ from a whole.
+            self._stream = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32")
+
+    def push(self, pcm: NDArray[np.int16], *, last: bool = False) -> NDArray[np.int16]:
+        """Return the samples, int16[m], that `pcm` completes; with `last` all that are left.
+
+        `pcm` is int16[n, channels], or the same interleaved; `last` ends the stream.
+        """
+        frames = pcm.reshape(-1, self._channels)
+        if self._channel != "mix":
+            mono = frames[:, self._channel - 1]
+        elif self._channels == 1:
+            mono = frames[:, 0]
+        else:
+            mono = np.rint(frames.mean(axis=1, dtype=np.float32)).astype(np.int16)
+        if self._stream is None:
+            return mono
+        out = self._stream.resample_chunk(mono.astype(np.float32), last=last)
+        # A full-scale input may ring beyond full scale; without the clip it would wrap around.
+        clipped: NDArray[np.int16] = np.clip(np.rint(out), -32_768, 32_767).astype(np.int16)
+        return clipped
