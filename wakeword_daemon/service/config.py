@@ -54,11 +54,31 @@ class WordSection(msgspec.Struct, frozen=True):
 
 
 class SocketSection(msgspec.Struct, frozen=True):
-    """Where events go out."""
+    """Where events go out on this machine."""
 
     path: Annotated[
         Annotated[str, Meta(min_length=1)] | None,
         Meta(description="the path of a unix socket, or null for the user's own"),
+    ] = None
+    group: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="the name of a group whose members may connect too, or null"),
+    ] = None
+
+
+class TcpSection(msgspec.Struct, frozen=True):
+    """Events over the network; off unless a port is named."""
+
+    port: Annotated[
+        Annotated[int, Meta(ge=1, le=65535)] | None,
+        Meta(description="a port from 1 to 65535, or null for no TCP"),
+    ] = None
+    host: Annotated[
+        str, Meta(min_length=1, description="the name or address of an interface of this machine")
+    ] = "127.0.0.1"
+    token: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="a secret that peers must send first, or null"),
     ] = None
 
 
@@ -82,6 +102,7 @@ class Config(msgspec.Struct, frozen=True):
         dict[str, WordSection], Meta(description="a mapping of at least one wake word's name")
     ] = msgspec.field(default_factory=lambda: {"jarvis": WordSection()})
     socket: SocketSection = SocketSection()
+    tcp: TcpSection = TcpSection()
     log: LogSection = LogSection()
 
 

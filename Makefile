@@ -1,0 +1,79 @@
+# `make run` and `make test` set up whatever they need; the second time they start at once.
+
+VENV   ?= .venv
+PYTHON ?= python3
+PIP     = $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet $(PIP_ARGS)
+
+# PortAudio for the daemon; for the tests also a sound server and voices.
+RUN_PACKAGES  = libportaudio2
+TEST_PACKAGES = $(RUN_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins sox espeak-ng flite
+
+.DEFAULT_GOAL := help
+.PHONY: help run test bench soak demo clean
+
+help:
+	@echo "make run      listen on the default microphone, or to the demo recording where there is none"
+	@echo "make test     run the tests"
+	@echo "make bench    measure CPU, memory, start and latency, beside pymicro-wakeword"
+	@echo "make soak     listen for 10 minutes under injected faults (MINUTES=60 for an hour)"
+	@echo "make demo     make models/demo.flac again"
+	@echo "make clean    remove what these made"
+	@echo
+	@echo "Settings: PYTHON=python3.12, VENV=.venv, PIP_ARGS='--index-url ...'"
+
+run: $(VENV)/run
+	@if $(VENV)/bin/wakeword devices > /dev/null; \
+	then exec $(VENV)/bin/wakeword run; \
+	else echo "Listening to the demo recording instead; Ctrl-C ends it."; \
+	     exec $(VENV)/bin/wakeword run --demo; \
+	fi
+
+test: $(VENV)/test
+	$(VENV)/bin/python -m pytest $(TESTS)
+
+bench: $(VENV)/bench
+	$(VENV)/bin/python -m tests.bench
+
+clean:
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# What is installed is as old as its stamp: a changed pyproject.toml installs again.
+
+$(VENV)/run: pyproject.toml | $(VENV)/bin/python
+	@$(call apt_install,$(RUN_PACKAGES))
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/test: pyproject.toml | $(VENV)/bin/python
+	@$(call apt_install,$(TEST_PACKAGES))
+	$(PIP) --editable '.[train]' --group dev
+	@touch $@ $(VENV)/run
+
+$(VENV)/bench: $(VENV)/test
+	$(PIP) --group bench
+	@touch $@
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { $(call apt_install,python3 python3-venv); }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	|| { echo "Python 3.11 or newer is needed; say which with PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) 'pip>=25.1'
+
+# Installs those of the Debian packages $(1) that are missing, as root or by sudo.
+define apt_install
+	missing=; for package in $(1); do \
+	    dpkg-query --show --showformat='$${db:Status-Status}\n' $$package 2> /dev/null \
+	    | grep --quiet --line-regexp installed || missing="$$missing $$package"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+	    if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; \
+	    if ! { command -v apt-get && command -v $${as:-env}; } > /dev/null; then \
+	        echo "Please install these packages first:$$missing" >&2; exit 1; \
+	    fi; \
+	    echo "Installing$$missing"; \
+	    $$as apt-get update --quiet=2 && \
+	    $$as env DEBIAN_FRONTEND=noninteractive \
+	        apt-get install --yes --quiet=2 --no-install-recommends $$missing; \
+	fi < /dev/null
+endef

@@ -1,0 +1,81 @@
+"""Imports point one way: cli → service → events, engine, audio; only training knows torch."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import wakeword_daemon
+from wakeword_daemon.cli import COMMANDS
+
+PACKAGE = Path(wakeword_daemon.__file__).parent
+EVERYONE = {"__init__", "errors", "clock", "storage"}
+MAY_IMPORT = {
+    "audio": set(),
+    "engine": set(),
+    "events": set(),
+    "training": {"audio", "engine"},
+    "service": {"audio", "engine", "events", "resources"},
+    "cli": {"audio", "engine", "events", "resources", "service", "training"},
+}
+TRAINING_ONLY = {"torch", "torchaudio", "tqdm"}
+
+
+def modules():
+    return [path.relative_to(PACKAGE) for path in sorted(PACKAGE.rglob("*.py"))]
+
+
+def imports(module):
+    """Yield every import of a module, also those inside functions, as dotted names."""
+    for node in ast.walk(ast.parse((PACKAGE / module).read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("module", [m for m in modules() if m.parts[0] in MAY_IMPORT], ids=str)
+def test_imports_point_one_way(module):
+    house = module.parts[0]
+    for name in imports(module):
+        top, *rest = name.split(".")
+        if top == "wakeword_daemon" and rest:
+            part = rest[0] if rest[0] != "__version__" else "__init__"
+            assert part in MAY_IMPORT[house] | EVERYONE | {house}, f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("module", modules(), ids=str)
+def test_only_training_knows_torch(module):
+    if module.parts[0] != "training":
+        assert not {name.split(".")[0] for name in imports(module)} & TRAINING_ONLY
+
+
+def test_every_command_has_its_module():
+    helpers = {"__init__"} | {m.stem for m in modules() if m.stem.startswith("_")}
+    assert {m.stem for m in modules() if m.parts[0] == "cli"} - helpers == set(COMMANDS)
+
+
+def loaded_by(statement):
+    """Return the modules that a fresh interpreter has loaded after `statement`."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; {statement}; print(*sys.modules)"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return set(done.stdout.split())
+
+
+def test_the_daemon_loads_no_torch():
+    loaded = loaded_by("import wakeword_daemon.cli.run")
+    assert "wakeword_daemon.service.daemon" in loaded
+    assert not loaded & TRAINING_ONLY
+
+
+def test_a_subscriber_starts_light():
+    loaded = loaded_by("import wakeword_daemon.cli.listen")
+    assert "wakeword_daemon.events.client" in loaded
+    assert not loaded & {"asyncio", "numpy", "yaml", "sounddevice"} | (loaded & TRAINING_ONLY)

@@ -1,0 +1,59 @@
+"""What ships in the wheel works outside the checkout."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The wheel, built and unpacked as an installer would."""
+    folder = tmp_path_factory.mktemp("wheel")
+    built = subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    (wheel,) = folder.glob("*.whl")
+    site = folder / "site"
+    zipfile.ZipFile(wheel).extractall(site)
+    return site
+
+
+def wakeword(site, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "wakeword_daemon", *arguments],
+        cwd=site.parent,
+        env={"PYTHONPATH": str(site), "HOME": str(site.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_wheel_carries_what_the_daemon_needs(installed):
+    data = installed / "wakeword_daemon/data"
+    assert (data / "config.yaml").read_bytes() == (ROOT / "config.yaml").read_bytes()
+    for folder in ("models", "systemd"):
+        shipped = {path.name for path in (data / folder).iterdir()}
+        assert shipped == {path.name for path in (ROOT / folder).iterdir()}
+
+
+def test_the_installed_command_finds_its_models(installed):
+    listed = wakeword(installed, "words")
+    assert listed.returncode == 0, listed.stderr
+    assert str(installed / "wakeword_daemon/data/models/jarvis.safetensors") in listed.stdout
+
+
+def test_the_installed_engine_hears_the_demo(installed):
+    demo = installed / "wakeword_daemon/data/models/demo.flac"
+    heard = wakeword(installed, "detect", str(demo))
+    assert heard.returncode == 0, heard.stderr
+    assert "jarvis" in heard.stdout
