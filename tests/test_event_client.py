@@ -1,0 +1,326 @@
+"""A subscriber sees each detection once, whatever happens to the connection or the daemon."""
+
+import asyncio
+import logging
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from support.eventserver import PATIENCE, RunningServer, detection
+
+from wakeword_daemon.errors import EventsError
+from wakeword_daemon.events import aioclient, client, paths
+from wakeword_daemon.events.aioclient import subscribe_async
+from wakeword_daemon.events.client import request, subscribe
+from wakeword_daemon.events.listening import Tcp
+from wakeword_daemon.events.protocol import StateChanged
+from wakeword_daemon.events.session import Limits
+
+
+@pytest.fixture
+def server():
+    with RunningServer() as running:
+        yield running
+
+
+@pytest.fixture
+def folder():
+    with tempfile.TemporaryDirectory(prefix="ww") as name:  # a short path
+        yield Path(name)
+
+
+@contextmanager
+def sync_listener(_server, address, options):
+    events = subscribe(address, **options)
+    try:
+        yield lambda: next(events)
+    finally:
+        events.close()
+
+
+@contextmanager
+def async_listener(server, address, options):
+    with asyncio.Runner() as runner:
+        already = server.subscriptions
+        events = subscribe_async(address, **options)
+
+        async def begin():
+            first = asyncio.ensure_future(anext(events))
+            while server.subscriptions == already and not first.done():
+                await asyncio.wait({first}, timeout=0.002)
+            return first
+
+        waiting = [runner.run(begin())]
+        if waiting[0].done():
+            waiting.pop().result()  # it was refused
+
+        async def following():
+            async with asyncio.timeout(PATIENCE):
+                return await (waiting.pop() if waiting else anext(events))
+
+        try:
+            yield lambda: runner.run(following())
+        finally:
+            if waiting:
+                waiting.pop().cancel()
+            runner.run(asyncio.sleep(0))
+            runner.run(events.aclose())
+
+
+@pytest.fixture(params=[sync_listener, async_listener], ids=["sync", "async"])
+def listen(request):
+    """Return a context in which a subscriber listens; it gives the call for its next detection."""
+    return lambda server, address=None, **options: request.param(
+        server, address or server.path, options
+    )
+
+
+def numbers(listener, count):
+    return [listener().sequence for _ in range(count)]
+
+
+def test_a_subscriber_hears_everything_from_then_on(server, listen):
+    server.publish(detection())
+    with listen(server) as listener:
+        server.publish(detection("alexa", sample=48_000), detection())
+        heard = listener()
+        assert (heard.name, heard.timestamp, heard.score) == ("alexa", 3000, 0.97)
+        assert (heard.sequence, heard.start_id) == (2, server.server.start_id)
+        assert listener().sequence == 3
+
+
+def test_a_subscriber_hears_the_words_it_asked_for(server, listen):
+    with listen(server, words=["alexa"]) as listener:
+        server.publish(detection("jarvis"), detection("alexa"), detection("jarvis"))
+        server.cut_and_publish(detection("jarvis"), detection("alexa"))
+        assert numbers(listener, 2) == [2, 5]
+
+
+def test_an_unknown_word_is_refused_by_name(server, listen):
+    with pytest.raises(EventsError, match="'sheila'; there is jarvis, alexa"):
+        listen(server, words=["sheila"]).__enter__()
+
+
+def test_what_happened_while_the_connection_was_down_comes_once_and_in_order(server, listen):
+    with listen(server) as listener:
+        for start in range(0, 30, 10):
+            server.publish(*[detection()] * 4)
+            assert numbers(listener, 2) == [start + 1, start + 2]
+            server.cut_and_publish(*[detection()] * 6)
+            assert numbers(listener, 8) == list(range(start + 3, start + 11))
+
+
+def test_a_connection_lost_before_anything_was_heard_loses_nothing(server, listen):
+    server.publish(detection())
+    with listen(server) as listener:
+        server.cut_and_publish(detection())
+        assert numbers(listener, 1) == [2]
+
+
+def test_events_that_are_gone_are_counted_in_the_log(listen, caplog):
+    with RunningServer(limits=Limits(history=4)) as server, listen(server) as listener:
+        server.cut_and_publish(*[detection()] * 10)
+        assert numbers(listener, 4) == [7, 8, 9, 10]
+    assert "6 events are lost" in caplog.text
+
+
+def test_a_restarted_daemon_is_followed_from_its_first_event(folder, listen, caplog):
+    path = folder / "events.sock"
+    with RunningServer(unix=path) as first, listen(first, path) as listener:
+        first.publish(*[detection()] * 3)
+        before = [listener() for _ in range(3)]
+        first.stop()
+        with RunningServer(unix=path) as second:
+            second.publish(detection(), detection())
+            after = [listener() for _ in range(2)]
+        assert [event.sequence for event in before + after] == [1, 2, 3, 1, 2]
+        assert {event.start_id for event in before} == {first.server.start_id}
+        assert {event.start_id for event in after} == {second.server.start_id}
+        assert first.server.start_id < second.server.start_id
+    assert "restarted" in caplog.text
+
+
+def test_a_daemon_that_is_deaf_is_in_the_log(server, listen, caplog):
+    caplog.set_level(logging.INFO)
+    with listen(server) as listener:
+        deaf = StateChanged(state="deaf", reason="the microphone is gone", wall_time=1.0)
+        back = StateChanged(state="listening", reason="", wall_time=2.0)
+        server.publish(deaf, back, detection())
+        assert listener().sequence == 3
+    levels = {record.getMessage(): record.levelname for record in caplog.records}
+    assert levels["the daemon is deaf: the microphone is gone"] == "WARNING"
+    assert levels["the daemon is listening"] == "INFO"
+
+
+def test_without_a_daemon_the_user_is_told_how_to_start_one(folder, server, listen):
+    for path in (folder / "events.sock", folder / "stale.sock"):
+        if path.name == "stale.sock":
+            with socket.socket(socket.AF_UNIX) as left_behind:
+                left_behind.bind(str(path))
+        with pytest.raises(EventsError, match=f"no daemon is listening at {path}.*wakeword run"):
+            listen(server, path).__enter__()
+
+
+def test_a_daemon_that_goes_away_is_an_error_if_nobody_waits_for_it(server, listen):
+    with listen(server, reconnect=False) as listener:
+        server.publish(detection())
+        server.stop()
+        assert listener().sequence == 1
+        with pytest.raises(EventsError, match="closed the connection"):
+            listener()
+
+
+def tcp_address(server):
+    return server.server.addresses[1]
+
+
+def test_a_token_is_shown_on_tcp(listen):
+    with RunningServer(tcp=Tcp(port=0, token="sesame")) as server:  # noqa: S106
+        with listen(server, tcp_address(server), token="sesame", words=["alexa"]) as listener:  # noqa: S106
+            server.publish(detection("alexa"))
+            assert listener().name == "alexa"
+            server.cut_and_publish(detection("alexa"))
+            assert listener().sequence == 2
+        for token in ("wrong", None):
+            with pytest.raises(EventsError, match="token"):
+                listen(server, tcp_address(server), token=token).__enter__()
+
+
+def test_a_token_that_nobody_asked_for_does_no_harm(server, listen):
+    with listen(server, token="sesame") as listener:  # noqa: S106
+        server.publish(detection())
+        assert listener().sequence == 1
+
+
+def test_a_full_daemon_says_so(listen):
+    with (
+        RunningServer(limits=Limits(connections=1)) as server,
+        server.connect(),
+        pytest.raises(EventsError, match="too many connections"),
+    ):
+        listen(server).__enter__()
+
+
+@contextmanager
+def impostor(path, says):
+    """Someone else listens there, says one thing and keeps the line open."""
+    done = threading.Event()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+
+        def answer():
+            connection, _ = listening.accept()
+            with connection:
+                connection.sendall(says)
+                done.wait(PATIENCE)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("says", "complaint"),
+    [(b"SSH-2.0-OpenSSH_9.2\r\n", "no wake-word daemon"), (b"", "does not answer")],
+)
+def test_someone_else_on_the_socket_is_found_out(server, folder, listen, says, complaint):
+    path = folder / "events.sock"
+    with pytest.MonkeyPatch.context() as patch, impostor(path, says):
+        patch.setattr(client, "ANSWER_TIMEOUT", 0.2)
+        patch.setattr(aioclient, "ANSWER_TIMEOUT", 0.2)
+        with pytest.raises(EventsError, match=complaint):
+            listen(server, path).__enter__()
+
+
+# What only the plain form has
+
+
+def test_nothing_is_missed_between_subscribing_and_iterating(server):
+    events = subscribe(server.path)
+    server.publish(detection())
+    assert next(events).sequence == 1
+    events.close()
+
+
+def test_the_iteration_ends_in_time(server):
+    server.publish(detection())
+    assert list(subscribe(server.path, timeout=0.05)) == []
+    assert list(subscribe(server.path, timeout=0)) == []
+
+
+def test_the_iteration_ends_in_time_while_the_daemon_is_away(server):
+    events = subscribe(server.path, timeout=0.3)
+    server.publish(detection())
+    server.stop()
+    assert [event.sequence for event in events] == [1]
+
+
+def test_a_peer_that_stops_iterating_leaves(server):
+    events = subscribe(server.path)
+    server.publish(detection())
+    for _ in events:
+        break
+    events.close()
+    server.until(lambda peers: not peers)
+
+
+def test_requests():
+    with RunningServer(status=lambda: {"state": "deaf"}, tcp=Tcp(port=0, token="sesame")) as server:  # noqa: S106
+        assert request("status", server.path) == {"state": "deaf"}
+        assert request("ping", server.path) == {"text": None}
+        assert request("describe", server.path)["wake"][0]["name"] == "wakeword-daemon"
+        assert request("status", tcp_address(server), token="sesame") == {"state": "deaf"}  # noqa: S106
+        with pytest.raises(EventsError, match="token"):
+            request("status", tcp_address(server))
+    with pytest.raises(EventsError, match="wakeword run"):
+        request("status", server.path)
+
+
+def test_the_client_is_light():
+    code = "import sys, wakeword_daemon.events.client; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    loaded = set(ran.stdout.split())
+    assert "wakeword_daemon.events.client" in loaded
+    assert not loaded & {"asyncio", "numpy", "sounddevice", "wakeword_daemon.events.server"}
+
+
+# Where the socket is
+
+
+def test_the_socket_is_in_the_users_runtime_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    assert paths.default_socket() == tmp_path / "wakeword/events.sock"
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    assert paths.default_socket().name == "events.sock"
+    assert str(paths.default_socket()).startswith("/run/")
+
+
+def test_a_client_looks_for_the_users_daemon_first_then_for_the_systems(monkeypatch, tmp_path):
+    own, system = tmp_path / "own", tmp_path / "system.sock"
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(own))
+    monkeypatch.setattr(paths, "_SYSTEM", system)
+    assert paths.find_socket() == paths.default_socket()
+    system.touch()
+    assert paths.find_socket() == system
+    paths.default_socket().parent.mkdir(parents=True)
+    paths.default_socket().touch()
+    assert paths.find_socket() == paths.default_socket()
+
+
+def test_addresses():
+    assert paths.parse_address("/run/x.sock") == Path("/run/x.sock")
+    assert paths.parse_address("tcp://kitchen:10700") == ("kitchen", 10_700)
+    assert paths.parse_address("tcp://[::1]:9") == ("::1", 9)
+    for wrong in ("tcp://kitchen", "tcp://:9", "tcp://kitchen:http"):
+        with pytest.raises(EventsError, match="tcp://host:port"):
+            paths.parse_address(wrong)

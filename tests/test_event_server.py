@@ -1,0 +1,642 @@
+"""Who may connect, what is answered, who gets which events, and what abuse comes to."""
+
+import asyncio
+import grp
+import json
+import logging
+import os
+import socket
+import stat
+import struct
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from support.eventserver import PATIENCE, Peer, RunningServer, detection, info
+
+from wakeword_daemon.errors import EventsError
+from wakeword_daemon.events.framing import MAX_BYTES
+from wakeword_daemon.events.listening import Tcp
+from wakeword_daemon.events.protocol import StateChanged
+from wakeword_daemon.events.server import EventServer
+from wakeword_daemon.events.session import Limits
+
+NOBODY = 65534
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user needs root")
+
+
+@pytest.fixture
+def server():
+    with RunningServer() as running:
+        yield running
+
+
+@pytest.fixture
+def folder():
+    with tempfile.TemporaryDirectory(prefix="ww") as name:  # a short path
+        yield Path(name)
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def numbers(peer, count):
+    return [peer.expect("detection")["sequence"] for _ in range(count)]
+
+
+# What a connection is told
+
+
+def test_a_peer_is_greeted_and_told_everything_from_then_on(server):
+    server.publish(detection())
+    with Peer(server.path) as peer:
+        greeting = peer.expect("info")
+        assert [model["name"] for model in greeting["wake"][0]["models"]] == ["jarvis", "alexa"]
+        assert greeting["sequence"] == 1
+        heard = detection("alexa", sample=32_000)
+        server.publish(
+            heard, StateChanged(state="deaf", reason="unplugged", device="mic", wall_time=1.5)
+        )
+        told = peer.expect("detection")
+        assert told["start_id"] == greeting["start_id"]
+        assert told["sequence"] == 2
+        assert told["timestamp"] == 2000
+        assert told["speaker"] is None
+        for field in ("name", "wall_time", "score", "sample", "level", "model"):
+            assert told[field] == getattr(heard, field)
+        state = peer.expect("state")
+        assert (state["state"], state["reason"], state["sequence"]) == ("deaf", "unplugged", 3)
+
+
+def test_requests_are_answered():
+    status = {"state": "degraded", "hops": 12}
+    with RunningServer(status=lambda: status) as server, server.connect() as peer:
+        assert peer.ask("describe", answer="info")["state"] == "listening"
+        assert peer.ask("ping", {"text": "é"}, answer="pong") == {"text": "é"}
+        assert peer.ask("ping", answer="pong") == {"text": None}
+        assert peer.ask("status", answer="status") == status
+        status["hops"] = 13
+        assert peer.ask("status", answer="status")["hops"] == 13
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        (b'{"type": "make-coffee"}', "unknown-type"),
+        (b'{"type": "detection", "data": {}}', "unknown-type"),
+        (b'{"type": "ping", "data": {"text": 5}}', "bad-data"),
+        (b'{"type": "subscribe", "data": {"after_sequence": "x"}}', "bad-data"),
+        (b"GET / HTTP/1.1", "bad-frame"),
+        (b'{"type": "audio-start", "data": {"rate": 16000}}', "no-audio"),
+        (b'{"type": "audio-chunk", "data_length": 2, "payload_length": 3}\n{}\n\n\n', "no-audio"),
+    ],
+)
+def test_what_cannot_be_followed_is_answered_and_the_connection_goes_on(server, line, code):
+    with server.connect() as peer:
+        peer.send_bytes(line if b"\n" in line else line + b"\n")
+        assert peer.expect("error")["code"] == code
+        assert peer.ask("ping", {"text": "still here"}, answer="pong") == {"text": "still here"}
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"x" * (MAX_BYTES + 1),
+        b'{"type": "audio-chunk", "payload_length": 1000000000000}\n',
+        b'{"type": "ping", "data_length": 65537}\n',
+        b'{"type": "ping", "data_length": -5}\n',
+    ],
+)
+def test_what_is_over_the_caps_is_answered_and_ends_the_connection(server, garbage):
+    with server.connect() as peer:
+        peer.send_bytes(garbage)
+        assert peer.expect("error")["code"] in {"too-large", "bad-frame"}
+        assert peer.read() is None
+
+
+def test_only_the_chosen_words_are_told(server):
+    with server.connect() as peer:
+        peer.send("detect", {"names": ["alexa"]})
+        peer.ask("ping", answer="pong")
+        server.publish(detection("jarvis"), detection("alexa"))
+        assert peer.expect("detection")["name"] == "alexa"
+        assert [subscriber.words for subscriber in server.subscribers()] == [["alexa"]]
+        for everything in (None, []):
+            peer.send("detect", {"names": everything})
+            peer.ask("ping", answer="pong")
+            server.publish(detection("jarvis"), detection("alexa"))
+            assert [peer.expect("detection")["name"] for _ in range(2)] == ["jarvis", "alexa"]
+
+
+def test_an_unknown_word_is_an_error_that_names_the_known(server):
+    with server.connect() as peer:
+        peer.send("detect", {"names": ["alexa", "sheila"]})
+        error = peer.expect("error")
+        assert error["code"] == "unknown-word"
+        assert "'sheila'" in error["text"]
+        assert "jarvis, alexa" in error["text"]
+        server.publish(detection("jarvis"))
+        assert peer.expect("detection")["name"] == "jarvis"
+
+
+# Coming back
+
+
+def test_a_peer_that_comes_back_gets_what_it_missed_and_then_what_is_new(server):
+    server.publish(*[detection()] * 10)
+    with server.connect() as peer:
+        answer = peer.ask("subscribe", {"after_sequence": 4}, answer="subscribed")
+        assert (answer["sequence"], answer["missed"]) == (4, 0)
+        server.publish(*[detection()] * 3)
+        assert numbers(peer, 9) == [5, 6, 7, 8, 9, 10, 11, 12, 13]
+
+
+def test_subscribing_without_a_number_starts_now(server):
+    server.publish(detection())
+    with server.connect() as peer:
+        answer = peer.ask("subscribe", answer="subscribed")
+        assert (answer["sequence"], answer["missed"]) == (1, 0)
+        server.publish(detection())
+        assert numbers(peer, 1) == [2]
+
+
+def test_a_peer_is_told_how_many_events_are_gone():
+    with RunningServer(limits=Limits(history=4)) as server, server.connect() as peer:
+        server.publish(*[detection()] * 10)
+        numbers(peer, 10)
+        answer = peer.ask("subscribe", {"after_sequence": 3}, answer="subscribed")
+        assert (answer["sequence"], answer["missed"]) == (6, 3)
+        assert numbers(peer, 4) == [7, 8, 9, 10]
+
+
+def test_after_a_restart_the_loss_is_unknown_and_the_new_run_is_told_whole(server):
+    server.publish(detection(), detection())
+    with server.connect() as peer:
+        old = {"start_id": "20200101T000000.000000Z", "after_sequence": 900}
+        answer = peer.ask("subscribe", old, answer="subscribed")
+        assert (answer["sequence"], answer["missed"]) == (0, None)
+        assert answer["start_id"] > old["start_id"]
+        assert numbers(peer, 2) == [1, 2]
+
+
+def test_an_event_that_has_not_happened_cannot_be_the_last_one_seen(server):
+    with server.connect() as peer:
+        error = peer.ask("subscribe", {"after_sequence": 1}, answer="error")
+        assert error["code"] == "bad-data"
+        server.publish(detection())
+        assert numbers(peer, 1) == [1]
+
+
+def test_a_replay_is_told_of_the_chosen_words_only(server):
+    server.publish(*[detection("jarvis"), detection("alexa")] * 2)
+    with server.connect() as peer:
+        peer.send("detect", {"names": ["alexa"]})
+        peer.ask("subscribe", {"after_sequence": 0}, answer="subscribed")
+        assert numbers(peer, 2) == [2, 4]
+
+
+def test_nothing_falls_into_the_seam_between_missed_and_new(server):
+    """Events are published all the while; each subscription sees each one once, in order."""
+    stop = threading.Event()
+
+    def keep_publishing():
+        while not stop.is_set():
+            server.publish(detection())
+            time.sleep(0.001)
+
+    publisher = threading.Thread(target=keep_publishing)
+    publisher.start()
+    try:
+        seen = 0
+        for _ in range(20):
+            with server.connect() as peer:
+                peer.send("subscribe", {"after_sequence": seen})
+                while (event := peer.read())["type"] != "subscribed":
+                    assert event["type"] == "detection"  # live ones; they come again
+                assert event["data"] == {
+                    "start_id": event["data"]["start_id"],
+                    "sequence": seen,
+                    "missed": 0,
+                }
+                assert numbers(peer, 10) == list(range(seen + 1, seen + 11))
+                seen += 10
+    finally:
+        stop.set()
+        publisher.join()
+
+
+# Peers that do not read
+
+
+def test_a_peer_that_never_reads_is_dropped_and_nobody_waits_for_it(caplog):
+    limits = Limits(queue=50, history=50)
+    with RunningServer(limits=limits) as server, server.connect(), server.connect() as reading:
+        received = []
+        reader = threading.Thread(target=lambda: received.extend(numbers(reading, 2000)))
+        reader.start()
+        for _ in range(200):
+            server.publish(*[detection()] * 10)
+            server.until(lambda peers: any(peer.queued == 0 for peer in peers))
+        reader.join(PATIENCE)
+        assert received == list(range(1, 2001))
+        server.until(lambda peers: len(peers) == 1)
+    (line,) = [record.message for record in caplog.records if record.levelno >= logging.WARNING]
+    assert f"process {os.getpid()} (" in line
+    assert "does not read" in line
+
+
+def test_a_peer_that_stalls_is_dropped_though_its_queue_has_room(caplog):
+    with RunningServer(limits=Limits(stall=0.1, queue=100_000)) as server, server.connect():
+        server.publish(*[detection()] * 3000)  # more than the kernel holds for it
+        server.until(lambda peers: not peers)
+    assert "has not read for 0.1 s" in caplog.text
+
+
+def test_a_peer_that_asks_and_never_reads_is_dropped(caplog):
+    with RunningServer(limits=Limits(stall=0.1)) as server, server.connect() as peer:
+        peer.socket.setblocking(False)
+        try:
+            while True:
+                peer.send_bytes(b'{"type": "describe"}\n')
+        except BlockingIOError:
+            pass  # it is no longer read from either: a peer's own requests cannot fill memory
+        server.until(lambda peers: not peers)
+    assert "has not read for 0.1 s" in caplog.text
+
+
+# Peers that mean harm
+
+
+def test_a_frame_that_never_ends_ends_the_connection():
+    with RunningServer(limits=Limits(request=0.2)) as server:
+        for beginning in (
+            b'{"type": "pi',
+            b'{"type": "audio-chunk", "payload_length": 9}\nabc',
+            b'{"type": "ping"}\n{',
+        ):
+            with server.connect() as peer:
+                peer.send_bytes(beginning)
+                while (event := peer.read())["type"] == "pong":
+                    pass
+                assert event["data"]["code"] == "timeout"
+                assert peer.read() is None
+
+
+def test_a_frame_that_trickles_in_ends_the_connection_all_the_same():
+    with RunningServer(limits=Limits(request=0.3)) as server, server.connect() as peer:
+        deadline = time.monotonic() + PATIENCE
+        peer.socket.setblocking(False)
+        answer = b""
+        while not answer and time.monotonic() < deadline:
+            peer.send_bytes(b" ")
+            time.sleep(0.02)
+            try:
+                answer = peer.socket.recv(1000)
+            except BlockingIOError:
+                continue
+        assert json.loads(answer)["data"]["code"] == "timeout"
+
+
+def test_a_quiet_peer_stays():
+    with RunningServer(limits=Limits(request=0.05, stall=0.05)) as server, server.connect() as peer:
+        for _ in range(3):
+            time.sleep(0.1)
+            peer.ask("ping", answer="pong")
+
+
+def test_one_too_many_is_told_so_and_room_is_used_again(caplog):
+    with RunningServer(limits=Limits(connections=3)) as server:
+        peers = [server.connect() for _ in range(3)]
+        for _ in range(20):
+            with Peer(server.path) as refused:
+                assert refused.expect("error")["code"] == "busy"
+                assert refused.read() is None
+        assert len(caplog.records) == 1
+        peers.pop().close()
+        server.until(lambda subscribers: len(subscribers) == 2)
+        peers.append(server.connect())
+        for peer in peers:
+            peer.ask("ping", answer="pong")
+            peer.close()
+
+
+def open_descriptors():
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def test_many_connects_in_a_row_leave_nothing_behind(server):
+    before = open_descriptors()
+    reset = struct.pack("ii", 1, 0)
+    for attempt in range(600):
+        peer = Peer(server.path)
+        match attempt % 4:
+            case 1:
+                peer.send_bytes(b'{"type": "desc')
+            case 2:
+                peer.send_bytes(b"\x00\xff\n" * 5)
+            case 3:
+                peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        peer.close()
+    with server.connect() as peer:
+        peer.ask("ping", answer="pong")
+    server.until(lambda _peers: not server.server._connections)
+    assert open_descriptors() == before
+
+
+def test_a_flood_of_requests_does_not_hold_up_the_events(server):
+    with server.connect() as flooding, server.connect() as listening:
+        flood = b'{"type": "ping"}\n[]\n' * 1000
+        stop = threading.Event()
+
+        def keep_flooding():
+            while not stop.is_set():
+                flooding.send_bytes(flood)
+
+        def keep_reading():
+            while flooding.socket.recv(65536):
+                pass
+
+        threads = [threading.Thread(target=keep_flooding), threading.Thread(target=keep_reading)]
+        for thread in threads:
+            thread.start()
+        for number in range(1, 21):
+            server.publish(detection())
+            assert numbers(listening, 1) == [number]
+        stop.set()
+        threads[0].join()
+        flooding.socket.shutdown(socket.SHUT_RDWR)
+        threads[1].join()
+
+
+# The socket file
+
+
+def test_only_its_owner_may_open_the_socket(folder):
+    path = folder / "new" / "wakeword" / "events.sock"
+    seen = []
+    old = os.umask(0)
+    try:
+        listening = socket.socket.listen
+
+        def listen(self, backlog):
+            seen.append(mode(path))  # from the first moment at which anyone can connect
+            return listening(self, backlog)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(socket.socket, "listen", listen)
+            with RunningServer(unix=path):
+                assert seen == [0o600]
+                assert mode(path) == 0o600
+                assert mode(path.parent) == 0o700
+    finally:
+        os.umask(old)
+
+
+@as_root
+def test_a_group_may_be_let_in(folder):
+    group = grp.getgrgid(1)
+    path = folder / "wakeword" / "events.sock"
+    with RunningServer(unix=path, group=group.gr_name):
+        assert (mode(path), path.stat().st_gid) == (0o660, group.gr_gid)
+        assert (mode(path.parent), path.parent.stat().st_gid) == (0o750, group.gr_gid)
+
+
+def test_an_unknown_group_is_an_error(folder):
+    with pytest.raises(EventsError, match="no group 'no-such-group'"):
+        RunningServer(unix=folder / "events.sock", group="no-such-group").__enter__()
+
+
+@as_root
+@pytest.mark.parametrize(
+    ("groups", "primary", "let_in"),
+    [([], NOBODY, False), ([2], NOBODY, False), ([2, 1], NOBODY, True), ([], 1, True)],
+)
+def test_a_stranger_is_turned_away_even_where_the_file_is_open(folder, groups, primary, let_in):
+    folder.chmod(0o755)
+    path = folder / "events.sock"
+    with RunningServer(unix=path, group=grp.getgrgid(1).gr_name):
+        path.chmod(0o666)
+        mine = os.getgroups()
+        os.setgroups(groups)
+        os.setegid(primary)
+        os.seteuid(NOBODY)
+        try:
+            peer = Peer(path)
+        finally:
+            os.seteuid(0)
+            os.setegid(0)
+            os.setgroups(mine)
+        with peer:
+            if let_in:
+                peer.expect("info")
+            else:
+                assert peer.expect("error")["code"] == "forbidden"
+                assert peer.read() is None
+
+
+def test_a_stale_socket_is_replaced(folder):
+    path = folder / "events.sock"
+    left_behind = socket.socket(socket.AF_UNIX)
+    left_behind.bind(str(path))
+    left_behind.close()
+    with RunningServer(unix=path), Peer(path) as peer:
+        peer.expect("info")
+
+
+def test_a_live_socket_is_an_error_that_names_the_process(server):
+    with pytest.raises(EventsError, match=rf"process {os.getpid()} \(.+\) already listens on"):
+        RunningServer(unix=server.path).__enter__()
+    server.connect().close()
+
+
+def test_of_two_that_start_at_once_one_listens(folder):
+    path = folder / "events.sock"
+
+    async def race():
+        servers = [
+            EventServer(info=info, status=dict, unix=path),
+            EventServer(info=info, status=dict, unix=path),
+        ]
+        started = await asyncio.gather(
+            *(asyncio.to_thread(asyncio.run, attempt(server)) for server in servers)
+        )
+        assert sorted(started) == [False, True]
+
+    both = threading.Barrier(2)
+
+    async def attempt(server):
+        both.wait(PATIENCE)
+        try:
+            await server.start()
+        except EventsError:
+            both.wait(PATIENCE)
+            return False
+        both.wait(PATIENCE)  # it listens until the other has failed
+        await server.stop()
+        return True
+
+    for _ in range(5):
+        left_behind = socket.socket(socket.AF_UNIX)
+        left_behind.bind(str(path))
+        left_behind.close()
+        asyncio.run(race())
+        assert not path.exists()
+
+
+def test_a_file_that_is_no_socket_is_left_alone(folder):
+    path = folder / "events.sock"
+    path.write_text("precious")
+    with pytest.raises(EventsError, match="is not a socket"):
+        RunningServer(unix=path).__enter__()
+    assert path.read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        (Path("/proc/wakeword/events.sock"), "No such file"),
+        (Path("/tmp") / ("x" * 120), "too long"),  # noqa: S108
+    ],
+)
+def test_a_path_that_cannot_be_used_is_said(path, reason):
+    with pytest.raises(EventsError, match=f"cannot listen on {path}: .*{reason}"):
+        RunningServer(unix=path).__enter__()
+
+
+def test_the_socket_goes_with_its_server_and_only_then(folder):
+    path = folder / "events.sock"
+    with RunningServer(unix=path) as first:
+        path.unlink()
+        with RunningServer(unix=path):
+            first.stop()
+            assert path.exists()
+        assert not path.exists()
+
+
+def test_a_socket_that_listens_already_is_taken_over(folder):
+    path = folder / "events.sock"
+    with socket.socket(socket.AF_UNIX) as activated:
+        activated.bind(str(path))
+        activated.listen()
+        with Peer(path) as early, RunningServer(unix=activated) as server:
+            early.expect("info")
+            server.publish(detection())
+            assert numbers(early, 1) == [1]
+        assert path.exists()
+
+
+def test_a_socket_that_does_not_listen_is_refused():
+    with (
+        socket.socket(socket.AF_UNIX) as idle,
+        pytest.raises(EventsError, match="not a listening unix"),
+    ):
+        RunningServer(unix=idle).__enter__()
+
+
+# TCP
+
+
+def tcp_address(server):
+    host, port = server.server.addresses[1].removeprefix("tcp://").split(":")
+    return host, int(port)
+
+
+def test_tcp_is_off_unless_asked_for(server):
+    assert server.server.addresses == [str(server.path)]
+
+
+def test_tcp_stays_on_this_machine_by_default():
+    with RunningServer(tcp=Tcp(port=0)) as server, Peer(tcp_address(server)) as peer:
+        assert tcp_address(server)[0] == "127.0.0.1"
+        peer.expect("info")
+        server.publish(detection())
+        assert numbers(peer, 1) == [1]
+
+
+@pytest.mark.parametrize("token", [None, ""])
+def test_the_network_is_not_let_in_without_a_token(token):
+    running = RunningServer(tcp=Tcp(port=0, host="0.0.0.0", token=token))  # noqa: S104
+    with pytest.raises(EventsError, match="set a token"):
+        running.__enter__()
+    assert not running.path.exists()
+
+
+def test_a_token_opens_the_door():
+    with RunningServer(tcp=Tcp(port=0, token="sésame")) as server:  # noqa: S106
+        with Peer(tcp_address(server)) as peer:
+            server.publish(detection())  # not for a stranger
+            assert peer.ask("authenticate", {"token": "sésame"}, answer="info")["sequence"] == 1
+            server.publish(detection())
+            assert numbers(peer, 1) == [2]
+            peer.ask("ping", answer="pong")
+        with server.connect() as local:
+            local.ask("ping", answer="pong")  # the unix socket asks for none
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        b'{"type": "authenticate", "data": {"token": "open"}}\n',
+        b'{"type": "authenticate"}\n',
+        b'{"type": "describe"}\n',
+        b'{"type": "ping"}\n{"type": "authenticate", "data": {"token": "sesame"}}\n',
+        b"\n",
+    ],
+)
+def test_without_the_token_nothing_is_told(first):
+    with (
+        RunningServer(tcp=Tcp(port=0, token="sesame")) as server,  # noqa: S106
+        Peer(tcp_address(server)) as peer,
+    ):
+        peer.send_bytes(first)
+        assert peer.expect("error")["code"] in {"unauthorized", "bad-data", "bad-frame"}
+        assert peer.read() is None
+
+
+def test_who_does_not_show_a_token_in_time_has_to_go():
+    limits = Limits(request=0.1)
+    with (
+        RunningServer(tcp=Tcp(port=0, token="sesame"), limits=limits) as server,  # noqa: S106
+        Peer(tcp_address(server)) as peer,
+    ):
+        assert peer.expect("error")["code"] == "timeout"
+        assert peer.read() is None
+
+
+def test_the_network_cannot_crowd_out_this_machine():
+    with RunningServer(tcp=Tcp(port=0), limits=Limits(connections=2)) as server:
+        crowd = [Peer(tcp_address(server)) for _ in range(5)]
+        with server.connect() as peer:
+            peer.ask("ping", answer="pong")
+        for each in crowd:
+            each.close()
+
+
+def test_a_taken_port_is_said_and_the_unix_socket_is_not_left_behind():
+    with RunningServer(tcp=Tcp(port=0)) as server:
+        second = RunningServer(tcp=Tcp(port=tcp_address(server)[1]))
+        with pytest.raises(EventsError, match="Address already in use"):
+            second.__enter__()
+        assert not second.path.exists()
+
+
+# The end
+
+
+def test_stopping_sends_what_is_queued_first(server):
+    with server.connect() as peer:
+        server.publish(*[detection()] * 100)
+        server.stop()
+        assert numbers(peer, 100) == list(range(1, 101))
+        assert peer.read() is None
+    assert not server.path.exists()
+
+
+def test_stopping_does_not_wait_for_a_peer_that_does_not_read():
+    with RunningServer(limits=Limits(queue=100_000, stall=1000.0)) as server, server.connect():
+        server.publish(*[detection()] * 3000)
+        server.stop(grace=0.05)
+        assert server.subscribers() == []

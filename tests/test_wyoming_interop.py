@@ -1,0 +1,85 @@
+"""The protocol's reference implementation finds its way about our socket."""
+
+import asyncio
+
+from support.eventserver import RunningServer, detection
+from wyoming.audio import AudioChunk, AudioStart
+from wyoming.client import AsyncClient
+from wyoming.error import Error
+from wyoming.info import Describe, Info
+from wyoming.ping import Ping, Pong
+from wyoming.wake import Detect, Detection
+
+from wakeword_daemon.events.listening import Tcp
+
+
+def converse(conversation, **options):
+    with RunningServer(**options) as server:
+
+        async def run():
+            address = server.server.addresses[-1]
+            uri = address if address.startswith("tcp") else f"unix://{address}"
+            async with AsyncClient.from_uri(uri, read_timeout=20) as client:
+                greeting = Info.from_event(await client.read_event())
+                assert [model.name for model in greeting.wake[0].models] == ["jarvis", "alexa"]
+                await conversation(client, server)
+
+        asyncio.run(run())
+
+
+def test_describe():
+    async def conversation(client, _server):
+        await client.write_event(Describe().event())
+        (program,) = Info.from_event(await client.read_event()).wake
+        assert program.installed
+        assert program.attribution.name == "the tests"
+        assert program.models[0].phrase == "jarvis"
+        assert program.models[0].languages == ["en"]
+
+    converse(conversation)
+
+
+def test_ping():
+    async def conversation(client, _server):
+        await client.write_event(Ping(text="are you there?").event())
+        assert Pong.from_event(await client.read_event()).text == "are you there?"
+
+    converse(conversation)
+
+
+def test_detection():
+    async def conversation(client, server):
+        await client.write_event(Detect(names=["alexa"]).event())
+        await client.write_event(Ping().event())
+        await client.read_event()
+        server.publish(detection("jarvis"), detection("alexa", sample=24_000))
+        event = await client.read_event()
+        assert Detection.is_type(event.type)
+        heard = Detection.from_event(event)
+        assert (heard.name, heard.timestamp, heard.speaker) == ("alexa", 1500, None)
+        assert event.data["score"] == 0.97
+
+    converse(conversation)
+
+
+def test_audio_is_declined_and_the_connection_goes_on():
+    async def conversation(client, _server):
+        audio = {"rate": 16_000, "width": 2, "channels": 1}
+        await client.write_event(AudioStart(**audio).event())
+        await client.write_event(AudioChunk(**audio, audio=b"\n" * 2048).event())
+        for _ in range(2):
+            error = Error.from_event(await client.read_event())
+            assert error.code == "no-audio"
+            assert "own microphone" in error.text
+        await client.write_event(Ping(text="still here").event())
+        assert Pong.from_event(await client.read_event()).text == "still here"
+
+    converse(conversation)
+
+
+def test_tcp():
+    async def conversation(client, server):
+        server.publish(detection())
+        assert Detection.from_event(await client.read_event()).name == "jarvis"
+
+    converse(conversation, tcp=Tcp(port=0))

@@ -1,0 +1,140 @@
+"""Wyoming framing: bytes to frames and back; knows none of the events inside.
+
+A frame is one line of UTF-8 JSON, `{"type": …, "data": {…}}`. The line may announce a block of
+`data_length` bytes of JSON, merged over the inline data, and a payload of `payload_length` raw
+bytes after it. We read all of that and write lines only, so that `nc -U` shows readable events.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+MAX_BYTES: Final = 64 * 1024
+"""Most bytes of each of a frame's three parts: the line, the data block, the payload.
+
+The line's cap is that of Wyoming's own reader. As a payload it is two seconds of 16 kHz audio.
+"""
+
+
+class ProtocolError(Exception):
+    """A frame or an event that cannot be accepted; the peer is answered with `code` and text.
+
+    If `fatal`, the start of the next frame cannot be found and the connection has to end.
+    """
+
+    def __init__(self, code: str, text: str, *, fatal: bool = False) -> None:
+        super().__init__(text)
+        self.code = code
+        self.fatal = fatal
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """One event as it travels: its type, its data, and rarely a payload (audio)."""
+
+    type: str
+    data: dict[str, Any] = {}
+    payload: bytes = b""
+
+
+def encode(kind: str, data: object) -> bytes:
+    """Return the line of an event of type `kind`; `data` is a mapping or a msgspec.Struct."""
+    return msgspec.json.encode({"type": kind, "data": data}) + b"\n"
+
+
+class FrameDecoder:
+    """Cuts a stream of bytes into frames, however the stream was split on its way.
+
+    Feed it what was received, then call `next_frame` until it returns None. It holds no more than
+    one incomplete frame (three times MAX_BYTES) and what the last `feed` brought.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._searched = 0  # bytes known to hold no newline: a trickled line is not searched twice
+        self._header: dict[str, Any] | None = None
+        self._data_length = 0
+        self._payload_length = 0
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether the beginning of a frame has come and its end has not."""
+        return bool(self._buffer) or self._header is not None
+
+    def feed(self, received: bytes) -> None:
+        """Append bytes of the stream."""
+        self._buffer += received
+
+    def next_frame(self) -> Frame | None:
+        """Return the next whole frame, or None until more bytes are fed.
+
+        Raises:
+            ProtocolError: the next frame is not acceptable; unless the error is fatal, it has been
+                passed over and the next call goes on behind it.
+
+        """
+        if self._header is None:
+            line = self._take_line()
+            if line is None:
+                return None
+            header = _decode_object(line, "the line")
+            self._data_length = _length(header, "data_length")
+            self._payload_length = _length(header, "payload_length")
+            self._header = header
+        if len(self._buffer) < self._data_length + self._payload_length:
+            return None
+        header, self._header = self._header, None
+        block = self._take(self._data_length)
+        payload = self._take(self._payload_length)
+        return _frame(header, block, payload)
+
+    def _take_line(self) -> bytes | None:
+        end = self._buffer.find(b"\n", self._searched)
+        if max(end, len(self._buffer) if end < 0 else 0) > MAX_BYTES:
+            raise ProtocolError("too-large", f"a line is over {MAX_BYTES} bytes", fatal=True)
+        if end < 0:
+            self._searched = len(self._buffer)
+            return None
+        self._searched = 0
+        return self._take(end + 1)
+
+    def _take(self, count: int) -> bytes:
+        taken = bytes(self._buffer[:count])
+        del self._buffer[:count]
+        return taken
+
+
+def _frame(header: dict[str, Any], block: bytes, payload: bytes) -> Frame:
+    kind = header.get("type")
+    if not isinstance(kind, str):
+        raise ProtocolError("bad-frame", 'the line has no "type", which must be a string')
+    data = header.get("data")
+    if data is None:
+        data = {}
+    if not isinstance(data, dict):
+        raise ProtocolError("bad-frame", '"data" is not a JSON object')
+    if block:
+        data |= _decode_object(block, "the data block")
+    return Frame(kind, data, payload)
+
+
+def _decode_object(text: bytes, what: str) -> dict[str, Any]:
+    try:
+        decoded = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        decoded = None
+    if not isinstance(decoded, dict):
+        raise ProtocolError("bad-frame", f"{what} is not a JSON object in UTF-8")
+    return decoded
+
+
+def _length(header: dict[str, Any], key: str) -> int:
+    length = header.get(key)
+    if length is None:
+        return 0
+    if not isinstance(length, int) or isinstance(length, bool) or length < 0:
+        raise ProtocolError("bad-frame", f'"{key}" is not a count of bytes', fatal=True)
+    if length > MAX_BYTES:
+        raise ProtocolError("too-large", f'"{key}" is over {MAX_BYTES} bytes', fatal=True)
+    return length

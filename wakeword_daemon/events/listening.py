@@ -1,0 +1,263 @@
+"""Opening the sockets the daemon listens on, and who may connect to them."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import grp
+import ipaddress
+import os
+import socket
+import stat
+import struct
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wakeword_daemon.errors import EventsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_BACKLOG = 128
+_SEND_BUFFER = 64 * 1024  # bytes the kernel holds for a peer that does not read
+_LOCK_TRIES = 100
+_LOCK_PAUSE = 0.02
+_SO_PEERGROUPS = 59  # <asm-generic/socket.h>; Python has no name for it
+_MAX_OPTION = 1024  # the most bytes Python's getsockopt returns: 256 groups
+
+
+@dataclass(frozen=True)
+class Tcp:
+    """A TCP address to listen on, and the token a peer has to know.
+
+    Without a token only a loopback address is accepted. The token travels in the clear.
+    """
+
+    port: int
+    host: str = "127.0.0.1"
+    token: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Listener:
+    """A listening socket, and the rules for those who connect to it."""
+
+    socket: socket.socket
+    token: str | None = None
+    group: int | None = None
+    file: tuple[Path, int] | None = None
+    """Path and inode of the socket file, if it is ours to remove."""
+
+    @property
+    def address(self) -> str:
+        """The socket's path, or `tcp://host:port`."""
+        name = self.socket.getsockname()
+        if self.socket.family == socket.AF_UNIX:
+            return str(name)
+        host, port = name[:2]
+        return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
+
+    def close(self) -> None:
+        """Stop listening, and remove the socket file unless another has taken its place."""
+        self.socket.close()
+        if self.file is not None:
+            path, inode = self.file
+            with contextlib.suppress(FileNotFoundError):
+                if path.lstat().st_ino == inode:
+                    path.unlink()
+
+
+def listen_unix(path: Path, group: str | None = None) -> Listener:
+    """Listen on a unix socket that only this user may open, and `group` where one is named.
+
+    A missing folder is made, mode 0700 (0750 for a group); the socket has mode 0600 (0660). A
+    socket file that nobody listens on any more is replaced.
+
+    Raises:
+        EventsError: another process listens there, the path is taken by something else or cannot
+            be written to, or there is no such group.
+
+    """
+    gid = None if group is None else _group_id(group)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _make_folder(path.parent, gid)
+        with _locked(path.parent):
+            _remove_stale(path)
+            # The file inherits the mode the socket has before it is bound: it is never wider.
+            os.fchmod(listening.fileno(), 0o600)
+            listening.bind(str(path))
+            listening.listen(_BACKLOG)
+        if gid is not None:
+            os.chown(path, -1, gid)
+            path.chmod(0o660)
+        return Listener(listening, group=gid, file=(path, path.lstat().st_ino))
+    except OSError as error:
+        listening.close()
+        reason = error.strerror or str(error)  # a path that is too long has no errno
+        raise EventsError(f"cannot listen on {path}: {reason}") from error
+    except EventsError:
+        listening.close()
+        raise
+
+
+def listen_tcp(tcp: Tcp) -> list[Listener]:
+    """Listen on every address `tcp.host` stands for.
+
+    Raises:
+        EventsError: an address is unknown, taken, or not loopback while there is no token.
+
+    """
+    listeners: list[Listener] = []
+    try:
+        found = socket.getaddrinfo(tcp.host, tcp.port, type=socket.SOCK_STREAM)
+        for family, _, _, _, address in found:
+            _require_token(str(address[0]), tcp.token)
+            listening = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+            listeners.append(Listener(listening, token=tcp.token))
+    except OSError as error:
+        _close(listeners)
+        reason = error.strerror or str(error)
+        raise EventsError(f"cannot listen on {tcp.host} port {tcp.port}: {reason}") from error
+    except EventsError:
+        _close(listeners)
+        raise
+    return listeners
+
+
+def adopt(listening: socket.socket, group: str | None = None) -> Listener:
+    """Take over a unix socket that already listens (socket activation); its file stays.
+
+    Raises:
+        EventsError: the socket is of another kind, or there is no such group.
+
+    """
+    if listening.family != socket.AF_UNIX or not listening.getsockopt(
+        socket.SOL_SOCKET, socket.SO_ACCEPTCONN
+    ):
+        raise EventsError("the socket passed to the daemon is not a listening unix stream socket")
+    return Listener(listening, group=None if group is None else _group_id(group))
+
+
+def tune(connection: socket.socket) -> None:
+    """Bound what a peer costs that does not read, and notice one that vanished from the network."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+    if connection.family != socket.AF_UNIX:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+
+
+def admitted(connection: socket.socket, group: int | None) -> bool:
+    """Whether a peer may stay: on a unix socket it is this user, root or in the group.
+
+    File permissions say the same; this holds where they were widened, by hand or by a unit. On TCP
+    the token decides, later.
+    """
+    if connection.family != socket.AF_UNIX:
+        return True
+    _, uid, gid = _credentials(connection)
+    if uid in {0, os.getuid()} or gid == group:
+        return True
+    return group is not None and group in _supplementary_groups(connection)
+
+
+def peer_name(connection: socket.socket) -> str:
+    """Return who is at the other end, for the log: process and command, or address and port."""
+    if connection.family != socket.AF_UNIX:
+        host, port = connection.getpeername()[:2]
+        return f"{host} port {port}"
+    pid, uid, _ = _credentials(connection)
+    try:
+        command = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace")
+    except OSError:  # it is gone, or in another PID namespace
+        return f"process {pid} of user {uid}"
+    # Any process chooses its own name; it may not forge a line of our log with it.
+    printable = "".join(char for char in command if char.isprintable())
+    return f"process {pid} ({printable})"
+
+
+def _credentials(connection: socket.socket) -> tuple[int, int, int]:
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    pid, uid, gid = struct.unpack("3i", raw)
+    return pid, uid, gid
+
+
+def _supplementary_groups(connection: socket.socket) -> set[int]:
+    try:
+        raw = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MAX_OPTION)
+    except OSError:  # it is in more groups than that
+        return set()
+    return {gid for (gid,) in struct.iter_unpack("I", raw)}
+
+
+def _group_id(group: str) -> int:
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise EventsError(f"there is no group {group!r} to share the socket with") from None
+
+
+def _make_folder(folder: Path, gid: int | None) -> None:
+    if folder.is_dir():
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):  # another daemon is starting beside us
+        folder.mkdir(mode=0o700)
+        if gid is not None:
+            os.chown(folder, -1, gid)
+            folder.chmod(0o750)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep two daemons that start at once from both taking a stale socket's place."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for attempt in range(_LOCK_TRIES):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if attempt == _LOCK_TRIES - 1:
+                    raise
+                time.sleep(_LOCK_PAUSE)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _remove_stale(path: Path) -> None:
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise EventsError(f"{path} is there and is not a socket: remove it or choose another path")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+        except BlockingIOError:  # alive, with a full backlog
+            owner = "another process"
+        else:
+            owner = peer_name(probe)
+    raise EventsError(f"{owner} already listens on {path}: stop it or choose another path")
+
+
+def _require_token(host: str, token: str | None) -> None:
+    if not token and not ipaddress.ip_address(host.partition("%")[0]).is_loopback:
+        raise EventsError(
+            f"listening on {host} lets the network in: set a token for it, or listen on 127.0.0.1"
+        )
+
+
+def _close(listeners: list[Listener]) -> None:
+    for listener in listeners:
+        listener.close()

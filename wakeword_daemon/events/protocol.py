@@ -1,0 +1,219 @@
+"""The events on the socket, each a frozen struct with its wire form.
+
+An event's fields are its `data`. `describe`, `info`, `detect`, `detection`, `ping`, `pong` and
+`error` are Wyoming's, so that any Wyoming client can listen; the rest is ours, as are the fields
+that Wyoming's own `detection` and `info` do not have, which its readers skip.
+
+Numbering: every published event (`detection`, `state`) carries `sequence`, one more than the
+event before, and `start_id`, which names this run of the daemon. A restart begins again at 1 under
+a `start_id` that sorts behind the old one.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
+
+import msgspec
+
+from wakeword_daemon.events.framing import Frame, ProtocolError, encode
+
+StateName: TypeAlias = Literal["starting", "listening", "degraded", "deaf"]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """What every event can do: become a line, and be read from a frame."""
+
+    kind: ClassVar[str]
+
+    def line(self) -> bytes:
+        """Return the event as it is sent: one line of JSON."""
+        return encode(self.kind, self)
+
+    @classmethod
+    def from_frame(cls, frame: Frame) -> Self:
+        """Read the event from a frame of its type.
+
+        Raises:
+            ProtocolError: a field is missing or of the wrong type.
+
+        """
+        try:
+            return msgspec.convert(frame.data, cls)
+        except msgspec.ValidationError as error:
+            raise ProtocolError("bad-data", f"{cls.kind}: {error}") from None
+
+
+# Published to every subscriber
+
+
+class Published(Event, frozen=True, kw_only=True):
+    """An event that is numbered, remembered for who missed it, and sent to everyone."""
+
+    sequence: int = 0
+    start_id: str = ""
+
+
+class Detection(Published, frozen=True, kw_only=True):
+    """A wake word was heard."""
+
+    kind: ClassVar[str] = "detection"
+
+    name: str
+    """The word."""
+    timestamp: int
+    """Milliseconds of the stream at the end of the step that crossed the threshold."""
+    wall_time: float
+    """The same moment in Unix seconds."""
+    score: float
+    """The model's probability there, 0 to 1."""
+    sample: int
+    """The same moment as an index of the sample clock (16 kHz)."""
+    level: float
+    """Loudness of the second before it in dBFS."""
+    model: str
+    """Id of the model that heard it."""
+    speaker: str | None = None
+    """Wyoming's field for who spoke; not told apart here."""
+
+
+class StateChanged(Published, frozen=True, kw_only=True):
+    """The daemon hears again, hears badly, or no longer hears."""
+
+    kind: ClassVar[str] = "state"
+
+    state: StateName
+    reason: str
+    """Why, in words; empty while all is well."""
+    device: str | None = None
+    rate: int | None = None
+    """Samples a second of the device."""
+    wall_time: float
+    """When, in Unix seconds."""
+
+
+# What the daemon answers
+
+
+class Attribution(msgspec.Struct, frozen=True, kw_only=True):
+    """Who made something, and where it is from."""
+
+    name: str
+    url: str = ""
+
+
+class WakeModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A wake word that is listened for."""
+
+    name: str
+    description: str
+    phrase: str
+    languages: list[str]
+    attribution: Attribution
+    installed: bool = True
+    version: str | None = None
+    model: str
+    """Id of the model's weights, as `detection` tells it."""
+    threshold: float
+    """The probability from which the word counts as heard, 0 to 1."""
+
+
+class WakeProgram(msgspec.Struct, frozen=True, kw_only=True):
+    """A wake-word engine with its words; ours is the only one."""
+
+    name: str
+    description: str
+    attribution: Attribution
+    installed: bool = True
+    version: str
+    models: list[WakeModel]
+
+
+class Info(Event, frozen=True, kw_only=True):
+    """Who answers here: sent on connecting and for `describe`."""
+
+    kind: ClassVar[str] = "info"
+
+    asr: list[Any] = []
+    tts: list[Any] = []
+    handle: list[Any] = []
+    intent: list[Any] = []
+    wake: list[WakeProgram]
+    mic: list[Any] = []
+    snd: list[Any] = []
+    state: StateName
+    reason: str = ""
+    sequence: int = 0
+    """Number of the last published event; 0 before the first."""
+    start_id: str = ""
+
+    @property
+    def words(self) -> list[str]:
+        """Names of all wake words."""
+        return [model.name for program in self.wake for model in program.models]
+
+
+class Pong(Event, frozen=True, kw_only=True):
+    """Answer to `ping`."""
+
+    kind: ClassVar[str] = "pong"
+
+    text: str | None = None
+
+
+class Subscribed(Event, frozen=True, kw_only=True):
+    """Answer to `subscribe`: from here on every event behind `sequence` follows, once, in order."""
+
+    kind: ClassVar[str] = "subscribed"
+
+    start_id: str
+    sequence: int
+    missed: int | None
+    """Events that were asked for and are gone; null if that is unknown (a restart)."""
+
+
+class Error(Event, frozen=True, kw_only=True):
+    """A request that was not followed, and why."""
+
+    kind: ClassVar[str] = "error"
+
+    text: str
+    code: str | None = None
+
+
+# What a client asks; `describe` and `status` have no data and need no struct
+
+
+class Ping(Event, frozen=True, kw_only=True):
+    """Asks for a `pong` with the same text."""
+
+    kind: ClassVar[str] = "ping"
+
+    text: str | None = None
+
+
+class Detect(Event, frozen=True, kw_only=True):
+    """Chooses the words this connection is told about: null or empty for all."""
+
+    kind: ClassVar[str] = "detect"
+
+    names: list[str] | None = None
+
+
+class Subscribe(Event, frozen=True, kw_only=True):
+    """Asks for every event behind the one named, as far as they are still held.
+
+    `after_sequence` null stands for the last event so far; `start_id` null for the present run.
+    """
+
+    kind: ClassVar[str] = "subscribe"
+
+    start_id: str | None = None
+    after_sequence: Annotated[int, msgspec.Meta(ge=0)] | None = None
+
+
+class Authenticate(Event, frozen=True, kw_only=True):
+    """The first event on a TCP connection that wants a token."""
+
+    kind: ClassVar[str] = "authenticate"
+
+    token: str

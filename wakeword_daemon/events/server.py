@@ -1,0 +1,221 @@
+"""The event socket: tells everyone who is connected what the daemon hears."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from wakeword_daemon.events.history import History
+from wakeword_daemon.events.listening import (
+    Listener,
+    Tcp,
+    admitted,
+    adopt,
+    listen_tcp,
+    listen_unix,
+    peer_name,
+    tune,
+)
+from wakeword_daemon.events.protocol import Error, Info, Published
+from wakeword_daemon.events.session import READ_SIZE, Desk, Limits, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_log = logging.getLogger(__name__)
+
+_ACCEPT_PAUSE = 1.0  # seconds before the next try when no file descriptor is left
+
+
+class Subscriber(msgspec.Struct, frozen=True):
+    """A connected peer, as `status` tells it."""
+
+    peer: str
+    words: list[str] | None
+    """The words it asked for; None for all."""
+    queued: int
+    """Events that wait to be sent to it."""
+
+
+class EventServer:
+    """Listens on a unix socket, and on TCP where asked to, and publishes events to all peers.
+
+    Delivery: a peer is sent `info`, then every event published while it is connected, once and in
+    order. It may be `limits.queue` events behind; then, or when it reads nothing for
+    `limits.stall` seconds, it is dropped with a line in the log. Nobody waits for it. When it
+    comes back it asks for what it missed (`Subscribe`).
+
+    All methods belong to the event loop's thread.
+
+    Args:
+        info: tells the present words and state; called for each `info` that is sent. The server
+            fills in the numbering.
+        status: tells whatever the `status` request is answered with: a mapping or a Struct.
+        unix: the socket's path, or a unix socket that listens already (socket activation).
+        group: name of a group whose members may connect too.
+        tcp: where else to listen; None for nowhere.
+        limits: what one peer may cost; None for the defaults.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        info: Callable[[], Info],
+        status: Callable[[], object],
+        unix: Path | socket.socket,
+        group: str | None = None,
+        tcp: Tcp | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        limits = limits or Limits()
+        self._desk = Desk(info, status, History(limits.history), limits)
+        self._unix = unix
+        self._group = group
+        self._tcp = tcp
+        self._listeners: list[Listener] = []
+        self._accepting: list[asyncio.Task[None]] = []
+        self._connections: dict[asyncio.Task[None], Listener] = {}
+        self._sessions: set[Session] = set()
+        self._logged: set[str] = set()  # reasons for which the log tells of a refusal
+
+    @property
+    def start_id(self) -> str:
+        """Name of this run in the numbering of events."""
+        return self._desk.history.start_id
+
+    @property
+    def sequence(self) -> int:
+        """Number of the event published last; 0 before the first."""
+        return self._desk.history.sequence
+
+    @property
+    def subscribers(self) -> list[Subscriber]:
+        """Who is connected."""
+        return [
+            Subscriber(
+                session.peer, sorted(session.words) if session.words else None, session.queued
+            )
+            for session in self._sessions
+        ]
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where it listens, as a client names it: a path, or `tcp://host:port`."""
+        return [listener.address for listener in self._listeners]
+
+    async def start(self) -> None:
+        """Open the sockets and let peers in.
+
+        Raises:
+            EventsError: a socket cannot be opened; none is left open.
+
+        """
+        try:
+            if isinstance(self._unix, socket.socket):
+                self._listeners.append(adopt(self._unix, self._group))
+            else:
+                self._listeners.append(listen_unix(self._unix, self._group))
+            if self._tcp is not None:
+                self._listeners += listen_tcp(self._tcp)
+        except BaseException:
+            self._close_listeners()
+            raise
+        for listener in self._listeners:
+            listener.socket.setblocking(False)
+            self._accepting.append(asyncio.create_task(self._accept(listener)))
+            _log.info("listening on %s", listener.address)
+
+    def publish(self, event: Published) -> int:
+        """Queue an event for every peer, and remember it under its number; never waits.
+
+        Returns:
+            The event's number.
+
+        """
+        entry = self._desk.history.append(event)
+        for session in self._sessions:
+            session.offer(entry)
+        return entry.event.sequence
+
+    async def stop(self, grace: float = 0.5) -> None:
+        """Let nobody in any more, and close once all queues are sent, after `grace` s at most."""
+        for task in self._accepting:
+            task.cancel()
+        await asyncio.gather(*self._accepting, return_exceptions=True)
+        self._close_listeners()
+        for session in self._sessions:
+            session.finish()
+        if self._connections:
+            await asyncio.wait(self._connections, timeout=grace)
+        for session in self._sessions:
+            session.abort()
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    def _close_listeners(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+        self._listeners.clear()
+
+    async def _accept(self, listener: Listener) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(listener.socket)
+            except OSError as error:  # most likely no file descriptor is left
+                self._log_once("accept", f"cannot accept a connection: {error.strerror}")
+                await asyncio.sleep(_ACCEPT_PAUSE)
+                continue
+            try:
+                self._admit(connection, listener)
+            except OSError as error:
+                _log.debug("a peer left while it was let in: %s", error)
+                connection.close()
+            await asyncio.sleep(0)  # a flood of connects takes turns with everyone else
+
+    def _admit(self, connection: socket.socket, listener: Listener) -> None:
+        refusal = self._refusal(connection, listener)
+        if refusal is not None:
+            self._log_once(refusal.text, f"refused {peer_name(connection)}: {refusal.text}")
+            connection.send(refusal.line())
+            connection.close()
+            return
+        self._logged.clear()
+        tune(connection)
+        task = asyncio.create_task(self._serve(connection, peer_name(connection), listener.token))
+        self._connections[task] = listener
+        task.add_done_callback(self._forget)
+
+    def _refusal(self, connection: socket.socket, listener: Listener) -> Error | None:
+        if not admitted(connection, listener.group):
+            return Error(text="this socket belongs to another user", code="forbidden")
+        if list(self._connections.values()).count(listener) >= self._desk.limits.connections:
+            return Error(text="too many connections; try again later", code="busy")
+        return None
+
+    def _log_once(self, reason: str, text: str) -> None:
+        # Until somebody is let in again: a flood of connects must not become a flood of lines.
+        if reason not in self._logged:
+            self._logged.add(reason)
+            _log.warning("%s", text)
+
+    async def _serve(self, connection: socket.socket, peer: str, token: str | None) -> None:
+        reader, writer = await asyncio.open_connection(sock=connection, limit=READ_SIZE)
+        session = Session(self._desk, reader, writer, peer=peer, token=token)
+        self._sessions.add(session)
+        try:
+            await session.run()
+        finally:
+            self._sessions.discard(session)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        del self._connections[task]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("a connection failed", exc_info=error)

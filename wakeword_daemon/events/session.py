@@ -1,0 +1,271 @@
+"""One connection: what it asks and is answered, and the events that wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from wakeword_daemon.events.framing import Frame, FrameDecoder, ProtocolError, encode
+from wakeword_daemon.events.history import Entry, History
+from wakeword_daemon.events.protocol import (
+    Authenticate,
+    Detect,
+    Detection,
+    Error,
+    Info,
+    Ping,
+    Pong,
+    Subscribe,
+)
+
+_log = logging.getLogger(__name__)
+
+READ_SIZE = 16 * 1024
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one peer may cost. Times in seconds."""
+
+    connections: int = 64
+    """On each listening socket, so that the network cannot crowd out this machine."""
+    history: int = 256
+    """Recent events held for subscribers that come back."""
+    queue: int = 256
+    """New events that may wait for one subscriber; behind those it is dropped."""
+    stall: float = 10.0
+    """How long a peer may leave what was sent to it unread before it is dropped."""
+    request: float = 10.0
+    """How long a frame may take from its first byte to its last, and a peer to authenticate."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What all connections draw from."""
+
+    info: Callable[[], Info]
+    status: Callable[[], object]
+    history: History
+    limits: Limits
+
+
+class Session:
+    """One connection, from the greeting until either side ends it.
+
+    Two tasks share it: one answers requests in the order they come, waiting until each answer is
+    taken; the other sends the published events that `offer` queued. Neither is ever waited for by
+    the one who publishes.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        *,
+        peer: str,
+        token: str | None,
+    ) -> None:
+        self.peer = peer
+        self.words: frozenset[str] | None = None  # None: all
+        self._desk = desk
+        self._reader = reader
+        self._writer = writer
+        # What the kernel does not take stays in our queue, where it is counted.
+        writer.transport.set_write_buffer_limits(high=0)
+        self._token = token
+        self._greeted = False
+        self._decoder = FrameDecoder()
+        self._deadline: float | None = None
+        self._pending: deque[Entry] = deque()
+        self._something_pending = asyncio.Event()
+        self._finishing = False
+
+    @property
+    def queued(self) -> int:
+        """Events that wait to be sent to this peer."""
+        return len(self._pending)
+
+    async def run(self) -> None:
+        """Serve the peer until it leaves, fails or is dropped."""
+        sender = asyncio.create_task(self._send_pending())
+        try:
+            await self._serve()
+        except ProtocolError as error:
+            _log.debug("closing the connection of %s: %s", self.peer, error)
+            if not self._writer.is_closing():
+                self._writer.write(Error(text=str(error), code=error.code).line())
+        except OSError as error:
+            _log.debug("lost the connection of %s: %s", self.peer, error)
+        finally:
+            sender.cancel()
+            self._writer.close()
+            try:
+                async with asyncio.timeout(self._desk.limits.stall):
+                    with contextlib.suppress(OSError):
+                        await self._writer.wait_closed()
+            except TimeoutError:
+                self._writer.transport.abort()
+
+    def offer(self, entry: Entry) -> None:
+        """Queue a published event; never waits."""
+        if not self._greeted or self._writer.is_closing() or not self._wants(entry):
+            return
+        limits = self._desk.limits
+        if len(self._pending) >= limits.history + limits.queue:  # a replay may fill a part
+            self._drop(f"{len(self._pending)} events wait and it does not read")
+            return
+        self._pending.append(entry)
+        self._something_pending.set()
+
+    def finish(self) -> None:
+        """Close the connection as soon as all queued events are sent."""
+        self._finishing = True
+        self._something_pending.set()
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        self._writer.transport.abort()
+
+    def _wants(self, entry: Entry) -> bool:
+        return (
+            self.words is None
+            or not isinstance(entry.event, Detection)
+            or entry.event.name in self.words
+        )
+
+    def _drop(self, reason: str) -> None:
+        if not self._writer.is_closing():
+            _log.warning("dropped subscriber %s: %s", self.peer, reason)
+            self._writer.transport.abort()
+
+    async def _send(self, line: bytes) -> None:
+        if self._writer.is_closing():
+            raise ConnectionResetError("the connection is closed")
+        self._writer.write(line)
+        try:
+            async with asyncio.timeout(self._desk.limits.stall):
+                await self._writer.drain()
+        except TimeoutError:
+            self._drop(f"it has not read for {self._desk.limits.stall:g} s")
+            raise ConnectionResetError("dropped") from None
+
+    async def _send_pending(self) -> None:
+        with contextlib.suppress(OSError):  # the peer left; whoever reads from it notices too
+            while self._pending or not self._finishing:
+                if self._pending:
+                    await self._send(self._pending.popleft().line)
+                else:
+                    self._something_pending.clear()
+                    await self._something_pending.wait()
+            self._writer.close()
+
+    async def _serve(self) -> None:
+        if self._token is None:
+            await self._greet()
+        else:
+            self._deadline = self._request_deadline()
+        while received := await self._read():
+            self._decoder.feed(received)
+            answered = await self._answer_frames()
+            if not self._greeted:
+                continue
+            if not self._decoder.incomplete:
+                self._deadline = None
+            elif answered or self._deadline is None:
+                self._deadline = self._request_deadline()
+
+    async def _greet(self) -> None:
+        self._greeted = True
+        await self._send(self._info().line())
+
+    def _request_deadline(self) -> float:
+        return asyncio.get_running_loop().time() + self._desk.limits.request
+
+    async def _read(self) -> bytes:
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                return await self._reader.read(READ_SIZE)
+        except TimeoutError:
+            limit = self._desk.limits.request
+            raise ProtocolError("timeout", f"no whole event came within {limit:g} s") from None
+
+    async def _answer_frames(self) -> bool:
+        """Answer every whole frame that has come; return whether there was one."""
+        answered = False
+        while True:
+            try:
+                frame = self._decoder.next_frame()
+                if frame is None:
+                    return answered
+                await self._answer(frame)
+            except ProtocolError as error:
+                if error.fatal or not self._greeted:
+                    raise
+                await self._send(Error(text=str(error), code=error.code).line())
+            answered = True
+            await asyncio.sleep(0)  # a flood of requests takes turns with everyone else
+
+    async def _answer(self, frame: Frame) -> None:
+        if not self._greeted:
+            await self._authenticate(frame)
+            return
+        match frame.type:
+            case "describe":
+                await self._send(self._info().line())
+            case "status":
+                await self._send(encode("status", self._desk.status()))
+            case "ping":
+                await self._send(Pong(text=Ping.from_frame(frame).text).line())
+            case "detect":
+                self._choose_words(Detect.from_frame(frame))
+            case "subscribe":
+                await self._subscribe(Subscribe.from_frame(frame))
+            case "authenticate":
+                pass  # a client that has a token may send it where none is asked
+            case "audio-start" | "audio-chunk" | "audio-stop":
+                raise ProtocolError(
+                    "no-audio", "audio is not taken here: the daemon listens to its own microphone"
+                )
+            case _:
+                raise ProtocolError("unknown-type", f"there is no request {frame.type[:40]!r}")
+
+    async def _authenticate(self, frame: Frame) -> None:
+        if frame.type != Authenticate.kind:
+            raise ProtocolError("unauthorized", "send an authenticate event with the token first")
+        given = Authenticate.from_frame(frame).token
+        if not hmac.compare_digest(given.encode(), (self._token or "").encode()):
+            raise ProtocolError("unauthorized", "the token is wrong")
+        self._deadline = None
+        await self._greet()
+
+    def _info(self) -> Info:
+        history = self._desk.history
+        return msgspec.structs.replace(
+            self._desk.info(), sequence=history.sequence, start_id=history.start_id
+        )
+
+    def _choose_words(self, request: Detect) -> None:
+        known = self._desk.info().words
+        unknown = [name for name in request.names or [] if name not in known]
+        if unknown:
+            raise ProtocolError(
+                "unknown-word",
+                f"no wake word is called {unknown[0][:40]!r}; there is {', '.join(known)}",
+            )
+        self.words = frozenset(request.names) if request.names else None
+
+    async def _subscribe(self, request: Subscribe) -> None:
+        answer, entries = self._desk.history.resume(request)
+        # No other task runs between these, so that nothing falls between old events and new ones.
+        self._pending.clear()
+        self._pending.extend(entry for entry in entries if self._wants(entry))
+        self._something_pending.set()
+        await self._send(answer.line())
