@@ -1,1 +1,19 @@
-"""From samples to scores and detections: log-mel, streaming CRNN, model file, detector; numpy only."""
+"""From samples to scores and detections: log-mel, streaming CRNN, model file, detector.
+
+Numpy only; knows words, not sockets or devices.
+"""
+
+from wakeword_daemon.engine.detector import Detection, Detector, Step
+from wakeword_daemon.engine.modelfile import Model, ModelCard, OperatingPoint, load_model
+from wakeword_daemon.engine.trigger import WordSettings
+
+__all__ = [
+    "Detection",
+    "Detector",
+    "Model",
+    "ModelCard",
+    "OperatingPoint",
+    "Step",
+    "WordSettings",
+    "load_model",
+]

@@ -226,7 +226,7 @@ class _GRULayer:
     def of(cls, stack: Mapping[str, Array], layer: int) -> _GRULayer:
         """Take one layer out of the stacked weights of all words."""
         size = stack[f"gru.weight_hh_l{layer}"].shape[-1]
-        scale = np.repeat(np.float32([0.5, 0.5, 1.0]), size)[:, None]  # see `step`
+        scale = np.repeat(np.array([0.5, 0.5, 1.0], np.float32), size)[:, None]  # see `step`
         weight = stack[f"gru.weight_ih_l{layer}"] * scale
         recurrent = stack[f"gru.weight_hh_l{layer}"] * scale
         bias = stack[f"gru.bias_ih_l{layer}"] * scale[:, 0]

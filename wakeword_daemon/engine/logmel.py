@@ -43,9 +43,7 @@ class LogMel:
         """Return the state of streams that have heard nothing."""
         return LogMelState(np.empty((streams, 0), np.int16))
 
-    def advance(
-        self, state: LogMelState, pcm: npt.NDArray[np.int16]
-    ) -> npt.NDArray[np.float32]:
+    def advance(self, state: LogMelState, pcm: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
         """Hear `pcm` [streams, samples] and return the frames it completes, [streams, F, mels]."""
         s = self.settings
         heard = np.concatenate([state.tail, pcm], axis=1)
@@ -69,10 +67,11 @@ class LogMel:
     def _log_mel(self, windows: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
         parts = np.fft.rfft(windows * self._window).view(np.float32)
         np.square(parts, out=parts)
-        mel = parts @ self._filters
+        mel: npt.NDArray[np.float32] = parts @ self._filters
         np.maximum(mel, self.settings.floor, out=mel)
         np.minimum(mel, self.settings.ceiling, out=mel)
-        return np.log(mel, out=mel)
+        np.log(mel, out=mel)
+        return mel
 
 
 def _mel_filters(settings: FeatureSettings) -> npt.NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""What a network hears and how it is built, as plain numbers shared by engine, model file and training."""
+"""What a network hears and how it is built: plain numbers that engine and training share."""
 
 from __future__ import annotations
 

@@ -8,6 +8,8 @@ import numpy as np
 
 from wakeword_daemon.training.melpower import Frames
 
+SILENT_DB = -40.0
+"""Level of mel power, summed and emphasised, below which nothing was recorded."""
 BELOW_PEAK_DB = 34.0
 ABOVE_NOISE_DB = 9.0
 LONGEST_PAUSE = 22
@@ -43,7 +45,7 @@ def speech_span(power: Frames) -> Span | None:
     peak = level.max()
     threshold = max(peak - BELOW_PEAK_DB, min(np.percentile(level, 10) + ABOVE_NOISE_DB, peak - 12))
     loud = np.flatnonzero(level > threshold)
-    if peak < -40 or peak - np.percentile(level, 10) < ABOVE_NOISE_DB:
+    if peak < SILENT_DB or peak - np.percentile(level, 10) < ABOVE_NOISE_DB:
         return None
     breaks = np.flatnonzero(np.diff(loud) > LONGEST_PAUSE)
     starts = loud[np.concatenate([[0], breaks + 1])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,15 @@ from wakeword_daemon.clock import SAMPLE_RATE, samples
 from wakeword_daemon.engine.crnn import CRNN
 from wakeword_daemon.engine.logmel import LogMel
 from wakeword_daemon.engine.settings import FeatureSettings
-from wakeword_daemon.training.metrics import TARGETS, OperatingPoint, Take, operating_points
+from wakeword_daemon.training import metrics
+from wakeword_daemon.training.metrics import (
+    TARGETS,
+    OperatingPoint,
+    Scores,
+    Take,
+    false_accepts,
+    operating_points,
+)
 
 Pcm = npt.NDArray[np.int16]
 
@@ -23,6 +31,8 @@ LEAD = 2.5
 """Seconds of other speech before each take: the network has always heard something."""
 PAUSE = 0.5
 TAIL = 1.2
+CLIP = 200
+"""Frames of a clip of the clip metric: two seconds."""
 
 
 @dataclass(frozen=True)
@@ -51,32 +61,6 @@ class Streams:
     words: list[tuple[int, int, str]]
     others: npt.NDArray[np.float32]
     hours: float
-
-
-@dataclass(frozen=True)
-class StreamReport:
-    """The stream metric of one network.
-
-    Attributes:
-        points: the operating points, by rising false accepts an hour.
-        takes: the scores behind the misses.
-        others: the scores of other speech, [LANES, steps].
-        ends: the sample at which each step of `others` ends.
-        hours: audio in `others`.
-        targets: the false accepts an hour that the points keep within.
-
-    """
-
-    points: list[OperatingPoint]
-    takes: list[Take]
-    others: npt.NDArray[np.float32]
-    ends: npt.NDArray[np.int64]
-    hours: float
-    targets: tuple[float, ...] = TARGETS
-
-    def mean_miss(self) -> float:
-        """Return the miss rate averaged over the operating points: what training selects by."""
-        return float(np.mean([p.miss_rate for p in self.points]))
 
 
 def build_streams(
@@ -116,6 +100,54 @@ def build_streams(
     )
 
 
+@dataclass(frozen=True)
+class StreamReport:
+    """The stream metric of one network.
+
+    Attributes:
+        takes: the scores of the spoken words.
+        others: the scores of other speech, stream by stream.
+        ends: the sample at which each step of the longest of `others` ends.
+        hours: audio in `others`.
+        points: the operating points, one for each of `metrics.TARGETS`.
+
+    """
+
+    takes: list[Take]
+    others: list[Scores]
+    ends: npt.NDArray[np.int64]
+    hours: float
+    points: list[OperatingPoint] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find the operating points."""
+        points = operating_points(self.takes, self.others, self.ends, self.hours)
+        object.__setattr__(self, "points", points)
+
+    def at(self, target: float) -> OperatingPoint:
+        """Return the operating point of one of `metrics.TARGETS`."""
+        return self.points[TARGETS.index(target)]
+
+    def at_threshold(self, threshold: float) -> OperatingPoint:
+        """Return what a threshold costs."""
+        missed = float(np.mean([take.peak() < threshold for take in self.takes]))
+        count = false_accepts(self.others, self.ends, threshold)
+        return OperatingPoint(threshold, missed, count / self.hours)
+
+    def mean_miss(self) -> float:
+        """Return the miss rate averaged over the operating points: what training selects by."""
+        return float(np.mean([p.miss_rate for p in self.points]))
+
+    def joined(self, other: StreamReport) -> StreamReport:
+        """Return the report of both sets of streams together."""
+        return StreamReport(
+            self.takes + other.takes,
+            self.others + other.others,
+            max(self.ends, other.ends, key=len),
+            self.hours + other.hours,
+        )
+
+
 def measure(network: CRNN, streams: Streams) -> StreamReport:
     """Score streams with the numpy engine and return the stream metric of its first word."""
     scores, ends = score(network, streams.takes)
@@ -124,8 +156,26 @@ def measure(network: CRNN, streams: Streams) -> StreamReport:
         for row, (start, stop, speaker) in zip(scores, streams.words, strict=True)
     ]
     others, ends = score(network, streams.others)
-    points = operating_points(takes, list(others), ends, streams.hours)
-    return StreamReport(points, takes, others, ends, streams.hours)
+    return StreamReport(takes, list(others), ends, streams.hours)
+
+
+def clip_metric(network: CRNN, streams: Streams) -> float:
+    """Return the clip metric: every clip lasts two seconds and is heard from silence on.
+
+    A clip with the word ends 0.4 s after it; other speech is cut up whole. A clip's score is the
+    highest of its steps.
+    """
+    hop = network.features.hop
+    with_word = [
+        frames[max(0, (stop // hop) + 40 - CLIP) : (stop // hop) + 40][-CLIP:]
+        for frames, (_, stop, _) in zip(streams.takes, streams.words, strict=True)
+    ]
+    whole = streams.others.shape[1] // CLIP * CLIP
+    without = streams.others[:, :whole].reshape(-1, CLIP, streams.others.shape[2])
+    positive = score(network, np.stack(with_word))[0].max(axis=1)
+    negative = score(network, without)[0].max(axis=1)
+    labels = np.arange(len(positive) + len(negative)) < len(positive)
+    return metrics.clip_metric(np.concatenate([positive, negative]), labels)
 
 
 def score(
@@ -154,5 +204,3 @@ def _at_level_of(pcm: Pcm, other: Pcm) -> Pcm:
 def _quiet(count: int, rng: np.random.Generator) -> Pcm:
     """Return the noise of a microphone in a quiet room, -78 dBFS."""
     return rng.normal(0, 4, count).round().astype(np.int16)
-
-

@@ -122,7 +122,9 @@ def gather(
     composition = Composition(
         takes=_takes(train, spoken.word, features, cache),
         fillers=fillers,
-        noise=melpower.load([r.path for r in noise], features, cache, title="noise")[0] if noise else silent,
+        noise=melpower.load([r.path for r in noise], features, cache, title="noise")[0]
+        if noise
+        else silent,
         features=features,
     )
     halves = _halves(usable, corpus, word)
@@ -189,7 +191,10 @@ def _speak(phrase: str, count: int, cache: Path, rng: random.Random) -> _Spoken:
     folder = cache / "speech"
     name = phrase.replace(" ", "_")
     word = synthesis.make(
-        itertools.repeat(phrase), synthesis.voices(rng, installed), count, folder / f"{name}-{count}"
+        itertools.repeat(phrase),
+        synthesis.voices(rng, installed),
+        count,
+        folder / f"{name}-{count}",
     )
     near: list[Path] = []
     if "espeak" in installed:
@@ -200,7 +205,10 @@ def _speak(phrase: str, count: int, cache: Path, rng: random.Random) -> _Spoken:
             folder / f"near-{name}-{2 * count}",
         )
     sentences = synthesis.make(
-        itertools.cycle(SENTENCES), synthesis.voices(rng, installed), count, folder / f"sentences-{count}"
+        itertools.cycle(SENTENCES),
+        synthesis.voices(rng, installed),
+        count,
+        folder / f"sentences-{count}",
     )
     return _Spoken(word, near, sentences)
 

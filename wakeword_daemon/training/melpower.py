@@ -136,7 +136,9 @@ def load(
     for reason in failed:
         logger.warning("set aside: %s", reason)
     if len(failed) > MOST_SET_ASIDE * len(wanted):
-        raise TrainingError(f"{len(failed)} of {len(wanted)} recordings are unreadable: {failed[0]}")
+        raise TrainingError(
+            f"{len(failed)} of {len(wanted)} recordings are unreadable: {failed[0]}"
+        )
     library = Library.of(pieces, features.mels)
     cache.mkdir(parents=True, exist_ok=True)
     partial = cached.with_suffix(".partial.npz")

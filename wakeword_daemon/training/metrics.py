@@ -39,7 +39,9 @@ def clip_metric(scores: npt.ArrayLike, labels: npt.ArrayLike) -> float:
     score, positive = score[order], positive[order]
     last_of_tie = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
     accepted = np.concatenate([[0], np.cumsum(~positive)[last_of_tie]]) / len(score)
-    rejected = (positive.sum() - np.concatenate([[0], np.cumsum(positive)[last_of_tie]])) / len(score)
+    rejected = (positive.sum() - np.concatenate([[0], np.cumsum(positive)[last_of_tie]])) / len(
+        score
+    )
     return float(np.trapezoid(rejected, accepted))
 
 
@@ -76,9 +78,7 @@ class OperatingPoint:
     false_accepts_per_hour: float
 
 
-def false_accepts(
-    streams: Sequence[Scores], ends: npt.NDArray[np.int64], threshold: float
-) -> int:
+def false_accepts(streams: Sequence[Scores], ends: npt.NDArray[np.int64], threshold: float) -> int:
     """Count the detections in streams without the word, by the rules of the running detector."""
     count = 0
     for scores in streams:
@@ -86,7 +86,7 @@ def false_accepts(
         # Only steps near the threshold can fire; a step below the release between them re-arms.
         interesting = np.flatnonzero(scores >= threshold * RELEASE)
         previous = -1
-        for i in interesting:
+        for i in interesting.tolist():
             if previous >= 0 and i > previous + 1:
                 trigger.step(0.0, int(ends[i - 1]))
             count += trigger.step(float(scores[i]), int(ends[i])) is not None
@@ -107,7 +107,7 @@ def operating_points(
     false accepts.
     """
     peaks = np.array([take.peak() for take in takes])
-    highest = np.sort(np.concatenate([s for s in streams] or [np.zeros(1)]))[::-1]
+    highest = np.sort(np.concatenate(streams))[::-1]
     # A threshold just above a score of other speech is where a false accept vanishes.
     most = int(max(targets) * hours * 12) + 50
     candidates = np.unique(np.nextafter(highest[:most], np.float32(2), dtype=np.float32))
@@ -126,3 +126,15 @@ def operating_points(
         missed = float(np.mean(peaks < threshold)) if len(peaks) else float("nan")
         points.append(OperatingPoint(threshold, missed, count / hours))
     return points
+
+
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """Return the 95 % confidence interval of a share (Wilson 1927)."""
+    if not trials:
+        return 0.0, 1.0
+    z = 1.959964
+    share = successes / trials
+    centre = share + z * z / (2 * trials)
+    spread = z * float(np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)))
+    scale = 1 + z * z / trials
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)

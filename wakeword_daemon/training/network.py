@@ -42,9 +42,7 @@ class CRNN(nn.Module):
         self.conv = nn.Conv2d(
             1, a.channels, (a.kernel_mels, a.kernel_frames), (a.stride_mels, a.stride_frames)
         )
-        self.gru = nn.GRU(
-            a.channels * a.bands(self.features), a.hidden, a.layers, batch_first=True
-        )
+        self.gru = nn.GRU(a.channels * a.bands(self.features), a.hidden, a.layers, batch_first=True)
         self.energy = nn.Sequential(
             nn.Linear(a.hidden, a.attention), nn.Tanh(), nn.Linear(a.attention, 1)
         )
@@ -57,7 +55,6 @@ class CRNN(nn.Module):
         normal = (mel - self.mean) / self.std
         maps: Tensor = self.conv(normal.transpose(1, 2).unsqueeze(1))  # [B, C, bands, steps]
         return maps.permute(0, 3, 1, 2).flatten(2)
-
 
     def forward(self, mel: Tensor) -> Tensor:
         """Classify whole clips: [B, F, mels] → logits [B, 2], attention over every step."""

@@ -116,7 +116,7 @@ class SequenceMaker:
         word = augment.voice(power, self._warps, rng)
         pace = len(word) / len(power)
         frames = len(into)
-        word = word[:frames - 60]
+        word = word[: frames - 60]
         length = max(1, min(len(word), round(len(span) * pace)))
         begin = round(lead * pace)
         stop = int(rng.integers(min(length + 40, frames - 50), frames - 45))

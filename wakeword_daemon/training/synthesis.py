@@ -30,10 +30,16 @@ FLITE_VOICES = ("kal", "kal16", "awb", "rms", "slt")
 FESTIVAL_VOICES = ("kal_diphone", "ked_diphone", "cmu_us_slt_arctic_hts")
 
 # Sounds that a listener may take for each other, in espeak-ng's notation of English.
-CONSONANTS = ("p", "b", "t", "d", "k", "g", "f", "v", "T", "D", "s", "z", "S", "Z", "tS", "dZ",
-              "m", "n", "N", "l", "r", "w", "j", "h")  # fmt: skip
-VOWELS = ("a", "aa", "A:", "A@", "0", "O:", "V", "I", "i:", "E", "eI", "aI", "oU", "u:", "U", "3:",
-          "@", "aU", "OI", "I2", "i", "e@", "i@", "o@", "U@", "O@", "3", "@L", "I#", "a#", "@2")  # fmt: skip
+# fmt: off
+CONSONANTS = (
+    "p", "b", "t", "d", "k", "g", "f", "v", "T", "D", "s", "z",
+    "S", "Z", "tS", "dZ", "m", "n", "N", "l", "r", "w", "j", "h",
+)
+VOWELS = (
+    "a", "aa", "A:", "A@", "0", "O:", "V", "I", "i:", "E", "eI", "aI", "oU", "u:", "U", "3:",
+    "@", "aU", "OI", "I2", "i", "e@", "i@", "o@", "U@", "O@", "3", "@L", "I#", "a#", "@2",
+)
+# fmt: on
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +128,7 @@ def _edit_distance(a: list[str], b: list[str]) -> int:
     for i, left in enumerate(a, 1):
         previous, row[0] = row[0], i
         for j, right in enumerate(b, 1):
-            previous, row[j] = row[j], min(
-                row[j] + 1, row[j - 1] + 1, previous + (left != right)
-            )
+            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (left != right))
     return row[-1]
 
 
@@ -150,7 +154,9 @@ def speak(text: str, voice: Voice, path: Path) -> None:
         given = text
     run = subprocess.run(argv, input=given, capture_output=True, text=True, check=False)
     if run.returncode or not path.exists():
-        raise TrainingError(f"{argv[0]} could not say {text!r} as {voice.name}: {run.stderr.strip()}")
+        raise TrainingError(
+            f"{argv[0]} could not say {text!r} as {voice.name}: {run.stderr.strip()}"
+        )
 
 
 def make(texts: Iterator[str], voices: Iterator[Voice], count: int, folder: Path) -> list[Path]:

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from wakeword_daemon.engine.crnn import CRNN as Engine
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.storage import write_atomically
 from wakeword_daemon.training.evaluation import StreamReport, Streams, measure
-from wakeword_daemon.training.export import folded_weights
+from wakeword_daemon.training.export import engine_of
+from wakeword_daemon.training.metrics import TARGETS
 from wakeword_daemon.training.network import CRNN
 from wakeword_daemon.training.sequences import SequenceMaker, Sequences
 
@@ -86,20 +86,6 @@ def stream_loss(logits: Tensor, sequences: Sequences, architecture: Architecture
     return missed + mean + hardest
 
 
-@dataclass(frozen=True)
-class Trained:
-    """The best network of a run, and its report on the streams it was selected by."""
-
-    network: CRNN
-    report: StreamReport
-    epochs: int
-
-
-def engine_of(network: CRNN) -> Engine:
-    """Return the numpy engine with the weights of a torch network."""
-    return Engine(network.architecture, network.features, [folded_weights(network)])
-
-
 class Trainer:
     """One run in a folder of its own, which a later call with the same settings resumes."""
 
@@ -120,7 +106,8 @@ class Trainer:
         torch.manual_seed(s.seed)
         self._network = CRNN(architecture, features)
         self._average = AveragedModel(
-            self._network, multi_avg_fn=get_ema_multi_avg_fn(s.averaging), use_buffers=True
+            self._network,
+            multi_avg_fn=get_ema_multi_avg_fn(s.averaging),  # type: ignore[no-untyped-call]
         )
         self._optimizer = torch.optim.AdamW(
             self._network.parameters(), lr=s.rate, weight_decay=s.decay
@@ -131,11 +118,14 @@ class Trainer:
         self._epoch = 0
         self._best = float("inf")
 
-    def run(self, on_epoch: Callable[[dict[str, Any]], None] | None = None) -> Trained:
+    def run(self, on_epoch: Callable[[dict[str, Any]], None] | None = None) -> CRNN:
         """Train to the end, or on from where an earlier run was interrupted.
 
         Args:
             on_epoch: called with each epoch's row of metrics.
+
+        Returns:
+            the network of the best epoch by the stream metric.
 
         Raises:
             TrainingError: the loss is no longer a number, or the folder holds another run.
@@ -145,15 +135,17 @@ class Trainer:
         while self._epoch < self._settings.epochs:
             loss = self._train_epoch()
             self._epoch += 1
-            report = measure(engine_of(self._average.module), self._select)
-            row = {"epoch": self._epoch, "loss": round(loss, 5)} | _row(report)
+            report = measure(engine_of(cast(CRNN, self._average.module)), self._select)
+            row = {"epoch": self._epoch, "loss": round(loss, 5), "mean_miss": report.mean_miss()}
+            for target, point in zip(TARGETS, report.points, strict=True):
+                row[f"miss_at_{target:g}"] = point.miss_rate
             self._keep(report, row)
             if on_epoch is not None:
                 on_epoch(row)
         best = CRNN(self._network.architecture, self._network.features)
         best.load_state_dict(torch.load(self._folder / "best.pt", weights_only=True)["network"])
         best.eval()
-        return Trained(best, measure(engine_of(best), self._select), self._epoch)
+        return best
 
     def _train_epoch(self) -> float:
         s = self._settings
@@ -171,9 +163,7 @@ class Trainer:
             if hidden is not None:
                 silent = torch.from_numpy(rng.random(s.batch_size) < 0.2)  # noqa: PLR2004
                 hidden = hidden.detach().masked_fill(silent[None, :, None], 0.0)
-            logits, hidden = self._network.stream_from(
-                torch.from_numpy(sequences.log_mel), hidden
-            )
+            logits, hidden = self._network.stream_from(torch.from_numpy(sequences.log_mel), hidden)
             loss = stream_loss(logits, sequences, self._network.architecture)
             if not torch.isfinite(loss):
                 raise TrainingError(
@@ -225,14 +215,6 @@ class Trainer:
         self._optimizer.load_state_dict(saved["optimizer"])
         self._schedule.load_state_dict(saved["schedule"])
         logger.info("going on from epoch %d", self._epoch)
-
-
-def _row(report: StreamReport) -> dict[str, float]:
-    row = {"mean_miss": round(report.mean_miss(), 5)}
-    for target, point in zip(report.targets, report.points, strict=True):
-        row[f"miss_at_{target}"] = round(point.miss_rate, 4)
-        row[f"threshold_at_{target}"] = round(point.threshold, 5)
-    return row
 
 
 def _save(path: Path, content: dict[str, Any]) -> None:

@@ -1,0 +1,120 @@
+"""`wakeword train`: a wake word from recordings."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from wakeword_daemon import resources
+from wakeword_daemon.cli import _arguments
+from wakeword_daemon.errors import TrainingError
+
+if TYPE_CHECKING:
+    import argparse
+
+_EXAMPLES = """examples:
+  wakeword train jarvis --data recordings --output models/jarvis.safetensors
+  wakeword train smart_mirror --data recordings --epochs 60
+  wakeword train sheila --data speech_commands_v0.01 --synthetic 0
+
+The folder holds a manifest.csv (columns path, word, speaker, split, seconds, source; split is train
+or val, word is empty for other speech, paths under noise/ are noise), or it is a Speech Commands
+folder. An interrupted run goes on where it was when the same command is given again.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("word", help="the word as the recordings' manifest or folder names it")
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="the folder of recordings"
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="the model file (default: WORD.safetensors)"
+    )
+    parser.add_argument(
+        "--phrase", help="the word as it is written (default: WORD, with spaces for _)"
+    )
+    parser.add_argument(
+        "--run", type=Path, metavar="DIR", help="checkpoints and metrics (default: runs/WORD)"
+    )
+    parser.add_argument("--epochs", type=_arguments.positive_int, default=60, metavar="N")
+    parser.add_argument("--seed", type=_arguments.whole_number, default=0, metavar="N")
+    parser.add_argument(
+        "--synthetic",
+        type=_arguments.whole_number,
+        default=400,
+        metavar="N",
+        help="synthetic takes to add by espeak-ng, flite and festival (default: 400)",
+    )
+    parser.epilog = _EXAMPLES
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, and print a line of figures for each epoch."""
+    if not re.fullmatch(r"[^\W_]\w*", args.word):
+        raise TrainingError(f"{args.word!r} is no name of a word: letters, digits and _ make one")
+    try:
+        import torch  # noqa: PLC0415 - nothing but training pays for it
+        import torchaudio  # noqa: F401, PLC0415
+    except ImportError:
+        raise TrainingError(
+            "training needs torch and torchaudio: pip install 'wakeword-daemon[train]'"
+        ) from None
+    from wakeword_daemon.training import word  # noqa: PLC0415
+    from wakeword_daemon.training.trainer import TrainingSettings  # noqa: PLC0415
+
+    torch.set_num_threads(os.cpu_count() or 1)
+    output = args.output or Path(f"{args.word}.safetensors")
+    folder = args.run or Path("runs") / args.word
+    order = word.Order(
+        word=args.word,
+        phrase=args.phrase or args.word.replace("_", " "),
+        data=args.data,
+        output=output,
+        run=folder,
+        cache=_cache(),
+        synthetic=args.synthetic,
+        licences=yaml.safe_load((resources.root() / "models" / "sources.yaml").read_text()),
+        settings=TrainingSettings(epochs=args.epochs, seed=args.seed),
+        command=_command(args),
+    )
+    try:
+        results = word.train_word(order, _print_epoch)
+    except KeyboardInterrupt:
+        print(f"\ninterrupted; the same command goes on from {folder}", file=sys.stderr)
+        raise
+    default = results.final.at_threshold(results.threshold)
+    print(
+        f"{output}: misses {default.miss_rate:.1%} of {len(results.final.takes)} takes at "
+        f"{default.false_accepts_per_hour:.2f} false accepts an hour "
+        f"({results.final.hours:.2f} h); the card is {output.with_suffix('.md')}"
+    )
+    return 0
+
+
+def _cache() -> Path:
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "wakeword"
+
+
+def _command(args: argparse.Namespace) -> str:
+    phrase = f" --phrase '{args.phrase}'" if args.phrase else ""
+    return (
+        f"wakeword train {args.word} --data DIR --epochs {args.epochs} --seed {args.seed}"
+        f" --synthetic {args.synthetic}{phrase}"
+    )
+
+
+def _print_epoch(row: dict[str, Any]) -> None:
+    misses = "  ".join(
+        f"{name.removeprefix('miss_at_')}/h: {value:.1%}"
+        for name, value in row.items()
+        if name.startswith("miss_at_")
+    )
+    print(f"epoch {row['epoch']:3}  loss {row['loss']:.4f}  missed at {misses}", flush=True)

@@ -1,0 +1,190 @@
+"""Samples in, detections out: the front end, the networks and the triggers of one stream."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from wakeword_daemon.clock import SAMPLE_RATE
+from wakeword_daemon.engine.crnn import CRNN, StreamState
+from wakeword_daemon.engine.logmel import LogMel
+from wakeword_daemon.engine.trigger import Trigger, WordSettings
+from wakeword_daemon.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from wakeword_daemon.engine.modelfile import Model
+
+Pcm = npt.NDArray[np.int16]
+
+LEVEL_WINDOW = SAMPLE_RATE
+"""Samples before a detection that its level is measured over."""
+SILENCE_DBFS = -100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A wake word was spoken.
+
+    Attributes:
+        word: its name.
+        score: the smoothed probability that crossed the threshold, 0 to 1.
+        sample: index one past the last sample heard when it did, on the detector's clock.
+        level: RMS of the second before, in dB relative to full scale, at least -100.
+        model: id of the model that heard it.
+
+    """
+
+    word: str
+    score: float
+    sample: int
+    level: float
+    model: str
+
+
+class Step(NamedTuple):
+    """The scores at one step of the network.
+
+    Attributes:
+        sample: index one past the last sample behind the scores.
+        scores: each word's probability, 0 to 1.
+
+    """
+
+    sample: int
+    scores: dict[str, float]
+
+
+class Detector:
+    """Hears 16 kHz mono audio, piece by piece of any length, and tells when a word is spoken.
+
+    Words whose networks have the same shape run in one call; the features are computed once for
+    all. The detector counts samples itself, from 0 or from where `reset` puts it.
+
+    Args:
+        models: the wake words; their names must differ and their features agree.
+        settings: thresholds and the like by word, where they are not the model's own.
+
+    Raises:
+        ModelError: the models cannot run together.
+
+    """
+
+    def __init__(
+        self, models: Sequence[Model], settings: Mapping[str, WordSettings] | None = None
+    ) -> None:
+        self._models = {model.name: model for model in models}
+        features = {model.card.features for model in models}
+        strides = {model.card.architecture.stride_frames for model in models}
+        kernels = {model.card.architecture.kernel_frames for model in models}
+        if not models or len(self._models) != len(models):
+            raise ModelError("a detector takes one or more models of different words")
+        if len(features) > 1 or len(strides) > 1 or len(kernels) > 1:
+            raise ModelError(
+                f"the models of {', '.join(self._models)} cannot run together: they were trained "
+                "on different features or steps"
+            )
+        self._features = LogMel(features.pop())
+        self._networks = _group(models)
+        chosen = settings or {}
+        self._triggers = {
+            model.name: _trigger(model, chosen.get(model.name, WordSettings())) for model in models
+        }
+        self._mel_state = self._features.initial_state()
+        self._recent: deque[Pcm] = deque()
+        self._recent_length = 0
+        self._frames = 0
+        self._origin = 0
+        self.clock = 0
+
+    def push(self, pcm: Pcm) -> list[Detection]:
+        """Hear the next samples and return the detections in them, in order."""
+        return [detection for step in self.scores(pcm) for detection in self._detect(step)]
+
+    def scores(self, pcm: Pcm) -> list[Step]:
+        """Hear the next samples and return the scores of every step they complete.
+
+        For those who judge scores themselves: audio heard here gives no detections.
+        """
+        self._remember(pcm)
+        frames = self._features.advance(self._mel_state, pcm[None])
+        steps: list[Step] = []
+        for group in self._networks:
+            values, indices = group.network.advance(group.state, frames)
+            if not steps:
+                settings = self._features.settings
+                steps = [
+                    Step(self._origin + settings.frame_end(self._frames + index), {})
+                    for index in indices.tolist()
+                ]
+            for step, column in zip(steps, values[0].T[indices].tolist(), strict=True):
+                step.scores.update(zip(group.words, column, strict=True))
+        self._frames += frames.shape[1]
+        return steps
+
+    def reset(self, at_sample: int | None = None) -> None:
+        """Forget all audio; the clock goes on, or jumps to `at_sample` after a gap."""
+        self._mel_state = self._features.initial_state()
+        for group in self._networks:
+            group.state = group.network.initial_state()
+        for trigger in self._triggers.values():
+            trigger.reset()
+        self._recent.clear()
+        self._recent_length = 0
+        self._frames = 0
+        self.clock = self._origin = self.clock if at_sample is None else at_sample
+
+    def _detect(self, step: Step) -> list[Detection]:
+        detections = []
+        for word, probability in step.scores.items():
+            score = self._triggers[word].step(probability, step.sample)
+            if score is not None:
+                level = self._level(step.sample)
+                model = self._models[word].model_id
+                detections.append(Detection(word, score, step.sample, level, model))
+        return detections
+
+    def _remember(self, pcm: Pcm) -> None:
+        self.clock += len(pcm)
+        self._recent.append(pcm.copy())
+        self._recent_length += len(pcm)
+        # Steps lie in the newest piece or less than a window before it.
+        enough = LEVEL_WINDOW + len(pcm) + self._features.settings.window
+        while self._recent_length - len(self._recent[0]) >= enough:
+            self._recent_length -= len(self._recent.popleft())
+
+    def _level(self, sample: int) -> float:
+        start = self.clock - self._recent_length
+        heard = np.concatenate(self._recent)[max(0, sample - LEVEL_WINDOW - start) : sample - start]
+        power = float(np.mean(np.square(heard, dtype=np.float64))) if len(heard) else 0.0
+        return max(SILENCE_DBFS, round(10 * math.log10(power / 2**30 + 1e-12), 1))
+
+
+@dataclass
+class _Group:
+    """Words whose networks have one shape."""
+
+    words: list[str]
+    network: CRNN
+    state: StreamState
+
+
+def _group(models: Sequence[Model]) -> list[_Group]:
+    groups = []
+    for architecture in dict.fromkeys(model.card.architecture for model in models):
+        alike = [model for model in models if model.card.architecture == architecture]
+        network = CRNN(architecture, alike[0].card.features, [model.weights for model in alike])
+        words = [model.name for model in alike]
+        groups.append(_Group(words, network, network.initial_state()))
+    return groups
+
+
+def _trigger(model: Model, settings: WordSettings) -> Trigger:
+    threshold = model.threshold if settings.threshold is None else settings.threshold
+    return Trigger(threshold, settings.smoothing, settings.refractory)

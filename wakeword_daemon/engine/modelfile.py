@@ -1,0 +1,254 @@
+"""The model file: one wake word, its weights and what was measured of it, and no code.
+
+A safetensors file: named arrays, and one metadata entry `wakeword` that holds the `ModelCard` as
+JSON. A checksum over both makes an altered file known. Weights are float32, or int8 with a
+float32 array NAME.scale that has one factor for each row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
+
+from wakeword_daemon.engine.crnn import CRNN, weight_shapes
+from wakeword_daemon.engine.settings import Architecture, FeatureSettings
+from wakeword_daemon.errors import ModelError
+from wakeword_daemon.storage import write_atomically
+
+FORMAT = 1
+_ENTRY = "wakeword"
+_SELF_TEST_INPUT = "selftest.mel"
+_SELF_TEST_OUTPUT = "selftest.probabilities"
+_SCALE = ".scale"
+_TOLERANCE = 1e-3
+# Log-mel values of the self-test are stored as bytes: -20.8 + 0.125 * byte.
+_MEL_ORIGIN = -20.8
+_MEL_STEP = 0.125
+
+Arrays = dict[str, npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """What was measured at one threshold on speech that the network never learned from.
+
+    Attributes:
+        target: the false accepts an hour that the threshold was chosen to keep within.
+        threshold: the score that fires.
+        miss_rate: share of the spoken words that were missed, 0 to 1.
+        false_accepts_per_hour: measured in other speech.
+
+    """
+
+    target: float
+    threshold: float
+    miss_rate: float
+    false_accepts_per_hour: float
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A collection of recordings that the network learned from, and its licence."""
+
+    name: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    """Everything about a model but its numbers.
+
+    Attributes:
+        name: the word as settings and events call it, e.g. smart_mirror.
+        phrase: the word as it is spoken.
+        language: BCP 47 tag of the language it was trained in.
+        features, architecture: what the engine must compute.
+        threshold: the default threshold.
+        operating_points: what other thresholds cost.
+        hours: audio without the word behind the false accepts.
+        takes: spoken words behind the misses.
+        sources: where the training recordings come from.
+        format: version of this file format.
+        checksum: of the arrays and of this card without it, SHA-256 in hex.
+
+    """
+
+    name: str
+    phrase: str
+    language: str
+    features: FeatureSettings
+    architecture: Architecture
+    threshold: float
+    operating_points: list[OperatingPoint] = field(default_factory=list)
+    hours: float = 0.0
+    takes: int = 0
+    sources: list[Source] = field(default_factory=list)
+    format: int = FORMAT
+    checksum: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTest:
+    """An input and the probabilities that it must give.
+
+    Attributes:
+        mel: log-mel frames [frames, mels], as bytes.
+        probabilities: one a step, [steps].
+
+    """
+
+    mel: npt.NDArray[np.uint8]
+    probabilities: npt.NDArray[np.float32]
+
+    @classmethod
+    def of(cls, network: CRNN, log_mel: npt.NDArray[np.float32]) -> SelfTest:
+        """Record what a network of one word makes of log-mel frames [frames, mels]."""
+        mel = ((log_mel - _MEL_ORIGIN) / _MEL_STEP).round().clip(0, 255).astype(np.uint8)
+        return cls(mel, _run(network, mel))
+
+
+def _run(network: CRNN, mel: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    log_mel = (_MEL_ORIGIN + _MEL_STEP * mel).astype(np.float32)
+    values, steps = network.advance(network.initial_state(), log_mel[None])
+    probabilities: npt.NDArray[np.float32] = values[0, 0, steps]
+    return probabilities
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A wake word, ready to be run."""
+
+    card: ModelCard
+    weights: Arrays
+    self_test_vector: SelfTest
+
+    @property
+    def name(self) -> str:
+        """The word as settings and events call it."""
+        return self.card.name
+
+    @property
+    def phrase(self) -> str:
+        """The word as it is spoken."""
+        return self.card.phrase
+
+    @property
+    def threshold(self) -> float:
+        """The default threshold."""
+        return self.card.threshold
+
+    @property
+    def model_id(self) -> str:
+        """Name and first digits of the checksum: tells which file fired."""
+        return f"{self.card.name}-{self.card.checksum[:8]}"
+
+    def self_test(self) -> None:
+        """Run the stored input and compare the probabilities with those it was shipped with.
+
+        Raises:
+            ModelError: they differ, so this machine would not hear what was measured.
+
+        """
+        network = CRNN(self.card.architecture, self.card.features, [self.weights])
+        found = _run(network, self.self_test_vector.mel)
+        expected = self.self_test_vector.probabilities
+        if found.shape != expected.shape or not np.abs(found - expected).max() < _TOLERANCE:
+            raise ModelError(
+                f"the model {self.model_id} does not give the probabilities it was shipped with "
+                "on this machine; reinstall it, and numpy"
+            )
+
+
+def save_model(path: Path, model: Model) -> Model:
+    """Write a model file, whole or not at all; return the model with its checksum.
+
+    Raises:
+        OSError: the folder cannot be written to.
+
+    """
+    vector = model.self_test_vector
+    arrays: dict[str, npt.NDArray[np.generic]] = {
+        **model.weights,
+        _SELF_TEST_INPUT: vector.mel,
+        _SELF_TEST_OUTPUT: vector.probabilities,
+    }
+    card = replace(model.card, checksum=_checksum(model.card, arrays))
+    content = save_arrays(arrays, {_ENTRY: msgspec.json.encode(card).decode()})
+    write_atomically(path, content)
+    return Model(card, model.weights, vector)
+
+
+def load_model(path: str | Path) -> Model:
+    """Read a model file.
+
+    Raises:
+        ModelError: there is no such file, or it is truncated, altered, of another version or no
+            model file at all.
+
+    """
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"there is no model file {path}") from None
+    except OSError as error:
+        raise ModelError(f"the model file {path} cannot be read: {error.strerror}") from None
+    try:
+        arrays = load_arrays(content)
+        size = int.from_bytes(content[:8], "little")
+        entry = json.loads(content[8 : 8 + size])["__metadata__"][_ENTRY]
+    except SafetensorError as error:
+        raise ModelError(f"{path} is truncated or no model file ({error})") from None
+    except (ValueError, KeyError):
+        raise ModelError(f"{path} is not a model file of a wake word") from None
+    card = _read_card(path, entry)
+    if card.checksum != _checksum(card, arrays):
+        raise ModelError(f"{path} was altered after it was written: its checksum does not match")
+    try:
+        vector = SelfTest(arrays.pop(_SELF_TEST_INPUT), arrays.pop(_SELF_TEST_OUTPUT))
+        weights = {
+            name: _float32(arrays, name) for name in weight_shapes(card.architecture, card.features)
+        }
+    except KeyError as error:
+        raise ModelError(f"{path} lacks the array {error}") from None
+    return Model(card, weights, vector)
+
+
+def _read_card(path: Path, entry: str) -> ModelCard:
+    try:
+        version = msgspec.json.decode(entry, type=dict[str, msgspec.Raw])["format"]
+        if bytes(version) != str(FORMAT).encode():
+            raise ModelError(
+                f"{path} has format version {bytes(version).decode()}; this program reads version "
+                f"{FORMAT}: update the program, or train the word again"
+            )
+        return msgspec.json.decode(entry, type=ModelCard)
+    except (msgspec.DecodeError, KeyError) as error:
+        raise ModelError(f"the description inside {path} is not readable: {error}") from None
+
+
+def _float32(arrays: dict[str, npt.NDArray[np.generic]], name: str) -> npt.NDArray[np.float32]:
+    stored = arrays[name]
+    numbers: npt.NDArray[np.float32] = stored.astype(np.float32)
+    if stored.dtype != np.int8:
+        return numbers
+    rows = arrays[name + _SCALE].astype(np.float32)
+    numbers *= rows.reshape(-1, *[1] * (stored.ndim - 1))
+    return numbers
+
+
+def _checksum(card: ModelCard, arrays: dict[str, npt.NDArray[np.generic]]) -> str:
+    digest = hashlib.sha256(msgspec.json.encode(replace(card, checksum="")))
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,162 @@
+"""One wake word from recordings to a model file and its card."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wakeword_daemon.audio import files
+from wakeword_daemon.clock import samples
+from wakeword_daemon.engine.logmel import LogMel
+from wakeword_daemon.engine.modelfile import (
+    Model,
+    ModelCard,
+    OperatingPoint,
+    SelfTest,
+    Source,
+    save_model,
+)
+from wakeword_daemon.engine.settings import FeatureSettings
+from wakeword_daemon.storage import write_atomically
+from wakeword_daemon.training import synthesis
+from wakeword_daemon.training.corpus import read_corpus
+from wakeword_daemon.training.evaluation import clip_metric, measure
+from wakeword_daemon.training.export import engine_of, folded_weights, shift_margin
+from wakeword_daemon.training.material import Material, gather
+from wakeword_daemon.training.metrics import TARGETS
+from wakeword_daemon.training.network import CRNN
+from wakeword_daemon.training.report import Results, write_card
+from wakeword_daemon.training.sequences import SequenceMaker
+from wakeword_daemon.training.trainer import Trainer, TrainingSettings
+
+DEFAULT_TARGET = 0.5
+"""False accepts an hour that the default threshold keeps within."""
+DEFAULT_THRESHOLD = 0.5
+SELF_TEST_SECONDS = 1.3
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to train, from what, and where to put it.
+
+    Attributes:
+        word: the word as the corpus names it, and as settings and events will.
+        phrase: the word as it is written, for synthetic speakers.
+        data: folder of recordings.
+        output: the model file; the card goes beside it as .md.
+        run: folder of this run's checkpoints and metrics.
+        cache: folder for what is computed once and serves other runs too.
+        synthetic: synthetic takes to make; 0 for none.
+        licences: licence of each source, for the card.
+        settings: how to train.
+        command: the command line that ordered it, for the card.
+
+    """
+
+    word: str
+    phrase: str
+    data: Path
+    output: Path
+    run: Path
+    cache: Path
+    synthetic: int
+    licences: Mapping[str, str]
+    settings: TrainingSettings
+    command: str
+
+
+def train_word(order: Order, on_epoch: Callable[[dict[str, Any]], None] | None = None) -> Results:
+    """Train a word, choose its threshold, take the last look, and write model and card.
+
+    Raises:
+        TrainingError: the recordings cannot be trained on; said before training starts.
+
+    """
+    features = FeatureSettings()
+    corpus = read_corpus(order.data, split_file=order.run / "split.json", seed=order.settings.seed)
+    material = gather(
+        corpus,
+        order.word,
+        features,
+        order.cache,
+        phrase=order.phrase,
+        synthetic=order.synthetic,
+        seed=order.settings.seed,
+    )
+    maker = SequenceMaker(material.composition)
+    network = Trainer(maker, material.select, order.settings, order.run).run(on_epoch)
+    _calibrate(network, material)
+    engine = engine_of(network)
+    results = Results(
+        phrase=order.phrase,
+        command=order.command,
+        parameters=sum(p.numel() for p in network.parameters()),
+        real_takes=material.real_takes,
+        synthetic_takes=material.synthetic_takes,
+        speakers=material.speakers,
+        set_aside=material.set_aside,
+        sources=[(s, order.licences.get(s, "unknown")) for s in material.sources],
+        threshold=DEFAULT_THRESHOLD,
+        select=measure(engine, material.select),
+        final=measure(engine, material.final),
+        clip_metric=clip_metric(engine, material.final),
+    )
+    save_model(order.output, _model(network, order, results))
+    write_atomically(order.output.with_suffix(".md"), write_card(results).encode())
+    write_atomically(order.run / "results.json", json.dumps(results.figures(), indent=1).encode())
+    return results
+
+
+def _calibrate(network: CRNN, material: Material) -> None:
+    """Shift the network's margin so that the default operating point lies at a score of 0.5.
+
+    Networks of different words or runs put the same trust at different scores; nobody should
+    have to learn each one's scale.
+    """
+    threshold = measure(engine_of(network), material.select).at(DEFAULT_TARGET).threshold
+    shift_margin(network, -math.log(threshold / (1 - threshold)))
+
+
+def _model(network: CRNN, order: Order, results: Results) -> Model:
+    both = results.both()
+    card = ModelCard(
+        name=order.word,
+        phrase=order.phrase,
+        language="en",
+        features=network.features,
+        architecture=network.architecture,
+        threshold=results.threshold,
+        operating_points=[
+            OperatingPoint(target, p.threshold, p.miss_rate, p.false_accepts_per_hour)
+            for target, p in zip(TARGETS, both.points, strict=True)
+        ],
+        hours=both.hours,
+        takes=len(both.takes),
+        sources=[Source(name, licence) for name, licence in results.sources],
+    )
+    frames = _self_test_frames(order.phrase, network.features)
+    return Model(card, folded_weights(network), SelfTest.of(engine_of(network), frames))
+
+
+def _self_test_frames(phrase: str, features: FeatureSettings) -> npt.NDArray[np.float32]:
+    """Return log-mel frames of a synthetic speaker saying the word, or of noise without one."""
+    if "espeak" in synthesis.engines():
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "word.wav"
+            synthesis.speak(phrase, synthesis.Voice("espeak", "en-us"), path)
+            spoken = files.read(path)
+    else:
+        spoken = np.random.default_rng(0).normal(0, 3000, samples(0.6)).astype(np.int16)
+    pause = np.zeros(samples(0.25), np.int16)
+    pcm = np.concatenate([pause, spoken, pause])[: samples(SELF_TEST_SECONDS)]
+    front_end = LogMel(features)
+    frames: npt.NDArray[np.float32] = front_end.advance(front_end.initial_state(), pcm[None])[0]
+    return frames
