@@ -17,10 +17,13 @@ from wakeword_daemon.errors import WakewordError
 COMMANDS = {
     "run": "listen, and tell every subscriber what was heard",
     "listen": "print detections as a running daemon reports them",
+    "status": "show how a running daemon is",
     "detect": "find wake words in recordings",
     "scores": "print the probability of a wake word, 80 ms by 80 ms",
     "devices": "list the microphones",
     "words": "list the wake words and their thresholds",
+    "service": "install the daemon as a service of this user",
+    "train": "train a wake word from recordings",
 }
 
 _EXAMPLES = """examples:
@@ -37,6 +40,8 @@ _BROKEN_PIPE = 128 + 13
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line `arguments` (by default the process's own); return the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    # Steps of 80 ms are too small for numpy's thread pool; it reads this when it is imported.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         args = _parse(arguments)
         code: int = import_module(f"{__name__}.{args.command}").run(args)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from wakeword_daemon.cli import _arguments
 from wakeword_daemon.service import config
 from wakeword_daemon.service.config import Config, WordSection
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
@@ -32,15 +36,10 @@ def add_threshold(parser: argparse.ArgumentParser) -> None:
     """Add `--threshold`."""
     parser.add_argument(
         "--threshold",
-        type=_threshold,
+        type=_arguments.probability,
         metavar="P",
         help="report at this probability instead of the configured one",
     )
-
-
-def add_socket(parser: argparse.ArgumentParser) -> None:
-    """Add `--socket`."""
-    parser.add_argument("--socket", metavar="PATH", help="the daemon's socket")
 
 
 def read_config(args: argparse.Namespace) -> Config:
@@ -58,13 +57,3 @@ def read_config(args: argparse.Namespace) -> Config:
     audio = replace(read.audio, device=given["device"]) if "device" in given else read.audio
     socket = replace(read.socket, path=given["socket"]) if "socket" in given else read.socket
     return replace(read, words=words, audio=audio, socket=socket)
-
-
-def _threshold(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and below 1")
-    return value

@@ -45,7 +45,7 @@ def _describe(name: str, section: WordSection | None) -> dict[str, Any]:
     return {
         "name": name,
         "phrase": model.phrase,
-        "language": model.language,
+        "language": model.card.language,
         "model": model.model_id,
         "threshold": settings.threshold or model.threshold,
         "configured": section is not None,

@@ -20,6 +20,11 @@ class Words:
     models: list[Model]
     settings: dict[str, WordSettings]
 
+    @property
+    def names(self) -> list[str]:
+        """Names of the words."""
+        return [model.name for model in self.models]
+
     def detector(self) -> Detector:
         """Return a detector that has heard nothing yet."""
         return Detector(self.models, self.settings)

@@ -1,0 +1,86 @@
+"""`wakeword run`: the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wakeword_daemon import resources
+from wakeword_daemon.audio.capture import Capture
+from wakeword_daemon.audio.sources import FileSource, PcmSource
+from wakeword_daemon.cli import _options
+from wakeword_daemon.service import logs
+from wakeword_daemon.service.activation import listening_socket
+from wakeword_daemon.service.daemon import Daemon
+from wakeword_daemon.service.health import HungError
+from wakeword_daemon.service.notify import Notifier
+
+if TYPE_CHECKING:
+    import argparse
+
+    from wakeword_daemon.service.daemon import OpenSource
+
+logger = logging.getLogger(__name__)
+
+_EXAMPLES = """examples:
+  wakeword run                                  the default microphone
+  wakeword run --device "USB" --threshold 0.9   another one, stricter
+  wakeword run --input evening.flac             a recording, as if it were spoken now
+  parec --rate=16000 --channels=1 --format=s16le | wakeword run --input -
+
+SIGHUP reads the config again; SIGTERM and Ctrl-C end the daemon.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    _options.add_config(parser)
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument(
+        "--device",
+        type=lambda text: int(text) if text.isdecimal() else text,
+        help="a microphone's name, a part of it, or its index in `wakeword devices`",
+    )
+    source.add_argument(
+        "--input", metavar="FILE", help="a recording, or - for s16le at 16 kHz on standard input"
+    )
+    source.add_argument(
+        "--demo", action="store_true", help="a recording that comes along, again and again"
+    )
+    _options.add_word(parser)
+    _options.add_threshold(parser)
+    parser.add_argument("--socket", metavar="PATH", help="where events go out")
+    parser.epilog = _EXAMPLES
+
+
+def run(args: argparse.Namespace) -> int:
+    """Listen until told to stop, or until the input ends."""
+    logs.set_up("info")
+    daemon = Daemon(
+        partial(_options.read_config, args), _source(args), Notifier(), listening_socket()
+    )
+    try:
+        asyncio.run(daemon.run())
+    except HungError as error:
+        logger.error("%s", error)  # noqa: TRY400 -- the sentence says it all
+        logging.shutdown()
+        # The thread that hangs would hang every orderly way out as well.
+        os._exit(error.exit_code)
+    return 0
+
+
+def _source(args: argparse.Namespace) -> OpenSource:
+    """Return what makes the input that the flags ask for."""
+    if args.demo:
+        demo = resources.demo_recording()
+        return lambda _, ring, on_state: FileSource(demo, ring, on_state, repeat=True)
+    if args.input == "-":
+        return lambda _, ring, on_state: PcmSource(sys.stdin.buffer, ring, on_state)
+    if args.input is not None:
+        return lambda _, ring, on_state: FileSource(Path(args.input), ring, on_state)
+    return Capture

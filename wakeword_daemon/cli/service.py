@@ -1,0 +1,38 @@
+"""`wakeword service`: the daemon as a service of this user."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wakeword_daemon.service import units
+
+if TYPE_CHECKING:
+    import argparse
+
+_EXAMPLES = """examples:
+  wakeword service install      listen from now on, and whenever you are logged in
+  wakeword service status       what the service manager says; exit code 3 if it does not run
+  wakeword service uninstall    stop, and leave nothing behind
+
+To listen without anyone logged in: loginctl enable-linger
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("action", choices=["install", "uninstall", "status"])
+    parser.epilog = _EXAMPLES
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do it, and say what was done."""
+    match args.action:
+        case "install":
+            for path in units.install():
+                print(f"installed {path}")
+        case "uninstall":
+            for path in units.uninstall():
+                print(f"removed {path}")
+        case _:
+            return units.status()
+    return 0

@@ -1,0 +1,278 @@
+"""The daemon: capture → ring → engine → events, started in order and ended in one place."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wakeword_daemon import __version__
+from wakeword_daemon.audio.ring import RingBuffer
+from wakeword_daemon.audio.sources import CaptureSettings
+from wakeword_daemon.clock import milliseconds, seconds
+from wakeword_daemon.errors import WakewordError
+from wakeword_daemon.events.listening import Tcp
+from wakeword_daemon.events.paths import default_socket
+from wakeword_daemon.events.protocol import (
+    Attribution,
+    Detection,
+    Info,
+    StateChanged,
+    WakeModel,
+    WakeProgram,
+)
+from wakeword_daemon.events.server import EventServer
+from wakeword_daemon.service import logs
+from wakeword_daemon.service.health import Health
+from wakeword_daemon.service.listener import Listener
+from wakeword_daemon.service.words import load_words
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from wakeword_daemon import engine
+    from wakeword_daemon.audio.sources import CaptureState, Source
+    from wakeword_daemon.service.config import Config
+    from wakeword_daemon.service.notify import Notifier
+    from wakeword_daemon.service.words import Words
+
+    OpenSource = Callable[[CaptureSettings, RingBuffer, Callable[[CaptureState], None]], Source]
+
+logger = logging.getLogger(__name__)
+
+_TICK = 1.0
+"""Seconds between two looks at the health of the threads."""
+
+_SOURCE_GRACE = 0.3
+_ENGINE_GRACE = 0.3
+_QUEUE_GRACE = 0.3
+"""Seconds that each part may take to end; together below the second that a stop may take."""
+
+
+class Daemon:
+    """Listens until it is told to stop, or its input ends.
+
+    Three threads: the capture thread fills the ring, the engine thread reads it, and the event
+    loop does the rest: every callback from the other two is handed over to it, so that all state
+    here belongs to one thread.
+
+    Args:
+        read_config: reads and checks the config; called again to reload it.
+        open_source: makes the input for a ring; what it says about its state goes to the third
+            argument.
+        notifier: the service manager.
+        listening: a unix socket that listens already, if the service manager passed one.
+
+    Raises:
+        ConfigError, ModelError: the config or a model is not fit to start with.
+
+    """
+
+    def __init__(
+        self,
+        read_config: Callable[[], Config],
+        open_source: OpenSource,
+        notifier: Notifier,
+        listening: socket.socket | None = None,
+    ) -> None:
+        self._read_config = read_config
+        self._notifier = notifier
+        self._config = config = read_config()
+        logs.set_level(config.log.level)
+        self._words = load_words(config.words)
+        ring = RingBuffer(config.audio.history)
+        self._ring = ring
+        self._listener = Listener(ring, self._words.detector(), self._on_detection, self._on_end)
+        self._source = open_source(_capture(config), ring, self._on_state)
+        self._health = Health(self._source, self._listener)
+        self._server = EventServer(
+            info=self._info,
+            status=self._status,
+            unix=listening or _socket_path(config),
+            group=config.socket.group,
+            tcp=_tcp(config),
+        )
+        self._ready = False
+
+    async def run(self) -> None:
+        """Listen; returns after SIGTERM, SIGINT or the end of the input.
+
+        Raises:
+            EventsError: the socket cannot be opened.
+            HungError: a thread hangs and only a new process can help.
+
+        """
+        self._loop = asyncio.get_running_loop()
+        self._end: asyncio.Future[None] = self._loop.create_future()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._finish)
+        self._loop.add_signal_handler(signal.SIGHUP, self._reload)
+        await self._server.start()
+        self._listener.start()
+        self._source.start()
+        try:
+            await self._watch()
+        finally:
+            await self._close()
+
+    async def _watch(self) -> None:
+        """Look after the threads, and tell the service manager while all is well."""
+        allowed = self._notifier.watchdog_seconds
+        tick = _TICK if allowed is None else min(_TICK, allowed / 3)
+        while not self._end.done():
+            await asyncio.wait([self._end], timeout=tick)
+            self._health.check()
+            if self._health.hears():
+                self._notifier.watchdog()
+        self._end.result()
+
+    async def _close(self) -> None:
+        """End in the order of the data, so that whatever was heard still goes out."""
+        self._notifier.stopping()
+        self._source.stop(_SOURCE_GRACE)
+        self._ring.close()
+        self._listener.join(_ENGINE_GRACE)
+        await asyncio.sleep(0)  # what the engine thread handed over last
+        await self._server.stop(_QUEUE_GRACE)
+
+    def _finish(self, failure: Exception | None = None) -> None:
+        if self._end.done():
+            return
+        if failure is None:
+            self._end.set_result(None)
+        else:
+            self._end.set_exception(failure)
+
+    # Called on the other threads
+
+    def _on_detection(self, heard: engine.Detection, wall_time: float) -> None:
+        self._loop.call_soon_threadsafe(self._publish, heard, wall_time)
+
+    def _on_state(self, state: CaptureState) -> None:
+        self._loop.call_soon_threadsafe(self._change_state, state)
+
+    def _on_end(self, failure: Exception | None) -> None:
+        self._loop.call_soon_threadsafe(self._finish, failure)
+
+    # Called on the event loop
+
+    def _publish(self, heard: engine.Detection, wall_time: float) -> None:
+        event = Detection(
+            name=heard.word,
+            timestamp=milliseconds(heard.sample),
+            wall_time=wall_time,
+            score=heard.score,
+            sample=heard.sample,
+            level=heard.level,
+            model=heard.model,
+        )
+        self._server.publish(event)
+        self._health.last_detection = event
+        logger.info(
+            "heard %s at %.2f s, score %.3f", heard.word, seconds(heard.sample), heard.score
+        )
+
+    def _change_state(self, state: CaptureState) -> None:
+        self._health.state = state
+        status = self._health.status_line(self._words.names)
+        if state.name == "starting":
+            self._notifier.status(status)
+            return
+        logger.log(logging.INFO if state.name == "listening" else logging.WARNING, "%s", status)
+        self._server.publish(
+            StateChanged(
+                state=state.name,
+                reason=state.reason,
+                device=state.device,
+                rate=state.rate,
+                wall_time=time.time(),
+            )
+        )
+        if self._ready:
+            self._notifier.status(status)
+        else:
+            self._ready = True
+            self._notifier.ready(status)
+
+    def _reload(self) -> None:
+        """Take over a changed config, or keep the old one if the new one is not fit."""
+        self._notifier.reloading()
+        try:
+            config = self._read_config()
+            words = load_words(config.words)
+        except WakewordError as error:
+            logger.error("the config was not reloaded and the old one stays: %s", error)  # noqa: TRY400 -- the sentence says it all
+        else:
+            self._adopt(config, words)
+        self._notifier.ready(self._health.status_line(self._words.names))
+
+    def _adopt(self, config: Config, words: Words) -> None:
+        old, self._config, self._words = self._config, config, words
+        logs.set_level(config.log.level)
+        self._listener.replace(words.detector())
+        if _capture(config) != _capture(old):
+            self._source.change(_capture(config))
+        if (config.socket, config.tcp, config.audio.history) != (
+            old.socket,
+            old.tcp,
+            old.audio.history,
+        ):
+            logger.warning("changes of socket, tcp and audio.history wait for the next start")
+        logger.info("reloaded the config")
+
+    def _info(self) -> Info:
+        return Info(
+            wake=[_program(self._words)],
+            state=self._health.state.name,
+            reason=self._health.state.reason,
+        )
+
+    def _status(self) -> dict[str, Any]:
+        return self._health.snapshot() | {
+            "words": self._words.names,
+            "start_id": self._server.start_id,
+            "sequence": self._server.sequence,
+            "subscribers": self._server.subscribers,
+        }
+
+
+def _capture(config: Config) -> CaptureSettings:
+    audio = config.audio
+    return CaptureSettings(audio.device, audio.channel, audio.rate)
+
+
+def _socket_path(config: Config) -> Path:
+    path = config.socket.path
+    return default_socket() if path is None else Path(path).expanduser()
+
+
+def _tcp(config: Config) -> Tcp | None:
+    tcp = config.tcp
+    return None if tcp.port is None else Tcp(tcp.port, tcp.host, tcp.token)
+
+
+def _program(words: Words) -> WakeProgram:
+    """Describe the engine and its words as Wyoming does."""
+    own = Attribution(name="wakeword-daemon")
+    return WakeProgram(
+        name="wakeword-daemon",
+        description="Hears wake words on this machine's microphone",
+        attribution=own,
+        version=__version__,
+        models=[
+            WakeModel(
+                name=model.name,
+                description=f"The word “{model.phrase}”",
+                phrase=model.phrase,
+                languages=[model.card.language],
+                attribution=own,
+                model=model.model_id,
+                threshold=words.settings[model.name].threshold or model.threshold,
+            )
+            for model in words.models
+        ],
+    )

@@ -1,0 +1,92 @@
+"""The units of a user's service manager: putting them in place and taking them away."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from wakeword_daemon import resources
+from wakeword_daemon.errors import WakewordError
+from wakeword_daemon.storage import write_atomically
+
+UNITS = ("wakeword.service", "wakeword.socket")
+_COMMAND = "%h/.local/bin/wakeword"
+
+
+class ServiceError(WakewordError):
+    """The service manager is not there or did not do as it was told."""
+
+
+def install() -> list[Path]:
+    """Place, enable and start the units; return their paths.
+
+    Raises:
+        ServiceError: a unit cannot be written, or the manager does not take it.
+
+    """
+    paths = [_folder() / unit for unit in UNITS]
+    for path in paths:
+        text = (resources.units() / path.name).read_text(encoding="utf-8")
+        try:
+            write_atomically(path, text.replace(_COMMAND, _command()).encode())
+        except OSError as error:
+            raise ServiceError(f"cannot write {path}: {error.strerror}") from error
+    _systemctl("daemon-reload")
+    _systemctl("enable", *UNITS)
+    # Restarted, not started: an older version may be running.
+    _systemctl("restart", *reversed(UNITS))
+    return paths
+
+
+def uninstall() -> list[Path]:
+    """Stop, disable and remove the units; return the paths that were removed.
+
+    Raises:
+        ServiceError: the manager does not do it, or a unit cannot be removed.
+
+    """
+    paths = [path for path in (_folder() / unit for unit in UNITS) if path.exists()]
+    if paths:
+        _systemctl("disable", "--now", *(path.name for path in paths))
+        for path in paths:
+            path.unlink()
+        _systemctl("daemon-reload")
+    return paths
+
+
+def status() -> int:
+    """Show what the manager says of the units; return its exit code, 0 if they are active."""
+    return _run("status", "--no-pager", *UNITS).returncode
+
+
+def _folder() -> Path:
+    """Return where a user's own units are."""
+    home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(home) / "systemd/user"
+
+
+def _command() -> str:
+    """Return the command line of this very installation, as systemd.service(5) quotes it."""
+    script = Path(sys.executable).parent / "wakeword"
+    parts = [str(script)] if script.exists() else [sys.executable, "-m", "wakeword_daemon"]
+    return " ".join(f'"{part}"'.replace("%", "%%").replace("$", "$$") for part in parts)
+
+
+def _systemctl(*arguments: str) -> None:
+    done = _run(*arguments, capture=True)
+    if done.returncode:
+        reason = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise ServiceError(f"systemctl --user {arguments[0]} failed: {reason[0]}")
+
+
+def _run(*arguments: str, capture: bool = False) -> subprocess.CompletedProcess[str]:
+    if shutil.which("systemctl") is None:
+        raise ServiceError(
+            "this machine has no systemd; start `wakeword run` from its own service manager"
+        )
+    return subprocess.run(
+        ["systemctl", "--user", *arguments], check=False, capture_output=capture, text=True
+    )
