@@ -52,9 +52,7 @@ def read_to_the_end(peer):
     return answers
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(pieces, max_size=8))
 @example([b'{"type": "ping", "data": {"text": "\\ud800"}}\n'])
 @example([b'{"type": "subscribe", "data": {"after_sequence": 1e308}}\n'])

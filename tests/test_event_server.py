@@ -1,6 +1,7 @@
 """Who may connect, what is answered, who gets which events, and what abuse comes to."""
 
 import asyncio
+import contextlib
 import grp
 import json
 import logging
@@ -198,7 +199,7 @@ def test_a_replay_is_told_of_the_chosen_words_only(server):
         assert numbers(peer, 2) == [2, 4]
 
 
-def test_nothing_falls_into_the_seam_between_missed_and_new(server):
+def test_nothing_falls_into_the_seam_between_missed_and_new():
     """Events are published all the while; each subscription sees each one once, in order."""
     stop = threading.Event()
 
@@ -207,25 +208,20 @@ def test_nothing_falls_into_the_seam_between_missed_and_new(server):
             server.publish(detection())
             time.sleep(0.001)
 
-    publisher = threading.Thread(target=keep_publishing)
-    publisher.start()
-    try:
-        seen = 0
-        for _ in range(20):
-            with server.connect() as peer:
-                peer.send("subscribe", {"after_sequence": seen})
-                while (event := peer.read())["type"] != "subscribed":
-                    assert event["type"] == "detection"  # live ones; they come again
-                assert event["data"] == {
-                    "start_id": event["data"]["start_id"],
-                    "sequence": seen,
-                    "missed": 0,
-                }
-                assert numbers(peer, 10) == list(range(seen + 1, seen + 11))
-                seen += 10
-    finally:
-        stop.set()
-        publisher.join()
+    with RunningServer(limits=Limits(history=100_000)) as server:
+        publisher = threading.Thread(target=keep_publishing)
+        publisher.start()
+        try:
+            for seen in range(0, 200, 10):
+                with server.connect() as peer:
+                    peer.send("subscribe", {"after_sequence": seen})
+                    while (event := peer.read())["type"] != "subscribed":
+                        assert event["type"] == "detection"  # a live one; it comes again
+                    assert (event["data"]["sequence"], event["data"]["missed"]) == (seen, 0)
+                    assert numbers(peer, 15) == list(range(seen + 1, seen + 16))
+        finally:
+            stop.set()
+            publisher.join()
 
 
 # Peers that do not read
@@ -356,8 +352,9 @@ def test_a_flood_of_requests_does_not_hold_up_the_events(server):
                 flooding.send_bytes(flood)
 
         def keep_reading():
-            while flooding.socket.recv(65536):
-                pass
+            with contextlib.suppress(ConnectionResetError):  # the flood's rest is left unread
+                while flooding.socket.recv(65536):
+                    pass
 
         threads = [threading.Thread(target=keep_flooding), threading.Thread(target=keep_reading)]
         for thread in threads:
@@ -628,9 +625,9 @@ def test_a_taken_port_is_said_and_the_unix_socket_is_not_left_behind():
 
 def test_stopping_sends_what_is_queued_first(server):
     with server.connect() as peer:
-        server.publish(*[detection()] * 100)
-        server.stop()
-        assert numbers(peer, 100) == list(range(1, 101))
+        server.publish(*[detection()] * 40)
+        server.stop(grace=PATIENCE)
+        assert numbers(peer, 40) == list(range(1, 41))
         assert peer.read() is None
     assert not server.path.exists()
 

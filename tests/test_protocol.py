@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.eventserver import detection, info
 
@@ -49,6 +49,9 @@ def test_null_lengths_are_no_lengths():
     ]
 
 
+# However slow the machine, only what is received decides.
+unhurried = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
@@ -59,6 +62,7 @@ any_frame = st.builds(
 )
 
 
+@unhurried
 @given(st.lists(any_frame, max_size=5), st.booleans(), st.data())
 def test_frames_survive_any_split_of_the_stream(sent, inline, data):
     raw = b""
@@ -141,6 +145,7 @@ def test_a_line_over_the_cap_is_fatal(end):
     assert (error.code, error.fatal) == ("too-large", True)
 
 
+@unhurried
 @given(st.lists(st.binary(max_size=300), max_size=30))
 def test_garbage_is_only_ever_refused(chunks):
     decoder = FrameDecoder()

@@ -7,10 +7,11 @@ async for detection in subscribe_async():
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wakeword_daemon.events.client import connect
 from wakeword_daemon.events.paths import parse_address
 from wakeword_daemon.events.subscription import (
     ANSWER_TIMEOUT,
@@ -21,7 +22,9 @@ from wakeword_daemon.events.subscription import (
 )
 
 if TYPE_CHECKING:
+    import socket as sockets
     from collections.abc import AsyncGenerator, Sequence
+    from pathlib import Path
 
     from wakeword_daemon.events.protocol import Detection
 
@@ -41,26 +44,24 @@ async def subscribe_async(
     """
     address = parse_address(socket)
     subscription = Subscription(words, token)
-    reader, writer = await _open(address, subscription)
+    connection = await _open(address, subscription)
     try:
         while True:
             while subscription.arrived:
                 yield subscription.arrived.popleft()
             try:
-                subscription.receive(await _receive(reader))
+                subscription.receive(await _receive(connection))
             except OSError as error:
                 if not reconnect:
                     raise UnreachableError.because(address, error) from error
-                writer.close()
+                connection.close()
                 _log.info("the daemon went away; waiting for it to come back")
-                reader, writer = await _reopen(address, subscription)
+                connection = await _reopen(address, subscription)
     finally:
-        writer.close()
+        connection.close()
 
 
-async def _reopen(
-    address: Path | tuple[str, int], subscription: Subscription
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _reopen(address: Path | tuple[str, int], subscription: Subscription) -> sockets.socket:
     delays = retry_delays()
     while True:
         await asyncio.sleep(next(delays))
@@ -70,29 +71,28 @@ async def _reopen(
             continue
 
 
-async def _open(
-    address: Path | tuple[str, int], subscription: Subscription
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _open(address: Path | tuple[str, int], subscription: Subscription) -> sockets.socket:
+    loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(ANSWER_TIMEOUT):
-            if isinstance(address, Path):
-                reader, writer = await asyncio.open_unix_connection(address, limit=READ_SIZE)
-            else:
-                reader, writer = await asyncio.open_connection(*address, limit=READ_SIZE)
-            try:
-                writer.write(subscription.hello())
+        connection = await asyncio.to_thread(connect, address)
+        connection.setblocking(False)
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                # Not by asyncio's streams: they lose what came before a failed write.
+                with contextlib.suppress(ConnectionError):
+                    await loop.sock_sendall(connection, subscription.hello())
                 while not subscription.ready:
-                    subscription.receive(await _receive(reader))
-            except BaseException:
-                writer.close()
-                raise
+                    subscription.receive(await _receive(connection))
+        except BaseException:
+            connection.close()
+            raise
     except OSError as error:
         raise UnreachableError.because(address, error) from error
-    return reader, writer
+    return connection
 
 
-async def _receive(reader: asyncio.StreamReader) -> bytes:
-    received = await reader.read(READ_SIZE)
+async def _receive(connection: sockets.socket) -> bytes:
+    received = await asyncio.get_running_loop().sock_recv(connection, READ_SIZE)
     if not received:
         raise ConnectionResetError("it closed the connection")
     return received

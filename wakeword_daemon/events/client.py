@@ -9,6 +9,7 @@ asynchronous form.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import socket as sockets
@@ -88,13 +89,33 @@ def request(
     if token is not None:
         lines = Authenticate(token=token).line() + lines
     try:
-        with _connect(address) as connection:
-            connection.sendall(lines)
+        with connect(address) as connection:
+            with contextlib.suppress(ConnectionError):  # it may have said why before it closed
+                connection.sendall(lines)
             return _answer(connection, _ANSWERS[kind])
     except OSError as error:
         raise UnreachableError.because(address, error) from error
     except ProtocolError as error:
         raise EventsError(f"whoever answers is no wake-word daemon: {error}") from error
+
+
+def connect(address: Path | tuple[str, int]) -> sockets.socket:
+    """Return a socket connected to the daemon, with a time limit set.
+
+    Raises:
+        OSError: nobody listens there.
+
+    """
+    if not isinstance(address, Path):
+        return sockets.create_connection(address, timeout=ANSWER_TIMEOUT)
+    connection = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
+    connection.settimeout(ANSWER_TIMEOUT)
+    try:
+        connection.connect(str(address))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _answer(connection: sockets.socket, kind: str) -> dict[str, Any]:
@@ -158,9 +179,10 @@ def _reopen(
 
 def _open(address: Path | tuple[str, int], subscription: Subscription) -> sockets.socket:
     try:
-        connection = _connect(address)
+        connection = connect(address)
         try:
-            connection.sendall(subscription.hello())
+            with contextlib.suppress(ConnectionError):  # it may have said why before it closed
+                connection.sendall(subscription.hello())
             while not subscription.ready:
                 subscription.receive(_receive(connection))
         except BaseException:
@@ -168,19 +190,6 @@ def _open(address: Path | tuple[str, int], subscription: Subscription) -> socket
             raise
     except OSError as error:
         raise UnreachableError.because(address, error) from error
-    return connection
-
-
-def _connect(address: Path | tuple[str, int]) -> sockets.socket:
-    if not isinstance(address, Path):
-        return sockets.create_connection(address, timeout=ANSWER_TIMEOUT)
-    connection = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
-    connection.settimeout(ANSWER_TIMEOUT)
-    try:
-        connection.connect(str(address))
-    except BaseException:
-        connection.close()
-        raise
     return connection
 
 
