@@ -64,6 +64,7 @@ class StreamState:
         if streams is None:
             streams = np.ones(len(self.own_frames), bool)
             self.frames = self.frames[:, :0]
+            self.newest = 0
         self.own_frames[streams] = 0
         self.beginning = True
         self.hidden[:, :, streams] = 0

@@ -181,9 +181,9 @@ def save_model(path: Path, model: Model) -> Model:
         _SELF_TEST_INPUT: vector.mel,
         _SELF_TEST_OUTPUT: vector.probabilities,
     }
-    card = replace(model.card, checksum=_checksum(model.card, arrays))
-    content = save_arrays(arrays, {_ENTRY: msgspec.json.encode(card).decode()})
-    write_atomically(path, content)
+    unsigned = msgspec.json.encode(replace(model.card, checksum="")).decode()
+    card = replace(model.card, checksum=_checksum(unsigned, arrays))
+    write_atomically(path, save_arrays(arrays, {_ENTRY: msgspec.json.encode(card).decode()}))
     return Model(card, model.weights, vector)
 
 
@@ -211,7 +211,8 @@ def load_model(path: str | Path) -> Model:
     except (ValueError, KeyError):
         raise ModelError(f"{path} is not a model file of a wake word") from None
     card = _read_card(path, entry)
-    if card.checksum != _checksum(card, arrays):
+    unsigned = entry.replace(card.checksum, "")
+    if card.checksum != _checksum(unsigned, arrays):
         raise ModelError(f"{path} was altered after it was written: its checksum does not match")
     try:
         vector = SelfTest(arrays.pop(_SELF_TEST_INPUT), arrays.pop(_SELF_TEST_OUTPUT))
@@ -246,8 +247,9 @@ def _float32(arrays: dict[str, npt.NDArray[np.generic]], name: str) -> npt.NDArr
     return numbers
 
 
-def _checksum(card: ModelCard, arrays: dict[str, npt.NDArray[np.generic]]) -> str:
-    digest = hashlib.sha256(msgspec.json.encode(replace(card, checksum="")))
+def _checksum(unsigned: str, arrays: dict[str, npt.NDArray[np.generic]]) -> str:
+    """Return the checksum of a card in JSON whose own checksum is left empty, and of arrays."""
+    digest = hashlib.sha256(unsigned.encode())
     for name, array in sorted(arrays.items()):
         digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
         digest.update(np.ascontiguousarray(array).tobytes())

@@ -1,0 +1,26 @@
+"""Small models for tests: random weights, real files."""
+
+import numpy as np
+
+from wakeword_daemon.engine.crnn import CRNN, weight_shapes
+from wakeword_daemon.engine.modelfile import Model, ModelCard, SelfTest
+from wakeword_daemon.engine.settings import Architecture, FeatureSettings
+
+TINY = Architecture(channels=2, hidden=6, layers=1, attention=4, steps=8)
+
+
+def random_model(name="test", *, architecture=TINY, seed=0, threshold=0.5):
+    """Return an untrained model of a word; its checksum is set when it is saved."""
+    rng = np.random.default_rng(seed)
+    features = FeatureSettings()
+    weights = {
+        key: rng.normal(0, 0.3, shape).astype(np.float32)
+        for key, shape in weight_shapes(architecture, features).items()
+    }
+    network = CRNN(architecture, features, [weights])
+    card = ModelCard(
+        name=name, phrase=name, language="en", features=features,
+        architecture=architecture, threshold=threshold,
+    )  # fmt: skip
+    frames = rng.normal(-5, 4, (60, features.mels)).astype(np.float32)
+    return Model(card, weights, SelfTest.of(network, frames))
