@@ -545,8 +545,9 @@ def test_tcp_is_off_unless_asked_for(server):
     assert server.server.addresses == [str(server.path)]
 
 
-def test_tcp_stays_on_this_machine_by_default():
-    with RunningServer(tcp=Tcp(port=0)) as server, Peer(tcp_address(server)) as peer:
+@pytest.mark.parametrize("token", [None, ""])
+def test_tcp_stays_on_this_machine_by_default(token):
+    with RunningServer(tcp=Tcp(port=0, token=token)) as server, Peer(tcp_address(server)) as peer:
         assert tcp_address(server)[0] == "127.0.0.1"
         peer.expect("info")
         server.publish(detection())

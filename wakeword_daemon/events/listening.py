@@ -116,7 +116,7 @@ def listen_tcp(tcp: Tcp) -> list[Listener]:
         for family, _, _, _, address in found:
             _require_token(str(address[0]), tcp.token)
             listening = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
-            listeners.append(Listener(listening, token=tcp.token))
+            listeners.append(Listener(listening, token=tcp.token or None))
     except OSError as error:
         _close(listeners)
         reason = error.strerror or str(error)

@@ -46,9 +46,9 @@ class EventServer:
     """Listens on a unix socket, and on TCP where asked to, and publishes events to all peers.
 
     Delivery: a peer is sent `info`, then every event published while it is connected, once and in
-    order. It may be `limits.queue` events behind; then, or when it reads nothing for
-    `limits.stall` seconds, it is dropped with a line in the log. Nobody waits for it. When it
-    comes back it asks for what it missed (`Subscribe`).
+    order. Nobody waits for it: if more events wait for it than `limits` allow, or it reads nothing
+    for `limits.stall` seconds, it is dropped with a line in the log. When it comes back it asks for
+    what it missed (`Subscribe`).
 
     All methods belong to the event loop's thread.
 

@@ -39,7 +39,8 @@ class Limits:
     history: int = 256
     """Recent events held for subscribers that come back."""
     queue: int = 256
-    """New events that may wait for one subscriber; behind those it is dropped."""
+    """Events beyond a whole replay of `history` that may wait for one subscriber before it is
+    dropped."""
     stall: float = 10.0
     """How long a peer may leave what was sent to it unread before it is dropped."""
     request: float = 10.0
