@@ -6,7 +6,7 @@ import itertools
 import logging
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,8 +99,7 @@ def gather(
             f"{word!r} has {len(train)} usable takes by {len(speakers)} speakers to train on; "
             f"at least {FEWEST_TAKES} takes by {FEWEST_SPEAKERS} speakers are needed"
         )
-    rng = random.Random(seed)  # noqa: S311 - a seed for training, not a secret
-    spoken = _speak(phrase, synthetic, cache, rng)
+    spoken = _speak(phrase, synthetic, cache, seed)
     other = [r for r in corpus.of("train") if r.word != word and not r.noise]
     noise = [r for r in corpus.of("train") if r.noise]
     if not other:
@@ -182,35 +181,30 @@ class _Spoken:
     sentences: list[Path]
 
 
-def _speak(phrase: str, count: int, cache: Path, rng: random.Random) -> _Spoken:
+def _speak(phrase: str, count: int, cache: Path, seed: int) -> _Spoken:
     installed = synthesis.engines()
     if not count or not installed:
         if count:
             logger.warning("no speech synthesizer is installed: training on recordings alone")
         return _Spoken([], [], [])
-    folder = cache / "speech"
     name = phrase.replace(" ", "_")
-    word = synthesis.make(
-        itertools.repeat(phrase),
-        synthesis.voices(rng, installed),
-        count,
-        folder / f"{name}-{count}",
-    )
+
+    def make(kind: str, texts: Callable[[random.Random], Iterator[str]], many: int) -> list[Path]:
+        # Each kind has its own draws: what is found in the cache must not change the others.
+        rng = random.Random(f"{seed} {kind}")  # noqa: S311 - a seed for training, not a secret
+        engines = ["espeak"] if kind.startswith("near") else installed
+        voices = synthesis.voices(rng, engines)
+        return synthesis.make(texts(rng), voices, many, cache / "speech" / f"{kind}-{many}-{seed}")
+
     near: list[Path] = []
     if "espeak" in installed:
-        near = synthesis.make(
-            synthesis.neighbours(synthesis.phonemes(phrase), rng),
-            synthesis.voices(rng, ["espeak"]),
-            2 * count,
-            folder / f"near-{name}-{2 * count}",
-        )
-    sentences = synthesis.make(
-        itertools.cycle(SENTENCES),
-        synthesis.voices(rng, installed),
-        count,
-        folder / f"sentences-{count}",
+        sounds = synthesis.phonemes(phrase)
+        near = make(f"near-{name}", lambda rng: synthesis.neighbours(sounds, rng), 2 * count)
+    return _Spoken(
+        word=make(name, lambda _: itertools.repeat(phrase), count),
+        near=near,
+        sentences=make("sentences", lambda _: itertools.cycle(SENTENCES), count),
     )
-    return _Spoken(word, near, sentences)
 
 
 def _by_source(recordings: Sequence[Recording]) -> Iterator[tuple[str, list[Recording]]]:

@@ -119,7 +119,7 @@ class SequenceMaker:
         word = word[: frames - 60]
         length = max(1, min(len(word), round(len(span) * pace)))
         begin = round(lead * pace)
-        stop = int(rng.integers(min(length + 40, frames - 50), frames - 45))
+        stop = int(rng.integers(min(length + 2, frames - 50), frames - 45))
         offset = max(0, stop - length - begin)
         start = offset + begin
         stop = start + length
@@ -182,11 +182,12 @@ class SequenceMaker:
         return noise
 
     def _microphone(self, count: int, rng: np.random.Generator) -> augment.Batch:
-        """Return the microphone's own noise, between -95 and -58 dBFS, white to pink."""
+        """Return the microphone's own noise: -95 to -58 dBFS, white to pink, or exactly none."""
         c = self.composition
         mels = c.features.mels
         level = FULL_SCALE * 10 ** (rng.uniform(-95, -58, (count, 1, 1)) / 10) / mels
         tilt = np.linspace(1, 0, mels) * rng.uniform(0, 2.5, (count, 1, 1))
+        level *= rng.random((count, 1, 1)) > 0.15  # noqa: PLR2004 - files may hold digital silence
         colour = (level * np.exp(tilt)).astype(np.float32)
         begins = rng.integers(0, len(self._grain) - c.frames, count)
         grain = np.stack([self._grain[begin : begin + c.frames] for begin in begins])
