@@ -60,16 +60,12 @@ def run(args: argparse.Namespace) -> int:
     if not re.fullmatch(r"[^\W_]\w*", args.word):
         raise TrainingError(f"{args.word!r} is no name of a word: letters, digits and _ make one")
     try:
-        import torch  # noqa: PLC0415 - nothing but training pays for it
-        import torchaudio  # noqa: F401, PLC0415
-    except ImportError:
+        from wakeword_daemon.training import word  # noqa: PLC0415 - nothing else pays for torch
+        from wakeword_daemon.training.trainer import TrainingSettings  # noqa: PLC0415
+    except ModuleNotFoundError as error:
         raise TrainingError(
-            "training needs torch and torchaudio: pip install 'wakeword-daemon[train]'"
+            f"training needs {error.name}: pip install 'wakeword-daemon[train]'"
         ) from None
-    from wakeword_daemon.training import word  # noqa: PLC0415
-    from wakeword_daemon.training.trainer import TrainingSettings  # noqa: PLC0415
-
-    torch.set_num_threads(os.cpu_count() or 1)
     output = args.output or Path(f"{args.word}.safetensors")
     folder = args.run or Path("runs") / args.word
     order = word.Order(
