@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
@@ -43,8 +44,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--run", type=Path, metavar="DIR", help="checkpoints and metrics (default: runs/WORD)"
     )
-    parser.add_argument("--epochs", type=_arguments.positive_int, default=60, metavar="N")
-    parser.add_argument("--seed", type=_arguments.whole_number, default=0, metavar="N")
+    parser.add_argument(
+        "--epochs",
+        type=_arguments.positive_int,
+        default=60,
+        metavar="N",
+        help="epochs of 150 batches of 64 sequences (default: 60)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=_arguments.whole_number,
+        default=0,
+        metavar="N",
+        help="of everything drawn at random (default: 0)",
+    )
     parser.add_argument(
         "--synthetic",
         type=_arguments.whole_number,
@@ -66,6 +79,7 @@ def run(args: argparse.Namespace) -> int:
         raise TrainingError(
             f"training needs {error.name}: pip install 'wakeword-daemon[train]'"
         ) from None
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     output = args.output or Path(f"{args.word}.safetensors")
     folder = args.run or Path("runs") / args.word
     order = word.Order(

@@ -1,0 +1,110 @@
+"""Corpora are read as they are meant, and refused with the reason before training starts."""
+
+import csv
+
+import pytest
+from support.recordings import manifest_corpus, speech_commands_folder
+
+from wakeword_daemon.errors import TrainingError
+from wakeword_daemon.training.corpus import read_corpus
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    return manifest_corpus(tmp_path_factory.mktemp("recordings"))
+
+
+def with_rows(folder, change):
+    """Change the rows of a copy of the manifest; return the folder of the copy."""
+    copy = folder.parent / f"{folder.name}-copy"
+    copy.mkdir(exist_ok=True)
+    for name in ("words", "speech", "noise"):
+        if not (copy / name).exists():
+            (copy / name).symlink_to(folder / name)
+    with (folder / "manifest.csv").open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    rows = change(rows)
+    with (copy / "manifest.csv").open("w", newline="") as lines:
+        writer = csv.DictWriter(lines, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    return copy
+
+
+def test_a_manifest_is_read(recordings):
+    corpus = read_corpus(recordings)
+    assert corpus.words() == {"sweep": 50}
+    assert {r.speaker for r in corpus.of("val")} == {f"tones/s{n}" for n in range(6, 10)}
+    assert sum(r.noise for r in corpus.recordings) == 2
+
+
+def test_missing_files_are_named(recordings):
+    def change(rows):
+        rows[3]["path"] = "words/gone.wav"
+        return rows
+
+    with pytest.raises(TrainingError, match=r"names 1 files that do not exist: words/gone.wav"):
+        read_corpus(with_rows(recordings, change))
+
+
+def test_a_speaker_in_both_splits_is_refused(recordings):
+    def change(rows):
+        rows[0]["split"] = "val"
+        return rows
+
+    with pytest.raises(TrainingError, match=r"1 speakers are in both splits.*tones/s0"):
+        read_corpus(with_rows(recordings, change))
+
+
+def test_a_wrong_split_is_told_by_its_line(recordings):
+    def change(rows):
+        rows[1]["split"] = "test"
+        return rows
+
+    with pytest.raises(TrainingError, match="line 3: the split is 'test'"):
+        read_corpus(with_rows(recordings, change))
+
+
+def test_a_file_listed_twice_counts_once_and_must_agree(recordings):
+    assert len(read_corpus(with_rows(recordings, lambda rows: [*rows, rows[0]])).recordings) == 92
+    with pytest.raises(TrainingError, match="was listed before"):
+        read_corpus(with_rows(recordings, lambda rows: [*rows, rows[0] | {"word": "other"}]))
+
+
+def test_a_missing_column_is_told(recordings):
+    def change(rows):
+        return [{k: v for k, v in row.items() if k != "speaker"} for row in rows]
+
+    with pytest.raises(TrainingError, match="lacks the column speaker"):
+        read_corpus(with_rows(recordings, change))
+
+
+def test_folders_without_recordings_are_refused(tmp_path):
+    with pytest.raises(TrainingError, match="is not a folder"):
+        read_corpus(tmp_path / "nowhere")
+    with pytest.raises(TrainingError, match=r"neither a manifest.csv nor folders of .wav"):
+        read_corpus(tmp_path)
+
+
+def test_the_official_split_of_speech_commands_is_used(tmp_path):
+    corpus = read_corpus(speech_commands_folder(tmp_path / "sc", official=True))
+    assert {r.speaker for r in corpus.of("val")} == {"00000001", "00000002"}
+    assert corpus.words() == {"sweep": 20, "no": 20}
+    assert [r.path.name for r in corpus.recordings if r.noise] == ["hum.wav"]
+
+
+def test_a_seeded_split_is_written_and_used_again(tmp_path):
+    folder = speech_commands_folder(tmp_path / "sc", official=False)
+    split = tmp_path / "run" / "split.json"
+    first = read_corpus(folder, split_file=split, seed=1)
+    assert {r.speaker for r in first.of("val")}.isdisjoint(
+        r.speaker for r in first.of("train") if r.speaker
+    )
+    assert len({r.speaker for r in first.of("val")}) == 2  # a fifth of ten
+    assert read_corpus(folder, split_file=split, seed=2).recordings == first.recordings
+    split.write_text('{"validation_speakers": ["somebody"]}')
+    with pytest.raises(TrainingError, match=r"made for another folder.*somebody"):
+        read_corpus(folder, split_file=split)
+    split.write_text("nonsense")
+    with pytest.raises(TrainingError, match="is not a split file"):
+        read_corpus(folder, split_file=split)

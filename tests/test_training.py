@@ -1,0 +1,274 @@
+"""A word is trained from recordings to a model file that the engine hears it with."""
+
+import json
+import random
+from dataclasses import replace
+from itertools import islice, repeat
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from support.recordings import manifest_corpus, word
+
+from wakeword_daemon.audio import files
+from wakeword_daemon.clock import SAMPLE_RATE
+from wakeword_daemon.engine import Detector, load_model
+from wakeword_daemon.engine.settings import Architecture, FeatureSettings
+from wakeword_daemon.errors import TrainingError
+from wakeword_daemon.training import augment, synthesis
+from wakeword_daemon.training.corpus import read_corpus
+from wakeword_daemon.training.endpoints import speech_span
+from wakeword_daemon.training.material import gather
+from wakeword_daemon.training.melpower import Library, MelPower
+from wakeword_daemon.training.sequences import SequenceMaker, Sequences
+from wakeword_daemon.training.trainer import Trainer, TrainingSettings, stream_loss
+from wakeword_daemon.training.word import Order, train_word
+
+SETTINGS = TrainingSettings(epochs=4, batches=25, batch_size=32, averaging=0.9, rate=1e-2)
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    return manifest_corpus(tmp_path_factory.mktemp("recordings"))
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def material(recordings, cache):
+    corpus = read_corpus(recordings)
+    return gather(corpus, "sweep", FeatureSettings(), cache, phrase="sweep", synthetic=0, seed=0)
+
+
+def order(recordings, cache, run, settings=SETTINGS):
+    return Order(
+        word="sweep", phrase="sweep", data=recordings, output=run / "sweep.safetensors", run=run,
+        cache=cache, synthetic=0, licences={"tones": "CC0-1.0"}, settings=settings, command="test",
+    )  # fmt: skip
+
+
+def test_a_trained_word_is_heard(recordings, cache, tmp_path):
+    rows = []
+    results = train_word(order(recordings, cache, tmp_path / "run"), rows.append)
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
+    assert rows[-1]["loss"] < rows[0]["loss"] / 2
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == rows
+
+    model = load_model(tmp_path / "run" / "sweep.safetensors")
+    model.self_test()
+    assert model.threshold == 0.5
+    card = (tmp_path / "run" / "sweep.md").read_text()
+    assert "| tones | CC0-1.0 |" in card
+    assert f"{len(results.final.takes)} takes" in card
+
+    heard = 0
+    for path in sorted(recordings.glob("words/[6-9]-*.wav")):  # speakers it never learned from
+        quiet = np.random.default_rng(0).normal(0, 4, SAMPLE_RATE).astype(np.int16)
+        pcm = np.concatenate([quiet, files.read(path), quiet])
+        heard += len(Detector([model]).push(pcm)) == 1
+    assert heard >= 15  # of 20
+    default = results.both().at_threshold(0.5)
+    assert default.miss_rate <= 0.25
+
+
+def test_an_interrupted_run_goes_on_to_the_same_network(material, tmp_path):
+    maker = SequenceMaker(material.composition)
+    short = replace(SETTINGS, epochs=3, batches=4, batch_size=8)
+    whole = Trainer(maker, material.select, short, tmp_path / "whole").run()
+
+    def interrupt(row):
+        if row["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(maker, material.select, short, tmp_path / "parts").run(interrupt)
+    rows = []
+    resumed = Trainer(maker, material.select, short, tmp_path / "parts").run(rows.append)
+    assert [row["epoch"] for row in rows] == [3]
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+def test_another_run_in_the_same_folder_is_refused(material, tmp_path):
+    maker = SequenceMaker(material.composition)
+    short = replace(SETTINGS, epochs=1, batches=1, batch_size=4)
+    Trainer(maker, material.select, short, tmp_path).run()
+    with pytest.raises(TrainingError, match="holds a run with other settings"):
+        Trainer(maker, material.select, replace(short, seed=1), tmp_path).run()
+
+
+def test_a_loss_that_is_no_number_ends_the_run(material, tmp_path):
+    maker = SequenceMaker(material.composition)
+    trainer = Trainer(maker, material.select, replace(SETTINGS, batch_size=4), tmp_path)
+    with torch.no_grad():
+        trainer._network.conv.bias.fill_(torch.nan)
+    with pytest.raises(TrainingError, match="the loss became nan in epoch 1"):
+        trainer.run()
+    assert not list(tmp_path.iterdir())
+
+
+def change(recordings, tmp_path, keep, add=()):
+    """Return a corpus with some recordings left out and others added."""
+    corpus = read_corpus(recordings)
+    template = next(r for r in corpus.recordings if r.word)
+    added = []
+    for name, wave in add:
+        path = tmp_path / name
+        soundfile.write(path, wave, SAMPLE_RATE, subtype="PCM_16")
+        added.append(replace(template, path=path))
+    return replace(corpus, recordings=(*filter(keep, corpus.recordings), *added))
+
+
+def gather_word(corpus, cache):
+    return gather(corpus, "sweep", FeatureSettings(), cache, phrase="sweep", synthetic=0, seed=0)
+
+
+def test_useless_takes_are_set_aside_with_the_reason(recordings, cache, tmp_path):
+    rng = np.random.default_rng(1)
+    long = np.concatenate([word(rng, 200)[8000:-8000] for _ in range(8)])
+    add = [
+        ("silent.wav", np.zeros(SAMPLE_RATE)),
+        ("clipped.wav", np.clip(20 * word(rng, 200), -1, 1)),
+        ("long.wav", long + rng.normal(0, 2e-4, len(long))),
+    ]
+    corpus = change(recordings, tmp_path, lambda _: True, add)
+    (tmp_path / "text.wav").write_text("not audio")
+    template = next(r for r in corpus.recordings if r.word)
+    broken = replace(template, path=tmp_path / "text.wav")
+    corpus = replace(corpus, recordings=(*corpus.recordings, broken))
+    found = gather_word(corpus, cache)
+    reasons = {Path(reason.split(":")[0]).name: reason for reason in found.set_aside}
+    assert "nothing is spoken" in reasons["silent.wav"]
+    assert "clipped" in reasons["clipped.wav"]
+    assert "the word lasts" in reasons["long.wav"]
+    assert any("text.wav" in reason for reason in found.set_aside)
+    assert found.real_takes == 30
+
+
+def test_too_few_takes_or_speakers_are_refused(recordings, cache, tmp_path):
+    few = change(recordings, tmp_path, lambda r: not (r.word and r.path.name[0] in "2345"))
+    with pytest.raises(TrainingError, match="10 usable takes by 2 speakers"):
+        gather_word(few, cache)
+
+
+def test_a_word_alone_is_refused(recordings, cache, tmp_path):
+    alone = change(recordings, tmp_path, lambda r: r.word or r.split == "val")
+    with pytest.raises(TrainingError, match="no other speech"):
+        gather_word(alone, cache)
+
+
+def test_a_small_validation_split_is_refused(recordings, cache, tmp_path):
+    small = change(
+        recordings, tmp_path, lambda r: r.split == "train" or (r.path.name[0] in "67" and r.word)
+    )
+    with pytest.raises(TrainingError, match="validation split is too small"):
+        gather_word(small, cache)
+
+
+def test_validation_is_halved_by_speaker(material):
+    select = {speaker for *_, speaker in material.select.words}
+    final = {speaker for *_, speaker in material.final.words}
+    assert select.isdisjoint(final)
+    assert len(select) == len(final) == 2
+
+
+def test_sequences_hold_the_word_where_they_say(material):
+    maker = SequenceMaker(material.composition)
+    batch = maker.batch(64, np.random.default_rng(0))
+    again = maker.batch(64, np.random.default_rng(0))
+    assert (batch.log_mel == again.log_mel).all()
+    assert np.isfinite(batch.log_mel).all()
+    with_word = batch.stops >= 0
+    assert 10 < with_word.sum() < 45
+    assert (batch.starts[with_word] >= 0).all()
+    lengths = (batch.stops - batch.starts)[with_word]
+    assert ((lengths > 25) & (lengths < 90)).all()  # 0.55 s, slower or faster
+
+
+def test_the_loss_wants_the_word_at_its_end_and_nowhere_else():
+    architecture = Architecture()
+    stops = np.array([150, -1])
+    sequences = Sequences(np.zeros((2, 340, 40), "f"), np.array([90, -1]), stops)
+    steps = (340 - 20) // 8 + 1
+    end = 20 + 8 * np.arange(steps)
+
+    def loss(at):
+        logits = torch.zeros(2, steps, 2)
+        logits[..., 0] = 8.0
+        for row, frame in at:
+            index = int(np.abs(end - frame).argmin())
+            logits[row, index : index + 2, 1] = 16.0
+        return stream_loss(logits, sequences, architecture).item()
+
+    right = loss([(0, 160)])
+    assert right < 0.01
+    assert loss([]) > 5  # missed
+    assert loss([(0, 60)]) > 5  # too early
+    assert loss([(0, 160), (1, 160)]) > 2  # a false accept
+    assert loss([(0, 160), (0, 230)]) == pytest.approx(right, abs=1e-6)  # still ringing after it
+
+
+def test_endpoints_find_the_word():
+    rng = np.random.default_rng(0)
+    wave = word(rng, 200)
+    loud = np.flatnonzero(np.abs(wave) > 0.01) / SAMPLE_RATE * 100
+    span = speech_span(MelPower(FeatureSettings())((wave * 32767).astype(np.int16)))
+    assert abs(span.start - loud[0]) < 5
+    assert abs(span.stop - loud[-1]) < 5
+    assert speech_span(np.zeros((0, 40), "f")) is None
+    noise = rng.normal(0, 500, SAMPLE_RATE).astype(np.int16)
+    assert speech_span(MelPower(FeatureSettings())(noise)) is None
+
+
+def test_warps_keep_a_flat_spectrum_and_the_middle_one_keeps_all():
+    warps = augment.warp_matrices(40)
+    assert np.abs(np.ones(40, "f") @ warps - 1).max() < 1e-5
+    nearest = int(np.abs(np.linspace(*augment.VTL_RANGE, augment.WARPS) - 1).argmin())
+    ramp = np.arange(40, dtype="f")
+    assert np.abs(ramp @ warps[nearest] - ramp).max() < 0.5
+    low, high = ramp @ warps[0], ramp @ warps[-1]
+    assert (
+        low[20] > 20 > high[20]
+    )  # a shorter tract moves every formant up, so a band hears a lower one
+
+
+def test_tempo_and_echo_change_what_they_say():
+    pulse = np.zeros((1, 100, 40), "f")
+    pulse[0, 10] = 1
+    assert len(augment.tempo(pulse[0], 2.0)) == 50
+    echoed = augment.reverberate(pulse, np.random.default_rng(0), share=1.0)
+    assert (echoed[0, :10] == 0).all()
+    assert (echoed[0, 10] == 1).all()
+    tail = echoed[0, 11:, 5]
+    assert tail[0] > 0
+    assert (np.diff(tail) < 0).all()
+
+
+def test_a_library_gives_back_its_pieces():
+    pieces = [np.full((n, 40), n, "f") for n in (3, 0, 5)]
+    library = Library.of(pieces, 40)
+    assert [len(library[i]) for i in range(len(library))] == [3, 0, 5]
+    assert library.levelled()[2].sum(axis=1) == pytest.approx(np.ones(5))
+
+
+@pytest.mark.skipif("espeak" not in synthesis.engines(), reason="espeak-ng is not installed")
+def test_synthetic_speakers_say_the_word_and_its_neighbours(tmp_path):
+    rng = random.Random(0)  # noqa: S311 - a test
+    sounds = synthesis.phonemes("jarvis")
+    assert sounds[0] == "dZ"
+    near = list(islice(synthesis.neighbours(sounds, rng), 20))
+    assert len(set(near)) > 15
+    assert all(text.startswith("[['") for text in near)
+    voices = synthesis.voices(rng, synthesis.engines())
+    made = synthesis.make(repeat("jarvis"), voices, 4, tmp_path / "jarvis")
+    assert len(made) == 4
+    front_end = MelPower(FeatureSettings())
+    assert all(speech_span(front_end(files.read(path))) for path in made)
+    assert synthesis.make(repeat("other"), voices, 4, tmp_path / "jarvis") == made  # found again
+    assert [p.name for p in tmp_path.iterdir()] == ["jarvis"]
