@@ -37,6 +37,11 @@ class Resampler:
             # In float32, because soxr dithers int16, and a split stream would differ from a whole.
             self._stream = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32")
 
+    @property
+    def trail(self) -> int:
+        """Samples, at 16 kHz, that went in and have not come out yet."""
+        return 0 if self._stream is None else round(self._stream.delay())
+
     def push(self, pcm: NDArray[np.int16], *, last: bool = False) -> NDArray[np.int16]:
         """Return the samples, int16[m], that `pcm` completes; with `last` all that are left.
 

@@ -13,15 +13,12 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
 from operator import itemgetter
-from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wakeword_daemon import clock
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,12 +73,12 @@ class RingBuffer:
         with self._news:
             if self._closed:
                 raise ValueError("the ring buffer is closed")
-            kept = pcm[-len(self._pcm) :]
-            self._heard += len(pcm)
-            at = (self._heard - len(kept)) % len(self._pcm)
-            head = len(self._pcm) - at
-            self._pcm[at : at + len(kept)] = kept[:head]
-            self._pcm[: len(kept[head:])] = kept[head:]
+            while len(pcm):
+                at = self._heard % len(self._pcm)
+                piece = pcm[: len(self._pcm) - at]
+                self._pcm[at : at + len(piece)] = piece
+                self._heard += len(piece)
+                pcm = pcm[len(piece) :]
             while len(self._offsets) > 1 and self._offsets[1][0] <= self._oldest:
                 del self._offsets[0]
             self._anchor = (self.clock, time.time() if captured is None else captured)

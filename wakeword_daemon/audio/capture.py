@@ -1,0 +1,225 @@
+"""The microphone: one thread that records, notices when nothing comes, and comes back.
+
+PortAudio is polled and never waited for. A callback would need memory that is both writable and
+executable, which a sandbox forbids, and a blocking read does not return when the sound server
+hangs. How recording fails, and what is done about it:
+
+- Server or device gone: a call fails. Open again; if need be after a fresh look for devices, and
+  with back-off.
+- Server hung or device stalled: no block for 1 s. Open again; where that hangs too, the heartbeat
+  stands still.
+- Source gone behind a server that goes on: exact zeros, which no real microphone gives. The state
+  is "degraded", and the stream is opened again, ever more rarely, since it may just be muted.
+- Audio dropped or held back: the sample clock and the computer's part. Move the clock on, or open
+  again where it is more than 1 s.
+
+A sound server whose default device changes moves the stream by itself.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from wakeword_daemon.audio import devices
+from wakeword_daemon.audio.sources import CaptureSettings, CaptureState, Source
+from wakeword_daemon.audio.stream import InputStream
+from wakeword_daemon.audio.timekeeper import DriftError, Timekeeper, now
+from wakeword_daemon.clock import seconds
+from wakeword_daemon.errors import AudioError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from wakeword_daemon.audio.ring import RingBuffer
+    from wakeword_daemon.audio.stream import Recorded
+
+__all__ = ["Capture", "CaptureSettings", "CaptureState"]
+
+logger = logging.getLogger(__name__)
+
+_STALL = 1.0
+"""Seconds without a block after which a stream is taken for dead."""
+
+_ZEROS = 1.2
+"""Seconds of exact zeros after which they are taken for no real sound."""
+
+_MUTED = (2.0, 64.0)
+"""Seconds of exact zeros before the stream is opened again: at first, and at most."""
+
+_HELPED = 1.0
+"""Seconds after opening within which sound is back because of it."""
+
+_PAUSE = (0.1, 0.8)
+"""Seconds between two attempts to open: at first, and at most.
+
+An attempt costs 5 ms of CPU; the most is short for the user who plugs the microphone in again.
+"""
+
+_STABLE = 3.0
+"""Seconds a stream must live for its end to be a new fault and not the old one once more."""
+
+_FORGIVEN = 2
+"""Streams in a row that may break off sooner; then each has to live that long to be believed."""
+
+
+class _StallError(Exception):
+    """The stream is open and gives nothing."""
+
+
+class Capture(Source):
+    """Records from a microphone into a ring until it is stopped, whatever the device does.
+
+    Time in which nothing was heard moves the ring's clock on, so that from the first sample on
+    the sample clock keeps to the computer's.
+    """
+
+    def __init__(
+        self,
+        settings: CaptureSettings,
+        ring: RingBuffer,
+        on_state: Callable[[CaptureState], None],
+    ) -> None:
+        super().__init__("capture", ring, on_state)
+        self._settings = settings
+        self._changed = False
+        self._opened = 0
+        self._time = Timekeeper()
+        self._broken = 0
+        self._zeros = 0.0
+        self._muted = _MUTED[0]
+
+    def start(self) -> None:
+        """Begin to record; raises AudioError where PortAudio is not installed."""
+        devices.require_portaudio()
+        super().start()
+
+    def stop(self, timeout: float = 1.0) -> bool:
+        """End; returns whether the thread ended within `timeout` seconds, and does not hang."""
+        ended = super().stop(timeout)
+        if not ended and "sounddevice" in sys.modules:
+            # Called when the interpreter ends, it would wait for the hung library.
+            atexit.unregister(sys.modules["sounddevice"]._exit_handler)  # noqa: SLF001
+        return ended
+
+    def change(self, settings: CaptureSettings) -> None:
+        """Go on with another device, channel or rate."""
+        self._settings = settings
+        self._changed = True
+
+    def _run(self) -> None:
+        # PortAudio and ALSA print when a call fails, and polling a dead stream is such a call.
+        with devices.quiet():
+            self._errors = (AudioError, DriftError, _StallError, devices.portaudio().PortAudioError)
+            pause = 0.0
+            while not self._stopping.wait(pause):
+                stream = self._open()
+                if stream is not None and self._record(stream):
+                    pause = 0.0
+                else:
+                    pause = _twice(pause, _PAUSE)
+
+    def _open(self) -> InputStream | None:
+        """Open the microphone; None where even a fresh look for devices does not help."""
+        self._changed = False
+        reason = ""
+        for anew in (False, True):
+            self._beat()
+            try:
+                if anew:
+                    devices.refresh()
+                stream = InputStream(devices.find(self._settings.device), self._settings)
+            except self._errors as error:
+                reason = str(error)
+            else:
+                self.counters.reopened = self._opened
+                self._opened += 1
+                return stream
+        self._say("deaf", reason)
+        return None
+
+    def _record(self, stream: InputStream) -> bool:
+        """Record as long as the stream is good; tell whether to open it again at once."""
+        opened = now()
+        try:
+            self._listen(stream, opened)
+        except self._errors as error:
+            stable = now() - opened > _STABLE
+            if stable:
+                self._broken = 0
+            elif self.state.name != "deaf":
+                self._broken += 1
+            if stable and not isinstance(error, _StallError):
+                logger.info("opening %s again: %s", stream.name, error)
+            else:
+                self._say("deaf", f"{stream.name} broke off: {error}")
+            return stable
+        finally:
+            self._time.broken(stream.trail)
+            stream.close()
+        return True
+
+    def _listen(self, stream: InputStream, opened: float) -> None:
+        """Write what comes to the ring; return when it should be opened again, or raise why."""
+        proof = _STABLE if self._broken > _FORGIVEN else 0.0
+        self._beat()
+        heard = self.heartbeat
+        while not self._stopping.is_set() and not self._changed:
+            block = stream.poll()
+            self._beat()
+            if block is None:
+                if self.heartbeat - heard > _STALL:
+                    raise _StallError("no audio comes")
+                continue
+            heard = self.heartbeat
+            lived = now() - opened
+            self._write(block, stream.trail)
+            again = self._weigh(block.pcm, lived)
+            if self._zeros > _ZEROS:
+                self._say(
+                    "degraded",
+                    f"{stream.name} gives exact zeros: it is muted, or its source is gone.",
+                    stream.name,
+                    stream.rate,
+                )
+            elif lived >= proof:
+                self._say("listening", "", stream.name, stream.rate)
+            if again:
+                return
+
+    def _write(self, block: Recorded, trail: int) -> None:
+        """Write a block to the ring, after what is missing before it."""
+        missing = self._time.block(block.captured, dropped=block.dropped)
+        if missing:
+            self.counters.gaps += 1
+            self.counters.lost += missing
+            self._ring.skip(missing)
+        self.counters.overflows += block.dropped
+        age = now() - self._time.until + seconds(trail)
+        self._ring.write(block.pcm, time.time() - age)
+
+    def _weigh(self, pcm: NDArray[np.int16], lived: float) -> bool:
+        """Measure for how long nothing but zeros came; tell whether to try another stream."""
+        if np.count_nonzero(pcm):
+            if self._zeros > _ZEROS:
+                # Where sound comes back by itself, opening again only costs audio.
+                self._muted = _MUTED[0] if lived < _HELPED else _twice(self._muted, _MUTED)
+            self._zeros = 0.0
+            return False
+        self._zeros += seconds(len(pcm))
+        if min(self._zeros, lived) < self._muted:
+            return False
+        self._muted = _twice(self._muted, _MUTED)
+        return True
+
+
+def _twice(value: float, least_most: tuple[float, float]) -> float:
+    least, most = least_most
+    return min(max(2 * value, least), most)

@@ -1,0 +1,146 @@
+"""The microphones PortAudio knows, and the library itself.
+
+PortAudio is one global state: call everything here, and everything on the module that
+`portaudio` returns, on one thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import ctypes.util
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from wakeword_daemon.errors import AudioError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class InputDevice:
+    """A device one can record from.
+
+    `index` is PortAudio's and may change when devices come and go, `channels` is the most it
+    delivers, and `default_rate` what it runs at by itself, in Hz.
+    """
+
+    index: int
+    name: str
+    host_api: str
+    channels: int
+    default_rate: int
+    is_default: bool
+
+
+def input_devices() -> list[InputDevice]:
+    """Return every device with an input; none is an empty list.
+
+    Raises AudioError where PortAudio is not installed.
+    """
+    sounddevice = portaudio()
+    apis = sounddevice.query_hostapis()
+    default = sounddevice.default.device["input"]
+    return [
+        InputDevice(
+            index=device["index"],
+            name=device["name"],
+            host_api=apis[device["hostapi"]]["name"],
+            channels=device["max_input_channels"],
+            default_rate=round(device["default_samplerate"]),
+            is_default=device["index"] == default,
+        )
+        for device in sounddevice.query_devices()
+        if device["max_input_channels"] > 0
+    ]
+
+
+def find(device: str | int | None = None) -> InputDevice:
+    """Return the device with that index or name, or for None the default one.
+
+    A name may be a part of the whole name, in any case, if only one device has it. Raises
+    AudioError where there is no such device, naming those there are.
+    """
+    devices = input_devices()
+    if device is None:
+        matches = [d for d in devices if d.is_default]
+    elif isinstance(device, int):
+        matches = [d for d in devices if d.index == device]
+    else:
+        matches = [d for d in devices if d.name == device] or [
+            d for d in devices if device.casefold() in d.name.casefold()
+        ]
+    if len(matches) == 1:
+        return matches[0]
+    if not devices:
+        raise AudioError("There is no microphone, or the sound server is not running.")
+    names = ", ".join(f'{d.index} "{d.name}"' for d in devices)
+    if device is None:
+        raise AudioError(f"There is no default microphone; choose one of: {names}.")
+    what = f"{len(matches)} input devices match" if matches else "No input device is called"
+    raise AudioError(f'{what} "{device}"; choose one of: {names}.')
+
+
+def portaudio() -> Any:  # noqa: ANN401 -- sounddevice has no types
+    """Return the module sounddevice; the first call loads and initialises PortAudio.
+
+    Raises AudioError where PortAudio is not installed.
+    """
+    require_portaudio()
+    import sounddevice  # noqa: PLC0415 -- loads PortAudio, which may take its time or be missing
+
+    return sounddevice
+
+
+@functools.cache
+def require_portaudio() -> None:
+    """Raise AudioError where PortAudio is not installed; loads nothing, calls nothing."""
+    if ctypes.util.find_library("portaudio") is None:
+        raise AudioError("PortAudio is not installed; run: sudo apt install libportaudio2")
+
+
+def refresh() -> None:
+    """Let PortAudio look for devices anew, which it does only when it is initialised.
+
+    Every stream must be closed before. Raises PortAudioError.
+    """
+    sounddevice = portaudio()
+    if sounddevice._initialized:  # noqa: SLF001 -- sounddevice offers no public way
+        sounddevice._terminate()  # noqa: SLF001
+    sounddevice._initialize()  # noqa: SLF001
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep PortAudio and ALSA from writing to the journal what they will also return as an error.
+
+    Both print `Expression … failed` and the like to C's `stderr`, dozens of lines for a device
+    that is away. Pointing descriptor 2 elsewhere meanwhile would swallow what other threads log,
+    and swallow it for good once a hung library does not return. So only C's own variable
+    `stderr` is changed, which glibc documents as an ordinary one and Python does not write
+    through; with another C library the lines appear.
+    """
+    if not hasattr(_libc(), "gnu_get_libc_version"):
+        yield
+        return
+    stderr = ctypes.c_void_p.in_dll(_libc(), "stderr")
+    before, stderr.value = stderr.value, _null()
+    try:
+        yield
+    finally:
+        stderr.value = before
+
+
+@functools.cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None)
+
+
+@functools.cache
+def _null() -> int | None:
+    fopen = _libc().fopen
+    fopen.restype = ctypes.c_void_p
+    stream: int | None = fopen(b"/dev/null", b"w")
+    return stream

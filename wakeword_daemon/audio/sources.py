@@ -1,0 +1,223 @@
+"""Where audio comes from: what every source has in common, files, and standard input."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import threading
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+import numpy as np
+
+from wakeword_daemon.audio import files
+from wakeword_daemon.clock import HOP, SAMPLE_RATE, seconds
+from wakeword_daemon.errors import AudioError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wakeword_daemon.audio.ring import RingBuffer
+
+logger = logging.getLogger(__name__)
+
+_PATIENCE = 0.25
+"""Longest wait, in seconds, after which a source shows that it lives and looks if it shall stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureState:
+    """What a source says about itself.
+
+    `name` is "starting" before the first audio, "listening", "degraded" while what comes cannot
+    be real sound, and "deaf" while nothing comes; the last two with a `reason`, in words. `device`
+    and `rate`, in Hz, are those in use, or None.
+    """
+
+    name: Literal["starting", "listening", "degraded", "deaf"]
+    reason: str
+    device: str | None
+    rate: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureSettings:
+    """Which microphone, and what of it.
+
+    `device` is a name, a part of a name, an index or None for the default one, `channel` a
+    number from 1 or "mix", and `rate` in Hz or None for 16 kHz where the device can, else its own.
+    """
+
+    device: str | int | None = None
+    channel: int | Literal["mix"] = 1
+    rate: int | None = None
+
+
+@dataclass(slots=True)
+class Counters:
+    """What went wrong so far.
+
+    `gaps` are times at which audio was missing and `lost` the samples that would have been there;
+    `reopened` counts openings of the device after the first, `overflows` those times at which the
+    sound system said that it dropped audio.
+    """
+
+    gaps: int = 0
+    lost: int = 0
+    reopened: int = 0
+    overflows: int = 0
+
+
+class Source(ABC):
+    """A thread that writes to a ring.
+
+    `on_state` is called on that thread with every new state, once; never with "starting".
+    `heartbeat` is `time.monotonic()` at the thread's last sign of life: when it stands still, the
+    thread hangs in a library, and only a new process can help.
+    """
+
+    def __init__(
+        self, name: str, ring: RingBuffer, on_state: Callable[[CaptureState], None]
+    ) -> None:
+        self.counters = Counters()
+        self.heartbeat = time.monotonic()
+        self.state = CaptureState("starting", "", None, None)
+        self._ring = ring
+        self._on_state = on_state
+        self._stopping = threading.Event()
+        # A daemon thread, so that one that hangs does not keep the process from ending.
+        self._thread = threading.Thread(target=self._main, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin; raises AudioError where it is plain that nothing can come."""
+        self._thread.start()
+
+    def stop(self, timeout: float = 1.0) -> bool:
+        """End; returns whether the thread ended within `timeout` seconds."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def change(self, settings: CaptureSettings) -> None:
+        """Go on with other settings, if the source is a microphone."""
+        logger.info("the input is no microphone, so %s is not used", settings)
+
+    @abstractmethod
+    def _run(self) -> None:
+        """Write audio to the ring until it ends or `_stopping` is set."""
+
+    def _main(self) -> None:
+        try:
+            self._run()
+        except AudioError as error:
+            self._say("deaf", str(error))
+        except Exception:
+            logger.exception("the %s thread failed", self._thread.name)
+            self._say("deaf", "Recording failed; the log tells how.")
+
+    def _say(
+        self,
+        name: Literal["listening", "degraded", "deaf"],
+        reason: str = "",
+        device: str | None = None,
+        rate: int | None = None,
+    ) -> None:
+        if name != self.state.name:
+            self.state = CaptureState(name, reason, device, rate)
+            self._on_state(self.state)
+
+    def _beat(self) -> None:
+        self.heartbeat = time.monotonic()
+
+
+class FileSource(Source):
+    """A recording, played into the ring at the pace of a microphone, once or over and over.
+
+    The ring is closed at its end. Raises AudioError where the file is no recording.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        ring: RingBuffer,
+        on_state: Callable[[CaptureState], None],
+        *,
+        repeat: bool = False,
+    ) -> None:
+        super().__init__("file", ring, on_state)
+        self._path = Path(path)
+        self._repeat = repeat
+        self._blocks = files.blocks(path, HOP)
+
+    def _run(self) -> None:
+        try:
+            self._say("listening", device=str(self._path), rate=SAMPLE_RATE)
+            self._begin, self._written = time.monotonic(), 0
+            while self._play() and self._repeat:
+                self._blocks = files.blocks(self._path, HOP)
+            self._say("deaf", "The recording has ended.")
+        finally:
+            self._ring.close()
+
+    def _play(self) -> bool:
+        """Write the recording once; tell whether it came to its end."""
+        for pcm in self._blocks:
+            self._beat()
+            self._written += len(pcm)
+            due = self._begin + seconds(self._written)
+            if self._stopping.wait(max(due - time.monotonic(), 0)):
+                return False
+            self._ring.write(pcm)
+        return True
+
+
+class PcmSource(Source):
+    """Raw audio, s16le at 16 kHz mono, from a pipe or the like, as fast as it comes.
+
+    It waits for the readers of the ring, so nothing is lost; the ring is closed at the end.
+    `stream` needs a file descriptor.
+    """
+
+    def __init__(
+        self, stream: BinaryIO, ring: RingBuffer, on_state: Callable[[CaptureState], None]
+    ) -> None:
+        super().__init__("pcm", ring, on_state)
+        # Read without the stream's own buffer: whether that holds something cannot be polled,
+        # and its lock would be held by a blocked thread when the interpreter ends.
+        self._descriptor = stream.fileno()
+        self._name = str(getattr(stream, "name", "pipe")).strip("<>")
+
+    def _run(self) -> None:
+        try:
+            self._say("listening", device=self._name, rate=SAMPLE_RATE)
+            self._copy()
+            self._say("deaf", "The input has ended.")
+        finally:
+            self._ring.close()
+
+    def _copy(self) -> None:
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN)
+        rest = b""
+        while not self._stopping.is_set():
+            self._beat()
+            if not poll.poll(_PATIENCE * 1_000):
+                continue
+            data = os.read(self._descriptor, 2 * SAMPLE_RATE)
+            if not data:
+                if rest:
+                    logger.warning("the input ended within a sample; its last byte is ignored")
+                return
+            data = rest + data
+            count = len(data) // 2
+            rest = data[2 * count :]
+            while not self._ring.wait_for_room(count, _PATIENCE):
+                self._beat()
+                if self._stopping.is_set():
+                    return
+            self._ring.write(np.frombuffer(data, "<i2", count))

@@ -1,0 +1,69 @@
+"""The sample clock against the computer's: how much audio was lost where nobody says so."""
+
+from __future__ import annotations
+
+import time
+
+from wakeword_daemon.clock import HOP, samples, seconds
+
+_BLOCK = seconds(HOP)
+
+_DRIFT = 1.0
+"""Seconds by which the two clocks may part."""
+
+_SLEW = 1e-3
+"""Seconds a second by which they may part for good without any audio being lost.
+
+Crystals differ by up to 1e-4, which is 9 s a day.
+"""
+
+
+def now() -> float:
+    """Return the time in seconds by a clock that is never set and also runs in a sleep."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class DriftError(Exception):
+    """The clocks have parted: audio was dropped, or is held back and comes too late."""
+
+
+class Timekeeper:
+    """Follows the time at which the newest sample was captured, block by block of 80 ms.
+
+    Attributes:
+        until: that time, by `now`, without the jitter of threads and deliveries.
+
+    """
+
+    def __init__(self) -> None:
+        self.until = 0.0
+        self._begun = False
+        self._broken = False
+
+    def block(self, captured: float, *, dropped: bool = False) -> int:
+        """Account for a block; return how many samples are missing before it.
+
+        `captured` is the time of its last sample, by `now`, and `dropped` tells that audio before
+        it is known to be gone. Raises DriftError, and leaves the block out, where the clocks have
+        parted by more than 1 s without such a reason.
+        """
+        late = captured - (self.until + _BLOCK)
+        if self._broken or dropped or not self._begun:
+            missing = max(samples(late), 1) if self._begun else 0
+            self.until = captured
+            self._begun, self._broken = True, False
+            # At least one, for that is how readers learn that the sound does not go on.
+            return missing
+        if abs(late) > _DRIFT:
+            raise DriftError(f"the audio is {late:+.1f} s off the computer's clock")
+        most = _SLEW * _BLOCK
+        self.until += _BLOCK + min(max(late, -most), most)
+        return 0
+
+    def broken(self, unread: int = 0) -> None:
+        """Say that the stream ended: the next block is the first of another one.
+
+        `unread` counts the samples that were accounted for and came to nobody.
+        """
+        self.until -= seconds(unread)
+        self._broken = self._begun
