@@ -5,6 +5,10 @@ allows, one GRU step from the saved hidden state, one new energy, softmax over i
 cached ones, classify; between strides the last value is repeated.
 `wakeword_daemon.training.network.StreamingCRNN` is the specification; the two agree to 1e-4.
 
+Two things are done otherwise than they are written there, to the same result: the classifier is
+linear, so it is applied to each hidden state once, before attention, and the window holds T numbers
+instead of T hidden states; and the convolution's bias passes through the GRU's input matrix once.
+
 `CRNN` holds weights and never changes; `StreamState` holds all that does.
 """
 
@@ -39,7 +43,8 @@ class StreamState:
         hidden: GRU state of each layer, [layers, words, streams, hidden].
         energies: the last T attention energies, -inf where nothing was heard, in the order of a
             ring, [streams, words, T].
-        states: the hidden states they belong to, [streams, words, T, hidden].
+        votes: what the classifier makes of the hidden states they belong to,
+            [streams, words, T].
         probabilities: the last values, [streams, words].
             newest: where in the ring the newest energy lies.
         beginning: whether any stream has yet to hear its first kernel.
@@ -50,7 +55,7 @@ class StreamState:
     own_frames: npt.NDArray[np.int64]
     hidden: Array
     energies: Array
-    states: Array
+    votes: Array
     probabilities: Array
     newest: int = 0
     beginning: bool = True
@@ -103,10 +108,16 @@ class CRNN:
         self._kernel = np.ascontiguousarray(
             kernel.transpose(3, 2, 0, 1).reshape(a.kernel_frames * a.kernel_mels, -1)
         )
-        self._kernel_bias = stack["conv.bias"].reshape(-1)
         self._gru = [_GRULayer.of(stack, layer) for layer in range(a.layers)]
-        self._gru[0].take_columns_band_first(a.channels, self._bands)
-        self._attend = np.ascontiguousarray(stack["energy.0.weight"].swapaxes(1, 2))
+        self._gru[0].take_columns(stack["conv.bias"], self._bands)
+
+        # Softmax over two classes is the logistic function of their difference; half of it is the
+        # vote, because the logistic function of 2x is (1 + tanh x) / 2, which cannot overflow.
+        vote = (stack["classifier.weight"][:, 1] - stack["classifier.weight"][:, 0]) / 2
+        self._bias = (stack["classifier.bias"][:, 1] - stack["classifier.bias"][:, 0]) / 2
+        # The inner layer of the energies and the vote are one product of the hidden state.
+        inner = stack["energy.0.weight"].swapaxes(1, 2)
+        self._attend = np.concatenate([inner, vote[:, :, None]], axis=2)
         self._attend_bias = stack["energy.0.bias"][:, None]
         self._score = np.ascontiguousarray(stack["energy.2.weight"].swapaxes(1, 2))
         self._score_bias = stack["energy.2.bias"][:, None]
@@ -114,9 +125,6 @@ class CRNN:
         highest = np.abs(self._score).sum(axis=1) + np.abs(self._score_bias[:, 0])
         if not highest.max() < LARGEST_ENERGY:
             raise ModelError(f"attention energies up to {highest.max():.0f} cannot be computed")
-        # Softmax over two classes is the logistic function of their difference.
-        self._margin = stack["classifier.weight"][:, 1] - stack["classifier.weight"][:, 0]
-        self._margin_bias = stack["classifier.bias"][:, 1] - stack["classifier.bias"][:, 0]
 
     def initial_state(self, streams: int = 1) -> StreamState:
         """Return the state of streams that have heard nothing."""
@@ -126,36 +134,46 @@ class CRNN:
             own_frames=np.zeros(streams, np.int64),
             hidden=np.zeros((a.layers, self._words, streams, a.hidden), np.float32),
             energies=np.full((streams, self._words, a.steps), -np.inf, np.float32),
-            states=np.zeros((streams, self._words, a.steps, a.hidden), np.float32),
+            votes=np.zeros((streams, self._words, a.steps), np.float32),
             probabilities=np.zeros((streams, self._words), np.float32),
         )
 
-    def advance(self, state: StreamState, frames: Array) -> tuple[Array, npt.NDArray[np.int64]]:
-        """Hear log-mel frames [streams, F, mels].
+    def advance(self, state: StreamState, frames: Array) -> Array:
+        """Hear log-mel frames [streams, F, mels] and return a probability for each of them.
 
         Returns:
-            probabilities [streams, words, F], one for every frame, the last value repeated where
-            the stride allows no step; and the indices into F at which a step was made.
+            [streams, words, F]; where the stride allows no step the last value is repeated, 0
+            before the first.
+
+        """
+        before = state.probabilities.copy()
+        values, steps = self.steps(state, frames)
+        columns = np.concatenate([before[:, :, None], values], axis=2)
+        lengths = np.diff([0, *steps, frames.shape[1]])
+        return columns.repeat(lengths, axis=2)
+
+    def steps(self, state: StreamState, frames: Array) -> tuple[Array, range]:
+        """Hear log-mel frames [streams, F, mels] and make the steps that they allow.
+
+        Returns:
+            probabilities [streams, words, steps], and the frame that completes each step, counted
+            from the first of `frames`.
 
         """
         a = self.architecture
         held = state.frames.shape[1]
         heard = np.concatenate([state.frames, frames], axis=1)
-        starts = range(0, heard.shape[1] - a.kernel_frames + 1, a.stride_frames)
-        steps = np.array([start + a.kernel_frames - 1 - held for start in starts], np.int64)
-        values = np.empty((*state.probabilities.shape, frames.shape[1]), np.float32)
-        done = 0
-        for start, step in zip(starts, steps.tolist(), strict=True):
-            values[:, :, done:step] = state.probabilities[:, :, None]
-            own = state.own_frames + (step + 1) if state.beginning else None
-            self._step(state, self._columns(heard, start), own)
-            done = step
-        values[:, :, done:] = state.probabilities[:, :, None]
+        completing = range(a.kernel_frames - 1 - held, frames.shape[1], a.stride_frames)
+        values = np.empty((*state.probabilities.shape, len(completing)), np.float32)
+        for index, frame in enumerate(completing):
+            own = state.own_frames + (frame + 1) if state.beginning else None
+            self._step(state, self._columns(heard, index * a.stride_frames), own)
+            values[:, :, index] = state.probabilities
         if state.beginning:
             state.own_frames += frames.shape[1]
             state.beginning = bool(state.own_frames.min() < a.kernel_frames)
-        state.frames = heard[:, len(starts) * a.stride_frames :].copy()
-        return values, steps
+        state.frames = heard[:, len(completing) * a.stride_frames :].copy()
+        return values, completing
 
     def _columns(self, frames: Array, start: int) -> Array:
         """Convolve the frames from `start` on: [streams, F, mels] → [words, streams, inputs]."""
@@ -169,7 +187,6 @@ class CRNN:
             (stream, a.stride_mels * mel, frame, mel),
         ).reshape(streams * self._bands, -1)
         maps = patches @ self._kernel
-        maps += self._kernel_bias
         by_word = maps.reshape(streams, self._bands, self._words, a.channels)
         return by_word.transpose(2, 0, 1, 3).reshape(self._words, streams, -1)
 
@@ -182,36 +199,35 @@ class CRNN:
             layer.step(x, hidden)
             x = hidden
         inner = x @ self._attend
+        vote = inner[:, :, -1]
+        inner = inner[:, :, :-1]
         inner += self._attend_bias
         energy = np.tanh(inner, out=inner) @ self._score
         energy += self._score_bias
         state.newest = newest = (state.newest + 1) % self.architecture.steps
         state.energies[:, :, newest] = energy[:, :, 0].T
-        state.states[:, :, newest] = x.swapaxes(0, 1)
-        # Softmax does not care for order, so the ring is attended to as it lies.
-        weights = np.exp(state.energies)
-        context = (weights[:, :, None] @ state.states)[:, :, 0]
+        state.votes[:, :, newest] = vote.T
         if own is None:
-            self._classify(context, weights, state.probabilities)
+            self._classify(state)
             return
         # A stream whose kernel would still cover what lies before its reset hears nothing yet.
         deaf = own < self.architecture.kernel_frames
         state.hidden[:, :, deaf] = 0
+        state.energies[deaf] = 0
+        self._classify(state)
         state.energies[deaf] = -np.inf
-        weights[deaf] = 1
-        self._classify(context, weights, state.probabilities)
         state.probabilities[deaf] = 0
 
-    def _classify(self, context: Array, weights: Array, out: Array) -> None:
-        """Normalise the weighted sum of hidden states [streams, words, hidden] and classify it."""
-        context *= self._margin
-        margin = context.sum(axis=-1)
-        margin /= weights.sum(axis=-1)
-        margin += self._margin_bias
-        margin *= 0.5
-        np.tanh(margin, out=out)  # the logistic function by tanh, which cannot overflow
-        out += 1.0
-        out *= 0.5
+    def _classify(self, state: StreamState) -> None:
+        """Attend to the window and turn the weighted votes into probabilities."""
+        # Softmax does not care for order, so the ring is attended to as it lies.
+        weights = np.exp(state.energies)
+        margin = np.vecdot(weights, state.votes)
+        margin /= np.add.reduce(weights, -1)
+        margin += self._bias
+        probability = np.tanh(margin, out=margin)
+        probability += 1.0
+        np.multiply(probability, 0.5, out=state.probabilities)
 
 
 @dataclass
@@ -241,10 +257,17 @@ class _GRULayer:
             recurrent_bias[:, None, 2 * size :],
         )
 
-    def take_columns_band_first(self, channels: int, bands: int) -> None:
-        """Reorder the inputs from torch's channel-major to the unfolded band-major order."""
+    def take_columns(self, conv_bias: Array, bands: int) -> None:
+        """Take columns of the convolution, band by band and without its bias, as input.
+
+        Args:
+            conv_bias: the bias that the columns lack, [words, channels].
+            bands: positions of the convolution along the mel axis.
+
+        """
         words, _, gates = self.input.shape
-        by_channel = self.input.reshape(words, channels, bands, gates)
+        by_channel = self.input.reshape(words, -1, bands, gates)
+        self.input_bias = self.input_bias + np.einsum("wcbg,wc->wg", by_channel, conv_bias)[:, None]
         self.input = np.ascontiguousarray(by_channel.swapaxes(1, 2).reshape(words, -1, gates))
 
     def step(self, x: Array, hidden: Array) -> None:
@@ -255,7 +278,7 @@ class _GRULayer:
         recurrent = hidden @ self.recurrent
         both = gates[..., : 2 * size]
         both += recurrent[..., : 2 * size]
-        # The logistic function of twice the argument, by tanh; the weights are halved for it.
+        # The logistic function by tanh, as above; the weights of these gates are halved for it.
         np.tanh(both, out=both)
         both += 1.0
         both *= 0.5

@@ -116,15 +116,11 @@ class Detector:
         frames = self._features.advance(self._mel_state, pcm[None])
         steps: list[Step] = []
         for group in self._networks:
-            values, indices = group.network.advance(group.state, frames)
+            values, completing = group.network.steps(group.state, frames)
             if not steps:
-                settings = self._features.settings
-                steps = [
-                    Step(self._origin + settings.frame_end(self._frames + index), {})
-                    for index in indices.tolist()
-                ]
-            for step, column in zip(steps, values[0].T[indices].tolist(), strict=True):
-                step.scores.update(zip(group.words, column, strict=True))
+                steps = [Step(self._end_of(frame), {}) for frame in completing]
+            for index, step in enumerate(steps):
+                step.scores.update(zip(group.words, values[0, :, index].tolist(), strict=True))
         self._frames += frames.shape[1]
         return steps
 
@@ -139,6 +135,10 @@ class Detector:
         self._recent_length = 0
         self._frames = 0
         self.clock = self._origin = self.clock if at_sample is None else at_sample
+
+    def _end_of(self, frame: int) -> int:
+        """Return the sample at which a frame ends, counted from the first new one."""
+        return self._origin + self._features.settings.frame_end(self._frames + frame)
 
     def _detect(self, step: Step) -> list[Detection]:
         detections = []

@@ -118,8 +118,8 @@ class SelfTest:
 
 def _run(network: CRNN, mel: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     log_mel = (_MEL_ORIGIN + _MEL_STEP * mel).astype(np.float32)
-    values, steps = network.advance(network.initial_state(), log_mel[None])
-    probabilities: npt.NDArray[np.float32] = values[0, 0, steps]
+    values, _ = network.steps(network.initial_state(), log_mel[None])
+    probabilities: npt.NDArray[np.float32] = values[0, 0]
     return probabilities
 
 

@@ -183,12 +183,9 @@ def score(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     """Return the first word's probability at every step [streams, steps], and the steps' ends."""
     state = network.initial_state(len(frames))
-    values: list[npt.NDArray[np.float32]] = []
     chunk = 64 * network.architecture.stride_frames
-    for start in range(0, frames.shape[1], chunk):
-        all_values, steps = network.advance(state, frames[:, start : start + chunk])
-        values.append(all_values[:, 0, steps])
-    joined = np.concatenate(values, axis=1)
+    chunks = [frames[:, start : start + chunk] for start in range(0, frames.shape[1], chunk)]
+    joined = np.concatenate([network.steps(state, part)[0][:, 0] for part in chunks], axis=1)
     f, a = network.features, network.architecture
     ends = np.array([f.frame_end(a.frames_of_step(k) - 1) for k in range(joined.shape[1])])
     return joined, ends
