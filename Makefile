@@ -16,7 +16,7 @@ help:
 	@echo "make test     run the tests"
 	@echo "make bench    measure CPU, memory, start and latency, beside pymicro-wakeword"
 	@echo "make soak     listen for 10 minutes under injected faults (MINUTES=60 for an hour)"
-	@echo "make demo     make models/demo.flac again"
+	@echo "make demo     synthesize models/demo.flac and the test speech again"
 	@echo "make clean    remove what these made"
 	@echo
 	@echo "Settings: PYTHON=python3.12, VENV=.venv, PIP_ARGS='--index-url ...'"
@@ -33,6 +33,9 @@ test: $(VENV)/test
 
 bench: $(VENV)/bench
 	$(VENV)/bin/python -m tests.bench
+
+demo:
+	sh tests/audio/make.sh
 
 clean:
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -40,8 +40,6 @@ _BROKEN_PIPE = 128 + 13
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line `arguments` (by default the process's own); return the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    # Steps of 80 ms are too small for numpy's thread pool; it reads this when it is imported.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         args = _parse(arguments)
         code: int = import_module(f"{__name__}.{args.command}").run(args)
@@ -68,6 +66,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--version", action="version", version=f"wakeword {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     wanted = next((word for word in arguments if not word.startswith("-")), None)
+    if wanted == "run":
+        _stay_small()
     for name, summary in COMMANDS.items():
         command = commands.add_parser(
             name,
@@ -78,3 +78,12 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         if name == wanted:
             import_module(f"{__name__}.{name}").configure(command)
     return parser.parse_args(arguments)
+
+
+def _stay_small() -> None:
+    """Keep out of the daemon what it never uses, before its module imports numpy and asyncio."""
+    # Steps of 80 ms are too small for a pool of threads.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # OpenSSL takes 5 MB; asyncio and hashlib load it where they can, and do well without.
+    for module in ("ssl", "_hashlib"):
+        sys.modules[module] = None  # type: ignore[assignment]

@@ -111,10 +111,10 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._finish)
         self._loop.add_signal_handler(signal.SIGHUP, self._reload)
-        await self._server.start()
-        self._listener.start()
-        self._source.start()
         try:
+            await self._server.start()
+            self._source.start()
+            self._listener.start()
             await self._watch()
         finally:
             await self._close()
@@ -177,11 +177,10 @@ class Daemon:
         )
 
     def _change_state(self, state: CaptureState) -> None:
+        if self._end.done():
+            return  # that no audio comes any more is what was wanted
         self._health.state = state
         status = self._health.status_line(self._words.names)
-        if state.name == "starting":
-            self._notifier.status(status)
-            return
         logger.log(logging.INFO if state.name == "listening" else logging.WARNING, "%s", status)
         self._server.publish(
             StateChanged(

@@ -68,7 +68,8 @@ class Listener:
 
     def join(self, timeout: float) -> bool:
         """Wait until a closed ring is heard to its end; tell whether it was within `timeout` s."""
-        self._thread.join(timeout)
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def replace(self, detector: Detector) -> None:

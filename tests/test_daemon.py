@@ -1,0 +1,244 @@
+"""The real daemon as a process, fed with files and pipes; what it tells, when and how it ends."""
+
+import os
+import signal
+import socket
+import subprocess
+
+import numpy as np
+import pytest
+import soundfile
+from support.daemon import AUDIO, PATIENCE, WAKEWORD, Daemon, events, recording, until
+from support.models import random_model
+
+from wakeword_daemon.clock import SAMPLE_RATE
+from wakeword_daemon.engine.modelfile import save_model
+
+
+@pytest.fixture
+def minute(tmp_path):
+    """A recording that outlasts any test here: silent but for a word after 2 s."""
+    path = tmp_path / "minute.wav"
+    recording(path, 2.0, "jarvis-slt", 57.0)
+    return path
+
+
+@pytest.mark.parametrize("word", ["jarvis-slt", "jarvis-rms"])
+def test_a_word_in_a_file_is_one_event(tmp_path, word):
+    (end,) = recording(tmp_path / "in.wav", 2.0, word, 2.0)
+    with Daemon("--input", tmp_path / "in.wav") as daemon:
+        assert daemon.told("READY").startswith("listening for jarvis on ")
+        listener = daemon.listen("--timeout", 6)
+        assert daemon.process.wait(PATIENCE) == 0
+        log = daemon.log
+        (event,) = events(listener)
+    assert event["name"] == "jarvis"
+    assert abs(event["timestamp"] - end * 1000 / SAMPLE_RATE) < 300
+    assert event["sample"] * 1000 // SAMPLE_RATE == event["timestamp"]
+    assert 0.5 < event["score"] <= 1
+    assert -60 < event["level"] < 0
+    assert event["model"].startswith("jarvis-")
+    assert log.count("heard jarvis") == 1
+
+
+def test_words_on_standard_input_are_events_in_order(tmp_path):
+    ends = recording(
+        tmp_path / "in.wav", 1.0, "jarvis-slt", 1.0, "other-slt", 1.0, "jarvis-rms", 1.0
+    )
+    del ends[1]
+    pcm, _ = soundfile.read(tmp_path / "in.wav", dtype="int16")
+    with Daemon("--input", "-", stdin=subprocess.PIPE) as daemon:
+        daemon.told("READY")
+        listener = daemon.listen("--count", 2, "--timeout", PATIENCE)
+        daemon.process.stdin.write(pcm.astype("<i2").tobytes() + b"\0")
+        daemon.process.stdin.close()
+        assert daemon.process.wait(PATIENCE) == 0
+        heard = events(listener)
+        log = daemon.log
+    assert [event["name"] for event in heard] == ["jarvis", "jarvis"]
+    for event, end in zip(heard, ends, strict=True):
+        assert abs(event["sample"] - end) < 0.5 * SAMPLE_RATE
+    assert heard[0]["sequence"] < heard[1]["sequence"]
+    assert "last byte is ignored" in log
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_within_a_second(minute, number):
+    with Daemon("--input", minute) as daemon:
+        daemon.told("READY")
+        listener = daemon.listen("--timeout", 1)
+        code, seconds = daemon.stop(number)
+        daemon.told("STOPPING")
+        assert code == 0
+        assert seconds < 1
+        assert not daemon.socket.exists()
+        assert "Traceback" not in daemon.log
+        listener.wait(PATIENCE)
+
+
+def test_a_second_daemon_is_told_who_is_there(minute):
+    with Daemon("--input", minute) as daemon:
+        daemon.told("READY")
+        second = subprocess.run(
+            [*WAKEWORD, "run", "--input", minute, "--socket", daemon.socket],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert second.returncode == 1
+        assert f"process {daemon.process.pid} " in second.stderr
+        assert "Traceback" not in second.stderr
+        assert daemon.status()["state"] == "listening"
+
+
+def test_a_dead_daemons_socket_is_replaced(minute):
+    with Daemon("--input", minute) as daemon:
+        daemon.told("READY")
+        daemon.stop(signal.SIGKILL)
+        assert daemon.socket.exists()
+        with Daemon("--input", minute, "--socket", daemon.socket) as successor:
+            successor.told("READY")
+            assert successor.stop()[0] == 0
+
+
+def test_the_watchdog_is_fed_only_while_hops_go_through():
+    read, write = os.pipe()
+    with (
+        os.fdopen(read) as silent,
+        os.fdopen(write, "wb") as pipe,
+        Daemon("--input", "-", stdin=silent, settings={"WATCHDOG_USEC": "300000"}) as daemon,
+    ):
+        daemon.told("READY")
+        pipe.write(np.zeros(SAMPLE_RATE, "<i2").tobytes())
+        pipe.flush()
+        assert daemon.told("WATCHDOG") == "1"
+        # No more audio comes: after what is left of that second, nothing may be said.
+        until(lambda: daemon.status()["hops"] == 12, "the end of the audio")
+        daemon.drain()
+        with pytest.raises(AssertionError, match="no WATCHDOG came"):
+            daemon.told("WATCHDOG", patience=1)
+
+
+def test_status_tells_the_truth(minute):
+    with Daemon("--input", minute) as daemon:
+        daemon.told("READY")
+        before = daemon.status()
+        assert before["state"] == "listening"
+        assert before["words"] == ["jarvis"]
+        assert before["pid"] == daemon.process.pid
+        after = until(lambda: (s := daemon.status())["last_detection"] and s, "a detection")
+        assert after["last_detection"]["name"] == "jarvis"
+        assert after["hops"] > before["hops"]
+        assert after["start_id"] == before["start_id"]
+        assert after["lost"] == after["gaps"] == 0
+        assert 10e6 < after["rss"] < 200e6
+
+
+def reload(daemon):
+    daemon.process.send_signal(signal.SIGHUP)
+    assert int(daemon.told("MONOTONIC_USEC")) > 0
+    return daemon.told("READY")
+
+
+def test_reload_takes_over_words_and_thresholds_and_keeps_subscribers(tmp_path, minute):
+    config = tmp_path / "config.yaml"
+    config.write_text("words: {jarvis: {threshold: 0.9999999}}\nlog: {level: debug}")
+    with Daemon("--config", config, "--input", minute) as daemon:
+        daemon.told("READY")
+        listener = daemon.listen("--timeout", 5)
+        save_model(tmp_path / "hey.safetensors", random_model("hey", threshold=0.99))
+        config.write_text("words: {jarvis: {}, hey: {model: hey.safetensors, threshold: 0.99}}")
+        assert "jarvis, hey" in reload(daemon)
+        assert daemon.status()["words"] == ["jarvis", "hey"]
+        jarvis = [event for event in events(listener) if event["name"] == "jarvis"]
+        assert len(jarvis) == 1  # by the new threshold, told to the old subscriber
+        assert daemon.status()["gaps"] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("words: {jarvis: {treshold: 0.5}}", "config.yaml:1: unknown key words.jarvis.treshold"),
+        ("words: {nobody: {}}", "no model named 'nobody'"),
+        ("words: {hey: {model: broken.safetensors}}", "broken.safetensors is truncated"),
+    ],
+)
+def test_a_bad_new_config_is_refused_and_the_old_one_stays(tmp_path, minute, text, told):
+    config = tmp_path / "config.yaml"
+    config.write_text("")
+    (tmp_path / "broken.safetensors").write_bytes(b"\0" * 100)
+    with Daemon("--config", config, "--input", minute) as daemon:
+        daemon.told("READY")
+        listener = daemon.listen("--count", 1, "--timeout", PATIENCE)
+        config.write_text(text)
+        assert reload(daemon).startswith("listening for jarvis")
+        assert told in daemon.log
+        assert "Traceback" not in daemon.log
+        (event,) = events(listener)
+        assert event["name"] == "jarvis"
+
+
+def test_socket_activation(tmp_path, minute):
+    """A client that connects before the daemon runs is served once it does."""
+    path = tmp_path / "a.sock"
+    if len(str(path)) > 100:
+        pytest.skip("the temporary folder's path is too long for a socket")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        with socket.socket(socket.AF_UNIX) as early:
+            early.connect(str(path))
+            early.settimeout(PATIENCE)
+            # Only the process itself can name its own pid, so a shell does it and becomes it.
+            command = 'exec 3<&"$0"; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"'
+            process = subprocess.Popen(
+                [
+                    "bash",
+                    "-c",
+                    command,
+                    str(listening.fileno()),
+                    *WAKEWORD,
+                    "run",
+                    "--input",
+                    minute,
+                ],
+                pass_fds=[listening.fileno()],
+                stderr=subprocess.PIPE,
+            )
+            try:
+                assert b'"type":"info"' in early.recv(4096)
+            finally:
+                process.terminate()
+                process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+    assert path.exists()  # the manager's, not the daemon's to remove
+
+
+def test_logs_for_the_journal_are_marked_and_not_dated(tmp_path, minute):
+    with (tmp_path / "journal").open("wb") as journal:
+        there = os.fstat(journal.fileno())
+        process = subprocess.Popen(
+            [*WAKEWORD, "run", "--input", minute, "--socket", tmp_path / "s"],
+            env=os.environ | {"JOURNAL_STREAM": f"{there.st_dev}:{there.st_ino}"},
+            stderr=journal,
+        )
+        try:
+            until(lambda: b"listening for" in (tmp_path / "journal").read_bytes(), "a log line")
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
+    lines = (tmp_path / "journal").read_text().splitlines()
+    assert lines[-1].startswith("<6>listening for jarvis on ")
+    assert all(line.startswith("<") for line in lines)
+
+
+def test_the_demo_says_the_word():
+    with Daemon("--demo") as daemon:
+        daemon.told("READY")
+        (event,) = events(daemon.listen("--count", 1, "--timeout", 60))
+    assert event["name"] == "jarvis"
+
+
+def test_test_speech_is_small():
+    assert sum(path.stat().st_size for path in AUDIO.iterdir()) < 200_000
