@@ -1,8 +1,8 @@
-"""A private PulseAudio server: a microphone for tests on a machine without a sound card.
+"""Private sound servers: a microphone for tests on a machine without a sound card.
 
-What is played into its null sink `speaker` comes out of the source `mic`. Every path a client
-could look at points into one short directory of its own, so nothing of the user's is read or
-written, and processes are ended by the pid this module started.
+What is played into the sink `speaker` comes out of the source `mic`. Every path a client could
+look at points into one short directory of its own, so nothing of the user's is read or written,
+and processes are ended by the pid this module started.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import socket
 import subprocess
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
@@ -40,27 +41,28 @@ def _die_with_the_test() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-class PulseServer:
-    """A running server as a context manager; skips the test where PulseAudio is missing.
+class SoundServer(ABC):
+    """A running server as a context manager; skips the test where a program is missing.
 
-    `rate` is the rate of sink and source: at 16,000 Hz what is captured equals what is played,
-    sample for sample. A silent null sink gives exact zeros, as no real microphone does: call
-    `hum()` where the test needs a room that is quiet but alive.
+    A silent sink gives exact zeros, as no real microphone does: call `hum()` where the test
+    needs a room that is quiet but alive.
     """
 
-    def __init__(self, rate: int = 16_000) -> None:
-        for tool in ("pulseaudio", "pactl", "paplay"):
-            if shutil.which(tool) is None:
-                pytest.skip(f"{tool} is not installed (apt install pulseaudio pulseaudio-utils)")
-        self.rate = rate
+    PROGRAMS: ClassVar[tuple[str, ...]]
+
+    def __init__(self) -> None:
+        for program in (*self.PROGRAMS, "pactl", "paplay", "pacat"):
+            if shutil.which(program) is None:
+                pytest.skip(f"{program} is not installed")
         # A socket's path is limited to 107 bytes, which a pytest tmp_path can exceed.
         self.root = Path(tempfile.mkdtemp(prefix="snd-", dir="/tmp"))
-        self.socket = self.root / "pulse.sock"
         self.log = self.root / "server.log"
-        (self.root / "run").mkdir(mode=0o700)
+        self._run = self.root / "run"
+        self._run.mkdir(mode=0o700)
+        self.socket = self._run / "native"
         (self.root / "alsa.conf").write_text(_ALSA)
         (self.root / "client.conf").write_text("autospawn = no\nenable-shm = no\n")
-        self._process: subprocess.Popen[bytes] | None = None
+        self._processes: list[subprocess.Popen[bytes]] = []
         self._players: list[subprocess.Popen[bytes]] = []
 
     def env(self) -> dict[str, str]:
@@ -69,61 +71,44 @@ class PulseServer:
         env = {key: value for key, value in os.environ.items() if not key.startswith(prefixes)}
         return env | {
             "HOME": str(self.root),
-            "XDG_RUNTIME_DIR": str(self.root / "run"),
+            "XDG_RUNTIME_DIR": str(self._run),
             "XDG_CONFIG_HOME": str(self.root),
+            "XDG_STATE_HOME": str(self.root),
             "ALSA_CONFIG_PATH": str(self.root / "alsa.conf"),
             "JACK_NO_START_SERVER": "1",
             "PULSE_SERVER": f"unix:{self.socket}",
-            "PULSE_RUNTIME_PATH": str(self.root / "run"),
+            "PULSE_RUNTIME_PATH": str(self._run),
             "PULSE_STATE_PATH": str(self.root),
             "PULSE_COOKIE": str(self.root / "cookie"),
             "PULSE_CLIENTCONFIG": str(self.root / "client.conf"),
+            "DBUS_SESSION_BUS_ADDRESS": f"unix:path={self._run}/bus",
         }
 
     def start(self) -> Self:
         """Start the server, or start it again after `kill`; returns when `mic` is there."""
-        mono = f"rate={self.rate} channels=1"
-        modules = (
-            f"module-native-protocol-unix socket={self.socket} auth-anonymous=1",
-            # Without norewinds the first block comes 1.7 s late and audio is lost.
-            f"module-null-sink sink_name=speaker {mono} format=s16le norewinds=1",
-            f"module-remap-source source_name=mic master=speaker.monitor {mono} remix=no",
-        )
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    *("pulseaudio", "-n", "--daemonize=no", "--use-pid-file=no", "--system=no"),
-                    *("--exit-idle-time=-1", "--disable-shm=yes", "--realtime=no"),
-                    *("--high-priority=no", "--log-target=stderr", "--log-level=notice"),
-                    *(part for module in modules for part in ("-L", module)),
-                ],
-                env=self.env(),
-                cwd=self.root,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                preexec_fn=_die_with_the_test,  # noqa: PLW1509 -- one prctl call, nothing Python
-            )
-        self._wait("the socket", self._answers)
-        self._wait("the source mic", lambda: "\tmic\t" in self.pactl("list", "short", "sources"))
+        self._start()
+        self._wait("source mic", lambda: "\tmic\t" in self.pactl("list", "short", "sources"))
         self.pactl("set-default-sink", "speaker")
         self.pactl("set-default-source", "mic")
         return self
 
     def kill(self) -> None:
         """End the server without a warning, as a crash would; `start` brings it back."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(5)
-            self._process = None
+        for process in self._processes:
+            process.kill()
+        for process in self._processes:
+            process.wait(5)
+        self._processes.clear()
 
     def stop_hang(self) -> None:
         """Hang the server: it keeps its connections and answers nothing until `resume`."""
-        self._signal(signal.SIGSTOP)
+        for process in self._processes:
+            process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
         """Let a hung server go on."""
-        self._signal(signal.SIGCONT)
+        for process in self._processes:
+            process.send_signal(signal.SIGCONT)
 
     def play(self, wav: Path | str, *, wait: bool = True) -> subprocess.Popen[bytes]:
         """Play a sound file into the microphone; without `wait`, return as it begins."""
@@ -141,10 +126,19 @@ class PulseServer:
         return done.stdout.strip()
 
     def hum(self) -> None:
-        """Give the room its noise: a 50 Hz tone a few steps high, so no stretch is all zeros."""
-        self.pactl("load-module", "module-sine", "sink=speaker", "frequency=50")
-        number = self.pactl("list", "short", "sink-inputs").splitlines()[-1].split("\t")[0]
-        self.pactl("set-sink-input-volume", number, "-70dB")
+        """Give the room its noise, a few steps high, until the server ends."""
+        raw = ("--raw", "--format=s16le", "--rate=16000", "--channels=1", "--volume=4465")
+        self._players.append(
+            subprocess.Popen(["pacat", "--device=speaker", *raw, "/dev/urandom"], env=self.env())
+        )
+
+    def adopt(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Make this process a client, for as long as the test runs."""
+        env = self.env()
+        for key in os.environ.keys() - env.keys():
+            monkeypatch.delenv(key)
+        for key, value in env.items():
+            monkeypatch.setenv(key, value)
 
     def __enter__(self) -> Self:
         try:
@@ -161,18 +155,84 @@ class PulseServer:
         self.kill()
         shutil.rmtree(self.root, ignore_errors=True)
 
-    def _signal(self, number: signal.Signals) -> None:
-        assert self._process is not None, "the server is not running"
-        self._process.send_signal(number)
+    @abstractmethod
+    def _start(self) -> None:
+        """Start the processes, and load sink and source."""
 
-    def _answers(self) -> bool:
-        with socket.socket(socket.AF_UNIX) as probe:
-            return probe.connect_ex(str(self.socket)) == 0
+    def _spawn(self, *command: str) -> None:
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                env=self.env(),
+                cwd=self.root,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=_die_with_the_test,  # noqa: PLW1509 -- one prctl call, nothing Python
+            )
+        self._processes.append(process)
 
     def _wait(self, what: str, ready: Callable[[], bool], timeout: float = 10) -> None:
-        assert self._process is not None
         end = time.monotonic() + timeout
         while not ready():
-            if self._process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(f"PulseAudio: no {what}\n{self.log.read_text()}")
+            ended = any(process.poll() is not None for process in self._processes)
+            if ended or time.monotonic() > end:
+                raise RuntimeError(f"no {what}\n{self.log.read_text()}")
             time.sleep(0.02)
+
+    def _wait_for_socket(self, path: Path) -> None:
+        def answers() -> bool:
+            with socket.socket(socket.AF_UNIX) as probe:
+                return probe.connect_ex(str(path)) == 0
+
+        self._wait(f"socket {path.name}", answers)
+
+
+class PulseServer(SoundServer):
+    """PulseAudio; at 16,000 Hz what is captured equals what is played, sample for sample."""
+
+    PROGRAMS = ("pulseaudio",)
+
+    def __init__(self, rate: int = 16_000) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def _start(self) -> None:
+        mono = f"rate={self.rate} channels=1"
+        modules = (
+            f"module-native-protocol-unix socket={self.socket} auth-anonymous=1",
+            # Without norewinds the first block comes 1.7 s late and audio is lost.
+            f"module-null-sink sink_name=speaker {mono} format=s16le norewinds=1",
+            f"module-remap-source source_name=mic master=speaker.monitor {mono} remix=no",
+        )
+        self._spawn(
+            *("pulseaudio", "-n", "--daemonize=no", "--use-pid-file=no", "--system=no"),
+            *("--exit-idle-time=-1", "--disable-shm=yes", "--realtime=no"),
+            *("--high-priority=no", "--log-target=stderr", "--log-level=notice"),
+            *(part for module in modules for part in ("-L", module)),
+        )
+        self._wait_for_socket(self.socket)
+
+
+class PipeWireServer(SoundServer):
+    """PipeWire with its PulseAudio service and WirePlumber, as desktops run it."""
+
+    PROGRAMS = ("pipewire", "pipewire-pulse", "wireplumber", "dbus-daemon")
+
+    def _start(self) -> None:
+        bus = self._run / "bus"
+        bus.unlink(missing_ok=True)
+        # WirePlumber ends at once where there is no session bus.
+        self._spawn(
+            "dbus-daemon", "--session", "--nofork", "--nosyslog", f"--address=unix:path={bus}"
+        )
+        self._wait_for_socket(bus)
+        self._spawn("pipewire")
+        self._wait_for_socket(self._run / "pipewire-0")
+        self._spawn("wireplumber")
+        self._spawn("pipewire-pulse")
+        self._wait_for_socket(self.socket)
+        self.pactl("load-module", "module-null-sink", "sink_name=speaker", "channels=1")
+        self.pactl(
+            "load-module", "module-remap-source", "source_name=mic", "master=speaker.monitor"
+        )

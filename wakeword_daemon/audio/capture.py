@@ -48,6 +48,9 @@ logger = logging.getLogger(__name__)
 _STALL = 1.0
 """Seconds without a block after which a stream is taken for dead."""
 
+_LATE = 0.25
+"""Seconds a poll takes at most if the thread runs as it should."""
+
 _ZEROS = 1.2
 """Seconds of exact zeros after which they are taken for no real sound."""
 
@@ -57,7 +60,7 @@ _MUTED = (2.0, 64.0)
 _HELPED = 1.0
 """Seconds after opening within which sound is back because of it."""
 
-_PAUSE = (0.1, 0.8)
+_PAUSE = (0.1, 0.6)
 """Seconds between two attempts to open: at first, and at most.
 
 An attempt costs 5 ms of CPU; the most is short for the user who plugs the microphone in again.
@@ -169,16 +172,19 @@ class Capture(Source):
     def _listen(self, stream: InputStream, opened: float) -> None:
         """Write what comes to the ring; return when it should be opened again, or raise why."""
         proof = _STABLE if self._broken > _FORGIVEN else 0.0
+        waited = 0.0
         self._beat()
-        heard = self.heartbeat
         while not self._stopping.is_set() and not self._changed:
+            before = self.heartbeat
             block = stream.poll()
             self._beat()
             if block is None:
-                if self.heartbeat - heard > _STALL:
+                # A thread that was not run for a while has not looked for audio either.
+                waited += min(self.heartbeat - before, _LATE)
+                if waited > _STALL:
                     raise _StallError("no audio comes")
                 continue
-            heard = self.heartbeat
+            waited = 0.0
             lived = now() - opened
             self._write(block, stream.trail)
             again = self._weigh(block.pcm, lived)

@@ -127,7 +127,8 @@ class Source(ABC):
         device: str | None = None,
         rate: int | None = None,
     ) -> None:
-        if name != self.state.name:
+        """Take on a state, and tell it if it is new: another reason alone is none."""
+        if (name, device, rate) != (self.state.name, self.state.device, self.state.rate):
             self.state = CaptureState(name, reason, device, rate)
             self._on_state(self.state)
 

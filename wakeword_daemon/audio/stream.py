@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from wakeword_daemon.audio.devices import InputDevice
     from wakeword_daemon.audio.sources import CaptureSettings
 
-_BUFFER = 0.5
-"""Seconds the device buffers: how late a poll may be before audio is dropped."""
+_BUFFER = 0.24
+"""Seconds the device is asked to buffer; with more, PipeWire delivers two blocks at a time."""
 
 _CREEP = 3e-4
 """Seconds by which each block is looked for earlier than the last, to find out when it is due."""

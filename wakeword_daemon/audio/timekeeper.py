@@ -9,7 +9,13 @@ from wakeword_daemon.clock import HOP, samples, seconds
 _BLOCK = seconds(HOP)
 
 _DRIFT = 1.0
-"""Seconds by which the two clocks may part."""
+"""Seconds by which the two clocks may part at once."""
+
+_LOSS = 0.25
+"""Seconds late that are no jitter, if blocks stay that late: sound servers deliver every 160 ms."""
+
+_PATIENCE = 12
+"""Blocks in a row that must be late for audio to be lost, and not just held back for a moment."""
 
 _SLEW = 1e-3
 """Seconds a second by which they may part for good without any audio being lost.
@@ -30,8 +36,10 @@ class DriftError(Exception):
 class Timekeeper:
     """Follows the time at which the newest sample was captured, block by block of 80 ms.
 
+    A block may come late for many reasons, but never early: so the earliest ones tell the time.
+
     Attributes:
-        until: that time, by `now`, without the jitter of threads and deliveries.
+        until: when the newest sample was captured, by `now`, without the jitter of deliveries.
 
     """
 
@@ -39,25 +47,31 @@ class Timekeeper:
         self.until = 0.0
         self._begun = False
         self._broken = False
+        self._late: list[float] = []
 
     def block(self, captured: float, *, dropped: bool = False) -> int:
         """Account for a block; return how many samples are missing before it.
 
-        `captured` is the time of its last sample, by `now`, and `dropped` tells that audio before
-        it is known to be gone. Raises DriftError, and leaves the block out, where the clocks have
-        parted by more than 1 s without such a reason.
+        `captured` is the time of its last sample as far as is known, and `dropped` tells that
+        audio before it is gone. Raises DriftError, and leaves the block out, where the clocks
+        have parted by more than 1 s without such a reason.
         """
         late = captured - (self.until + _BLOCK)
         if self._broken or dropped or not self._begun:
-            missing = max(samples(late), 1) if self._begun else 0
-            self.until = captured
-            self._begun, self._broken = True, False
             # At least one, for that is how readers learn that the sound does not go on.
-            return missing
+            missing = max(samples(late), 1) if self._begun else 0
+            self._begun, self._broken = True, False
+            return self._jump(captured, missing)
         if abs(late) > _DRIFT:
             raise DriftError(f"the audio is {late:+.1f} s off the computer's clock")
-        most = _SLEW * _BLOCK
-        self.until += _BLOCK + min(max(late, -most), most)
+        if late < _LOSS:
+            self._late.clear()
+        else:
+            self._late.append(late)
+            if len(self._late) == _PATIENCE:
+                lost = min(self._late)
+                return self._jump(self.until + _BLOCK + lost, samples(lost))
+        self.until += _BLOCK + min(late, _SLEW * _BLOCK)
         return 0
 
     def broken(self, unread: int = 0) -> None:
@@ -67,3 +81,8 @@ class Timekeeper:
         """
         self.until -= seconds(unread)
         self._broken = self._begun
+
+    def _jump(self, until: float, missing: int) -> int:
+        self.until = until
+        self._late.clear()
+        return missing
