@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
 from wakeword_daemon.errors import ModelError
@@ -54,6 +53,8 @@ def find_model(reference: str) -> Path:
         return path
     shipped = shipped_models()
     if reference not in shipped:
+        import difflib  # noqa: PLC0415 -- only a mistake needs it
+
         close = difflib.get_close_matches(reference, shipped, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise ModelError(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import logging
 import os
 import sys
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     import argparse
 
     from wakeword_daemon.service.daemon import OpenSource
+
+_M_ARENA_MAX = -8
+"""From <malloc.h>."""
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +65,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Listen until told to stop, or until the input ends."""
+    _share_one_heap()
     logs.set_up("info")
     daemon = Daemon(
         partial(_options.read_config, args), _source(args), Notifier(), listening_socket()
@@ -72,6 +78,12 @@ def run(args: argparse.Namespace) -> int:
         # The thread that hangs would hang every orderly way out as well.
         os._exit(error.exit_code)
     return 0
+
+
+def _share_one_heap() -> None:
+    """Let the few threads allocate from one heap; glibc would give each of them its own."""
+    with contextlib.suppress(AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def _source(args: argparse.Namespace) -> OpenSource:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import grp
-import ipaddress
 import os
 import socket
 import stat
@@ -252,6 +251,8 @@ def _remove_stale(path: Path) -> None:
 
 
 def _require_token(host: str, token: str | None) -> None:
+    import ipaddress  # noqa: PLC0415 -- most daemons listen on no network
+
     if not token and not ipaddress.ip_address(host.partition("%")[0]).is_loopback:
         raise EventsError(
             f"listening on {host} lets the network in: set a token for it, or listen on 127.0.0.1"

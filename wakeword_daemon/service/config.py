@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
@@ -213,6 +212,8 @@ class _Reader:
         return list(node.value)
 
     def _unknown(self, key: yaml.ScalarNode, known: dict[str, Any], path: str) -> ConfigError:
+        import difflib  # noqa: PLC0415 -- only a mistake needs it
+
         close = difflib.get_close_matches(key.value, known, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
         return self._error(
