@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import ctypes.util
 import os
 import shutil
 import signal
@@ -54,6 +55,8 @@ class SoundServer(ABC):
         for program in (*self.PROGRAMS, "pactl", "paplay", "pacat"):
             if shutil.which(program) is None:
                 pytest.skip(f"{program} is not installed")
+        if ctypes.util.find_library("portaudio") is None:
+            pytest.skip("libportaudio2 is not installed")
         # A socket's path is limited to 107 bytes, which a pytest tmp_path can exceed.
         self.root = Path(tempfile.mkdtemp(prefix="snd-", dir="/tmp"))
         self.log = self.root / "server.log"
