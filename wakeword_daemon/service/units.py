@@ -28,6 +28,7 @@ def install() -> list[Path]:
 
     """
     paths = [_folder() / unit for unit in UNITS]
+    _systemctl("show-environment")  # fails before anything is written where no manager runs
     for path in paths:
         text = (resources.units() / path.name).read_text(encoding="utf-8")
         try:
