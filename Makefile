@@ -9,13 +9,12 @@ RUN_PACKAGES  = libportaudio2
 TEST_PACKAGES = $(RUN_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins sox espeak-ng flite
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench soak demo clean
+.PHONY: help run test bench demo clean
 
 help:
 	@echo "make run      listen on the default microphone, or to the demo recording where there is none"
 	@echo "make test     run the tests"
 	@echo "make bench    measure CPU, memory, start and latency, beside pymicro-wakeword"
-	@echo "make soak     listen for 10 minutes under injected faults (MINUTES=60 for an hour)"
 	@echo "make demo     synthesize models/demo.flac and the test speech again"
 	@echo "make clean    remove what these made"
 	@echo
@@ -32,7 +31,9 @@ test: $(VENV)/test
 	$(VENV)/bin/python -m pytest $(TESTS)
 
 bench: $(VENV)/bench
-	$(VENV)/bin/python -m tests.bench
+	$(VENV)/bin/python tests/bench_engine.py
+	$(VENV)/bin/python tests/bench_daemon.py
+	$(VENV)/bin/python tests/bench_events.py
 
 demo:
 	sh tests/audio/make.sh
