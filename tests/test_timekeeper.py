@@ -29,7 +29,7 @@ def test_late_deliveries_are_no_loss_and_do_not_move_the_clock():
     keeper, late = running(0.0), np.random.default_rng(1)
     for block in range(1, 5_000):
         assert keeper.block(block * BLOCK + late.choice([0.0, 0.05, 0.16, 0.24])) == 0
-        assert keeper.until == pytest.approx(block * BLOCK, abs=0.002)
+        assert keeper.until == pytest.approx(block * BLOCK, abs=0.01)
 
 
 def test_what_was_held_back_for_a_moment_is_no_loss():
