@@ -7,7 +7,6 @@ and processes are ended by the pid this module started.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import ctypes.util
 import os
@@ -90,10 +89,23 @@ class SoundServer(ABC):
     def start(self) -> Self:
         """Start the server, or start it again after `kill`; returns when `mic` is there."""
         self._start()
+        self._wait_for_socket(self.socket)
+        self.plug()
+        return self
+
+    def plug(self) -> None:
+        """Plug the microphone in; `start` has done it once."""
+        for module in self._modules():
+            self.pactl("load-module", *module.split())
         self._wait("source mic", lambda: "\tmic\t" in self.pactl("list", "short", "sources"))
         self.pactl("set-default-sink", "speaker")
         self.pactl("set-default-source", "mic")
-        return self
+
+    def unplug(self) -> None:
+        """Pull the microphone out, of which there is no other; nothing goes on playing."""
+        self._hush()
+        for module in reversed(self._modules()):
+            self.pactl("unload-module", module.split()[0])
 
     def kill(self) -> None:
         """End the server without a warning, as a crash would; `start` brings it back."""
@@ -113,9 +125,11 @@ class SoundServer(ABC):
         for process in self._processes:
             process.send_signal(signal.SIGCONT)
 
-    def play(self, wav: Path | str, *, wait: bool = True) -> subprocess.Popen[bytes]:
+    def play(
+        self, wav: Path | str, *, wait: bool = True, sink: str = "speaker"
+    ) -> subprocess.Popen[bytes]:
         """Play a sound file into the microphone; without `wait`, return as it begins."""
-        player = subprocess.Popen(["paplay", "--device=speaker", str(wav)], env=self.env())
+        player = subprocess.Popen(["paplay", f"--device={sink}", str(wav)], env=self.env())
         self._players.append(player)
         if wait:
             player.wait(60)
@@ -151,16 +165,23 @@ class SoundServer(ABC):
             raise
 
     def __exit__(self, *_: object) -> None:
-        for player in self._players:
-            with contextlib.suppress(ProcessLookupError):
-                player.kill()
-            player.wait(5)
+        self._hush()
         self.kill()
         shutil.rmtree(self.root, ignore_errors=True)
 
+    def _hush(self) -> None:
+        for player in self._players:
+            player.kill()
+            player.wait(5)
+        self._players.clear()
+
     @abstractmethod
     def _start(self) -> None:
-        """Start the processes, and load sink and source."""
+        """Start the processes."""
+
+    @abstractmethod
+    def _modules(self) -> tuple[str, str]:
+        """Return the modules, with arguments, that make the sink and the source."""
 
     def _spawn(self, *command: str) -> None:
         with self.log.open("ab") as log:
@@ -201,20 +222,20 @@ class PulseServer(SoundServer):
         self.rate = rate
 
     def _start(self) -> None:
-        mono = f"rate={self.rate} channels=1"
-        modules = (
-            f"module-native-protocol-unix socket={self.socket} auth-anonymous=1",
-            # Without norewinds the first block comes 1.7 s late and audio is lost.
-            f"module-null-sink sink_name=speaker {mono} format=s16le norewinds=1",
-            f"module-remap-source source_name=mic master=speaker.monitor {mono} remix=no",
-        )
         self._spawn(
             *("pulseaudio", "-n", "--daemonize=no", "--use-pid-file=no", "--system=no"),
             *("--exit-idle-time=-1", "--disable-shm=yes", "--realtime=no"),
             *("--high-priority=no", "--log-target=stderr", "--log-level=notice"),
-            *(part for module in modules for part in ("-L", module)),
+            *("-L", f"module-native-protocol-unix socket={self.socket} auth-anonymous=1"),
         )
-        self._wait_for_socket(self.socket)
+
+    def _modules(self) -> tuple[str, str]:
+        mono = f"rate={self.rate} channels=1"
+        return (
+            # Without norewinds the first block comes 1.7 s late and audio is lost.
+            f"module-null-sink sink_name=speaker {mono} format=s16le norewinds=1",
+            f"module-remap-source source_name=mic master=speaker.monitor {mono} remix=no",
+        )
 
 
 class PipeWireServer(SoundServer):
@@ -234,8 +255,9 @@ class PipeWireServer(SoundServer):
         self._wait_for_socket(self._run / "pipewire-0")
         self._spawn("wireplumber")
         self._spawn("pipewire-pulse")
-        self._wait_for_socket(self.socket)
-        self.pactl("load-module", "module-null-sink", "sink_name=speaker", "channels=1")
-        self.pactl(
-            "load-module", "module-remap-source", "source_name=mic", "master=speaker.monitor"
+
+    def _modules(self) -> tuple[str, str]:
+        return (
+            "module-null-sink sink_name=speaker channels=1",
+            "module-remap-source source_name=mic master=speaker.monitor channels=1",
         )

@@ -159,10 +159,10 @@ class Capture(Source):
                 self._broken = 0
             elif self.state.name != "deaf":
                 self._broken += 1
-            if stable and not isinstance(error, _StallError):
-                logger.info("opening %s again: %s", stream.name, error)
-            else:
+            if isinstance(error, _StallError) or self._broken > _FORGIVEN:
                 self._say("deaf", f"{stream.name} broke off: {error}")
+            else:
+                logger.info("opening %s again: %s", stream.name, error)
             return stable
         finally:
             self._time.broken(stream.trail)

@@ -1,0 +1,227 @@
+"""The microphone, with a real sound server that fails in every way a sound server fails."""
+
+import time
+
+import numpy as np
+import pytest
+import soundfile
+from support.ear import Ear
+from support.soundserver import PipeWireServer, PulseServer
+
+from wakeword_daemon.audio.capture import Capture, CaptureSettings
+from wakeword_daemon.audio.ring import RingBuffer
+from wakeword_daemon.audio.stream import InputStream
+from wakeword_daemon.clock import HOP, SAMPLE_RATE, seconds
+from wakeword_daemon.errors import AudioError
+
+
+@pytest.fixture
+def pulse(monkeypatch):
+    with PulseServer() as server:
+        server.adopt(monkeypatch)
+        server.hum()
+        yield server
+
+
+@pytest.fixture(params=[PulseServer, PipeWireServer], ids=["pulse", "pipewire"])
+def server(request, monkeypatch):
+    with request.param() as server:
+        server.adopt(monkeypatch)
+        server.hum()
+        yield server
+
+
+@pytest.fixture
+def ear():
+    with Ear() as ear:
+        yield ear
+
+
+def clock_is_right(ear, begin):
+    """The sample clock has lost no time to the gap, whatever was lost in it."""
+    behind = time.monotonic() - begin - seconds(ear.ring.clock)
+    return abs(behind) < 0.5
+
+
+def test_a_server_that_is_killed_and_comes_back(server, ear, capfd):
+    ear.wait_for("listening")
+    begin = time.monotonic() - seconds(ear.ring.clock)
+    server.kill()
+    assert ear.wait_for("deaf").reason
+    time.sleep(0.5)
+    server.start()
+    server.hum()
+    ear.wait_for("listening")
+    ear.wait_for_audio()
+    assert clock_is_right(ear, begin)
+    assert ear.names == ["listening", "deaf", "listening"], "each once, however often it tried"
+    assert ear.capture.counters.gaps == ear.capture.counters.reopened == 1
+    assert ear.capture.counters.lost > SAMPLE_RATE / 2
+    assert "Expression" not in (err := capfd.readouterr().err)
+    assert "ALSA lib" not in err
+
+
+def test_a_server_that_is_not_there_yet(monkeypatch):
+    server = PulseServer()
+    server.adopt(monkeypatch)
+    with Ear() as ear:
+        assert "no microphone, or the sound server is not running" in ear.wait_for("deaf").reason
+        with server:
+            ear.wait_for("listening")
+            ear.wait_for_audio()
+    assert ear.names[:2] == ["deaf", "listening"]
+    assert ear.capture.counters.gaps == 0, "nothing was lost before the first sample"
+
+
+def test_a_server_that_hangs_shows_in_the_heartbeat(server, ear):
+    ear.wait_for("listening")
+    begin = time.monotonic() - seconds(ear.ring.clock)
+    server.stop_hang()
+    assert "no audio comes" in ear.wait_for("deaf").reason
+    ear.wait_until(lambda: time.monotonic() - ear.capture.heartbeat > 1)
+    server.resume()
+    ear.wait_for("listening")
+    ear.wait_for_audio()
+    assert clock_is_right(ear, begin)
+    assert time.monotonic() - ear.capture.heartbeat < 1
+    assert ear.names == ["listening", "deaf", "listening"]
+    assert ear.capture.counters.gaps == 1
+
+
+def test_stopping_does_not_wait_for_a_library_that_hangs(pulse, ear):
+    ear.wait_for("listening")
+    pulse.stop_hang()
+    ear.wait_for("deaf")
+    ear.wait_until(lambda: time.monotonic() - ear.capture.heartbeat > 0.5)
+    assert not ear.capture.stop(0.1)
+    pulse.resume()
+    assert ear.capture.stop(20)
+
+
+def test_a_short_hang_is_made_up_for_and_costs_nothing(pulse, ear):
+    ear.wait_for("listening")
+    begin = time.monotonic() - seconds(ear.ring.clock)
+    pulse.stop_hang()
+    time.sleep(0.4)
+    pulse.resume()
+    ear.wait_for_audio(0.6)
+    assert clock_is_right(ear, begin)
+    assert ear.names == ["listening"]
+    assert ear.capture.counters.gaps == 0
+
+
+def test_every_source_gone_and_back(server, ear):
+    ear.wait_for("listening")
+    begin = time.monotonic() - seconds(ear.ring.clock)
+    server.unplug()
+    # PulseAudio ends the stream; PipeWire goes on, with zeros.
+    ear.wait_until(lambda: ear.capture.state.name != "listening")
+    server.plug()
+    server.hum()
+    ear.wait_for("listening")
+    ear.wait_for_audio()
+    assert clock_is_right(ear, begin)
+    assert len(ear.states) == 3
+
+
+def test_another_default_device(server, ear, tmp_path):
+    server.pactl("load-module", "module-null-sink", "sink_name=other", "channels=1", "norewinds=1")
+    ear.wait_for("listening")
+    server.pactl("set-default-source", "other.monitor")
+    at = ear.ring.clock
+    tone = (9_000 * np.sin(np.arange(SAMPLE_RATE) ** 2 / 9e4)).astype(np.int16)
+    soundfile.write(tmp_path / "sweep.wav", tone, SAMPLE_RATE)
+    server.play(tmp_path / "sweep.wav", sink="other")
+    ear.wait_for_audio(0.5)
+    _, alike = ear.find(tone, since=at)
+    assert alike > 0.9
+
+
+def test_a_stream_that_stalls(pulse, ear, tmp_path):
+    ear.wait_for("listening")
+    pulse.pactl("load-module", "module-pipe-source", f"file={tmp_path}/fifo", "source_name=fifo")
+    pulse.pactl("set-default-source", "fifo")
+    assert "no audio comes" in ear.wait_for("deaf").reason
+    pulse.pactl("set-default-source", "mic")
+    ear.wait_for("listening")
+    ear.wait_for_audio()
+
+
+def test_a_muted_microphone_is_no_room(server, ear):
+    ear.wait_for("listening")
+    server.pactl("set-source-mute", "mic", "1")
+    state = ear.wait_for("degraded")
+    assert state.reason == "default gives exact zeros: it is muted, or its source is gone."
+    assert state.device == "default"
+    ear.wait_until(lambda: ear.capture.counters.reopened)
+    server.pactl("set-source-mute", "mic", "0")
+    ear.wait_for("listening")
+    assert ear.names == ["listening", "degraded", "listening"]
+
+
+def mute(capture, seconds_, lived=0.0):
+    """How often a stream would be opened again in that time of zeros; and how old the last is."""
+    openings, block = 0, np.zeros(HOP, np.int16)
+    for _ in range(round(seconds_ / 0.08)):
+        lived += 0.08
+        if capture._weigh(block, lived):
+            openings, lived = openings + 1, 0.0
+    return openings, lived
+
+
+def test_a_microphone_muted_for_an_hour_is_left_in_peace():
+    capture = Capture(CaptureSettings(), RingBuffer(1), print)
+    openings, _ = mute(capture, 3_600)
+    assert 3_600 / 64 < openings < 70
+    assert mute(capture, 3.0, lived=2.9)[0] <= 1
+
+
+def test_a_gated_microphone_is_not_opened_again_at_every_pause():
+    capture, openings = Capture(CaptureSettings(), RingBuffer(1), print), 0
+    for _ in range(60):
+        openings += mute(capture, 5.0, lived=30.0)[0]
+        assert not capture._weigh(np.ones(HOP, np.int16), 30.0)
+    assert openings <= 3
+
+
+def test_a_source_that_opening_again_brings_back_is_not_kept_waiting():
+    capture = Capture(CaptureSettings(), RingBuffer(1), print)
+    for _ in range(5):
+        openings, lived = mute(capture, 2.2, lived=60.0)
+        assert openings == 1, "after two seconds, each time"
+        assert not capture._weigh(np.ones(HOP, np.int16), lived)
+
+
+@pytest.mark.usefixtures("pulse")
+def test_a_thread_that_was_not_run_counts_what_it_missed(ear, monkeypatch):
+    ear.wait_for("listening")
+    begin = time.monotonic() - seconds(ear.ring.clock)
+    poll, naps = InputStream.poll, [2.2]
+
+    def late(self):
+        time.sleep(naps.pop() if naps else 0)
+        return poll(self)
+
+    monkeypatch.setattr(InputStream, "poll", late)
+    ear.wait_until(lambda: ear.capture.counters.gaps)
+    ear.wait_for_audio()
+    assert clock_is_right(ear, begin)
+    assert ear.names == ["listening"], "it was never deaf"
+    assert ear.capture.counters.lost > SAMPLE_RATE
+
+
+@pytest.mark.usefixtures("pulse")
+def test_a_stream_that_keeps_breaking_off_is_not_believed_at_once(ear, monkeypatch):
+    poll, count = InputStream.poll, iter(range(1_000))
+
+    def breaks(self):
+        if next(count) % 4 == 3:
+            raise AudioError("it broke")
+        return poll(self)
+
+    monkeypatch.setattr(InputStream, "poll", breaks)
+    ear.wait_until(lambda: ear.capture.counters.reopened >= 7)
+    assert len(ear.states) <= 7, "listening and deaf in turn, but not at every try"
+    assert ear.capture.state.name == "deaf"
+    assert "it broke" in ear.capture.state.reason
+    monkeypatch.undo()
