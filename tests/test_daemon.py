@@ -128,7 +128,9 @@ def test_status_tells_the_truth(minute):
         assert before["words"] == ["jarvis"]
         assert before["pid"] == daemon.process.pid
         after = until(lambda: (s := daemon.status())["last_detection"] and s, "a detection")
-        assert after["last_detection"]["name"] == "jarvis"
+        last = after["last_detection"]
+        assert last["name"] == "jarvis"
+        assert (last["sequence"], last["start_id"]) == (after["sequence"], after["start_id"])
         assert after["hops"] > before["hops"]
         assert after["start_id"] == before["start_id"]
         assert after["lost"] == after["gaps"] == 0

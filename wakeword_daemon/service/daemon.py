@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from wakeword_daemon import __version__
 from wakeword_daemon.audio.ring import RingBuffer
 from wakeword_daemon.audio.sources import CaptureSettings
@@ -170,8 +172,10 @@ class Daemon:
             level=heard.level,
             model=heard.model,
         )
-        self._server.publish(event)
-        self._health.last_detection = event
+        number = self._server.publish(event)
+        self._health.last_detection = msgspec.structs.replace(
+            event, sequence=number, start_id=self._server.start_id
+        )
         logger.info(
             "heard %s at %.2f s, score %.3f", heard.word, seconds(heard.sample), heard.score
         )
