@@ -1,0 +1,196 @@
+"""The units under real service managers: a user's, and the PID 1 of a small machine.
+
+Nothing stands in for anything: the units are the shipped ones, the daemon hears through a sound
+server's microphone, and `wakeword listen` prints what it is told.
+"""
+
+import grp
+import json
+
+import pytest
+from support.daemon import recording
+from support.soundserver import PulseServer
+from support.systemd import PATIENCE, SERVICE, SOCKET, WAKEWORD, SystemManager, UserManager
+
+LISTENING = "listening for jarvis on default at 16000 Hz"
+ONCE = ("--count", "1", "--timeout", "20")
+
+
+@pytest.fixture(scope="module")
+def room():
+    """A microphone in a quiet room."""
+    with PulseServer() as server:
+        server.hum()
+        yield server
+
+
+@pytest.fixture(scope="module")
+def word(tmp_path_factory):
+    path = tmp_path_factory.mktemp("speech") / "word.wav"
+    recording(path, 0.3, "jarvis-slt", 0.7)
+    return path
+
+
+@pytest.fixture
+def manager(room):
+    with UserManager(room) as manager:
+        yield manager
+
+
+def heard(listener):
+    """Wait until a listener has what it wanted; return the events it printed."""
+    out, complaint = listener.communicate(timeout=60)
+    assert listener.returncode == 0, complaint
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def running(manager):
+    return manager.show("ActiveState") == "active"
+
+
+def subscribed(manager):
+    """Whether somebody listens, beside us who ask."""
+    return running(manager) and len(manager.status()["subscribers"]) > 1
+
+
+@pytest.mark.parametrize("owner", [1000, 0])
+def test_user_service_tells_a_listener_the_word_and_stops_within_a_second(room, word, owner):
+    with UserManager(room, owner) as manager:
+        manager.systemctl("start", SERVICE)
+        assert manager.show("StatusText") == LISTENING
+        assert manager.status()["state"] == "listening"
+        listener = manager.listen(*ONCE)
+        room.play(word)
+        (event,) = heard(listener)
+        assert event["name"] == "jarvis"
+        assert manager.stop() < 1
+        assert not manager.socket.exists()
+        assert "Traceback" not in manager.log
+
+
+def test_user_service_is_active_when_it_hears_and_not_before(room, manager):
+    room.stop_hang()
+    try:
+        manager.systemctl("start", "--no-block", SERVICE)
+        manager.until(lambda: "listening on" in manager.log, "the start of the daemon")
+        assert manager.show("ActiveState") == "activating"
+    finally:
+        room.resume()
+    manager.until(lambda: running(manager), "the end of the start")
+    assert manager.show("StatusText") == LISTENING
+
+
+def test_a_killed_daemon_is_replaced_and_its_events_are_numbered_on(room, word, manager):
+    manager.systemctl("start", SERVICE)
+    listener = manager.listen("--count", "2", "--timeout", "40")
+    room.play(word)
+    first = manager.until(lambda: manager.status()["last_detection"], "a detection")
+    manager.systemctl("kill", "--kill-whom=main", "--signal=KILL", SERVICE)
+    manager.until(lambda: manager.show("NRestarts") == "1", "a restart")
+    manager.until(lambda: subscribed(manager), "the listener's return")
+    room.play(word)
+    before, after = heard(listener)
+    assert before["sequence"] == first["sequence"]
+    assert before["start_id"] == first["start_id"] < after["start_id"]
+
+
+def test_a_hung_sound_server_costs_a_process_and_then_words_are_heard_again(room, word, manager):
+    manager.systemctl("start", SERVICE)
+    listener = manager.listen("--count", "1", "--timeout", "60")
+    room.stop_hang()
+    try:
+        manager.until(lambda: manager.show("NRestarts") == "1", "a restart")
+    finally:
+        room.resume()
+    assert "the sound library has hung" in manager.log
+    manager.until(lambda: subscribed(manager), "the listener's return")
+    manager.until(lambda: manager.status()["state"] == "listening", "sound")
+    room.play(word)
+    (event,) = heard(listener)
+    assert event["name"] == "jarvis"
+
+
+def test_a_daemon_that_hangs_as_a_whole_is_replaced_by_the_watchdog(manager):
+    # As shipped, but less patient.
+    manager.write(
+        f"{manager.units}/{SERVICE}.d/patience.conf", "[Service]\nWatchdogSec=2\nLimitCORE=0\n"
+    )
+    manager.systemctl("daemon-reload")
+    manager.systemctl("start", SERVICE)
+    hung = manager.show("MainPID")
+    manager.systemctl("kill", "--kill-whom=main", "--signal=STOP", SERVICE)
+    manager.until(lambda: manager.show("NRestarts") == "1", "a restart")
+    manager.until(lambda: running(manager), "the end of the restart")
+    assert manager.show("MainPID") != hung
+    assert manager.status()["state"] == "listening"
+
+
+def test_a_listener_that_connects_starts_the_daemon(room, word, manager):
+    manager.systemctl("start", SOCKET)
+    assert manager.show("ActiveState") == "inactive"
+    listener = manager.start(*WAKEWORD, "listen", "--json", *ONCE)
+    manager.until(lambda: subscribed(manager), "the start of the daemon")
+    room.play(word)
+    (event,) = heard(listener)
+    assert event["name"] == "jarvis"
+
+
+def test_reload_takes_over_what_is_fit_and_keeps_its_subscriber(room, word, manager):
+    manager.write(manager.config, "words: {jarvis: {threshold: 0.9999999}}")
+    manager.systemctl("start", SERVICE)
+    listener = manager.listen("--count", "2", "--timeout", "40")
+    begin = manager.status()
+    room.play(word)
+    manager.write(manager.config, "words: {jarvis: {threshold: 0.5}}")
+    manager.systemctl("reload", SERVICE)
+    manager.until(lambda: "reloaded the config" in manager.log, "the reload")
+    assert manager.status()["last_detection"] is None
+    room.play(word)
+    manager.until(lambda: manager.status()["last_detection"], "a detection")
+    manager.write(manager.config, "words: {jarvis: {treshold: 0.9}}")
+    manager.systemctl("reload", SERVICE)
+    manager.until(lambda: "unknown key words.jarvis.treshold" in manager.log, "a complaint")
+    assert manager.show("ActiveState") == "active"
+    room.play(word)
+    one, two = heard(listener)
+    end = manager.status()
+    assert one["sequence"] < two["sequence"]
+    assert (end["pid"], end["start_id"]) == (begin["pid"], begin["start_id"])
+    assert end["subscribers"] != begin["subscribers"]  # it left when it had both
+    assert end["gaps"] == end["lost"] == 0
+
+
+def test_system_service_hears_in_its_sandbox_and_tells_its_group_and_nobody_else(room, word):
+    audio = grp.getgrnam("audio").gr_gid
+    with SystemManager(room) as manager:
+        manager.write(manager.config, "socket: {group: audio}")
+        manager.systemctl("start", SERVICE)
+        assert manager.show("StatusText") == LISTENING
+
+        process = manager.path(f"/proc/{manager.show('MainPID')}")
+        status = (process / "status").read_text().splitlines()
+        sandbox = {key: value.split() for key, value in (line.split(":", 1) for line in status)}
+        assert "0" not in sandbox["Uid"]
+        assert str(audio) in sandbox["Groups"]
+        assert sandbox["NoNewPrivs"] == ["1"]
+        assert sandbox["Seccomp"] == ["2"]
+        assert int(sandbox["CapBnd"][0], 16) == 0
+        mounts = [line.split() for line in (process / "mounts").read_text().splitlines()]
+        assert all(mount[3].startswith("ro") for mount in mounts if mount[1] == "/")
+
+        stranger = manager.start(*WAKEWORD, "listen", user=4321)
+        _, complaint = stranger.communicate(timeout=PATIENCE)
+        assert stranger.returncode == 1
+        assert "lets nobody else in" in complaint
+
+        member = manager.listen(*ONCE, user=4321, groups=str(audio))
+        owner = manager.listen(*ONCE)
+        room.play(word)
+        assert heard(member) == heard(owner)
+
+        journal = manager.run("journalctl", f"--unit={SERVICE}", "--output=json")
+        entries = [json.loads(line) for line in journal.splitlines()]
+        assert {"6"} == {entry["PRIORITY"] for entry in entries if entry["MESSAGE"] == LISTENING}
+        assert manager.stop() < 1
+        assert not manager.socket.exists()
+        assert "Traceback" not in manager.log
