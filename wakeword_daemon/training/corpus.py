@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import random
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -56,6 +57,35 @@ class Corpus:
     def words(self) -> Counter[str]:
         """Return how many recordings there are of each word, other speech left out."""
         return Counter(r.word for r in self.recordings if r.word)
+
+    def fingerprint(self) -> str:
+        """Return what tells this corpus from others: all recordings but where they lie."""
+        lines = sorted(
+            f"{r.path.relative_to(self.root)}\0{r.word}\0{r.speaker}\0{r.split}"
+            for r in self.recordings
+        )
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+    def fold(self, index: int, count: int) -> Corpus:
+        """Return the training split alone, one group of its speakers held out for validation.
+
+        Speaker-wise cross-validation, with the validation split left untouched: group `index` of
+        `count`, from 0. Of every word's speakers each group gets its share.
+        """
+        trained = self.of("train")
+        groups: dict[str, int] = {}
+        for word in sorted({r.word for r in trained}):
+            takes = Counter(r.speaker for r in trained if r.word == word and r.speaker)
+            ranked = sorted(takes, key=lambda speaker: (-takes[speaker], speaker))
+            fresh = [speaker for speaker in ranked if speaker not in groups]
+            groups |= {speaker: place % count for place, speaker in enumerate(fresh)}
+        held_out = {speaker for speaker, group in groups.items() if group == index}
+        return replace(
+            self,
+            recordings=tuple(
+                replace(r, split="val" if r.speaker in held_out else "train") for r in trained
+            ),
+        )
 
 
 def read_corpus(folder: Path, *, split_file: Path | None = None, seed: int = 0) -> Corpus:

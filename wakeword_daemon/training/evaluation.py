@@ -13,6 +13,7 @@ from wakeword_daemon.engine.crnn import CRNN
 from wakeword_daemon.engine.logmel import LogMel
 from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.training import metrics
+from wakeword_daemon.training.conditions import CLEAN, Condition, Pcm, Surroundings
 from wakeword_daemon.training.metrics import (
     TARGETS,
     OperatingPoint,
@@ -21,8 +22,6 @@ from wakeword_daemon.training.metrics import (
     false_accepts,
     operating_points,
 )
-
-Pcm = npt.NDArray[np.int16]
 
 LANES = 32
 """Streams that other speech is cut into, to score it faster than one long stream."""
@@ -46,6 +45,24 @@ class SpokenTake:
 
 
 @dataclass(frozen=True)
+class Speech:
+    """Recordings to measure with, as they lie on the disk.
+
+    Attributes:
+        takes: takes of the word.
+        others: recordings without it.
+        noise: recordings in which nobody speaks, for noisy conditions.
+        seed: of the order, of what is heard before each take, and of rooms and noise.
+
+    """
+
+    takes: list[SpokenTake]
+    others: list[Pcm]
+    noise: list[Pcm]
+    seed: int
+
+
+@dataclass(frozen=True)
 class Streams:
     """What a microphone would hear, as log-mel frames.
 
@@ -59,45 +76,92 @@ class Streams:
 
     takes: npt.NDArray[np.float32]
     words: list[tuple[int, int, str]]
-    others: npt.NDArray[np.float32]
+    others: npt.NDArray[np.float32 | np.float16]
     hours: float
 
 
-def build_streams(
-    takes: Sequence[SpokenTake], others: Sequence[Pcm], features: FeatureSettings, seed: int = 0
-) -> Streams:
-    """Lay takes and other speech out as streams.
+@dataclass(frozen=True)
+class Heard:
+    """What a microphone hears, as samples.
 
-    Args:
-        takes: takes of the word.
-        others: recordings without it; all are heard once, in a seeded order.
-        features: the front end.
-        seed: of the order, and of what is heard before each take.
+    Attributes:
+        takes: one stream a take, [takes, samples]: other speech, a pause, the word, quiet.
+        words: the samples between which the word is in each, and who says it.
+        others: streams without the word, [LANES, samples].
 
     """
-    rng = np.random.default_rng(seed)
+
+    takes: Pcm
+    words: list[tuple[int, int, str]]
+    others: Pcm
+
+
+def hear(speech: Speech, condition: Condition = CLEAN) -> Heard:
+    """Lay takes and other speech out as streams, heard under a condition.
+
+    The same order, leads and pauses under every condition; all other speech is heard once.
+    """
+    rng = np.random.default_rng(speech.seed)
+    surroundings = Surroundings(condition, speech.noise, np.random.default_rng(speech.seed))
+    order = rng.permutation(len(speech.others))
+    streams, words = _take_streams(speech, rng)
+    longest = max(map(len, streams), default=0)
+    padded = [np.concatenate([s, _quiet(longest - len(s), rng)]) for s in streams]
+    heard = [
+        surroundings(stream, slice(start, stop))
+        for stream, (start, stop, _) in zip(padded, words, strict=True)
+    ]
+    takes = np.stack(heard) if heard else np.empty((0, longest), np.int16)
+    return Heard(takes, words, in_lanes([surroundings(speech.others[i]) for i in order]))
+
+
+def build_streams(
+    speech: Speech, features: FeatureSettings, condition: Condition = CLEAN
+) -> Streams:
+    """Return the log-mel frames of what `hear` gives."""
+    heard = hear(speech, condition)
     front_end = LogMel(features)
-    order = rng.permutation(len(others))
-    long = np.concatenate([others[i] for i in order])
-    lanes = long[: len(long) // LANES * LANES].reshape(LANES, -1)
+    return Streams(
+        takes=front_end.advance(front_end.initial_state(len(heard.takes)), heard.takes),
+        words=heard.words,
+        others=lane_frames(heard.others, front_end),
+        hours=heard.others.size / SAMPLE_RATE / 3600,
+    )
+
+
+def _take_streams(
+    speech: Speech, rng: np.random.Generator
+) -> tuple[list[Pcm], list[tuple[int, int, str]]]:
+    """Put other speech and a pause before each take and quiet after it."""
     streams: list[Pcm] = []
     words: list[tuple[int, int, str]] = []
-    for take in takes:
+    long = np.concatenate(speech.others)
+    for take in speech.takes:
         begin = int(rng.integers(0, len(long) - samples(LEAD)))
         lead = _at_level_of(long[begin : begin + samples(LEAD)], take.pcm)
         pause = _quiet(samples(PAUSE), rng)
         before = len(lead) + len(pause)
         streams.append(np.concatenate([lead, pause, take.pcm, _quiet(samples(TAIL), rng)]))
         words.append((before + take.start, before + take.stop, take.speaker))
-    longest = max(map(len, streams), default=0)
-    padded = [np.concatenate([s, _quiet(longest - len(s), rng)]) for s in streams]
-    spoken = np.stack(padded) if padded else np.empty((0, longest), np.int16)
-    return Streams(
-        takes=front_end.advance(front_end.initial_state(len(spoken)), spoken),
-        words=words,
-        others=front_end.advance(front_end.initial_state(LANES), lanes),
-        hours=lanes.size / SAMPLE_RATE / 3600,
-    )
+    return streams, words
+
+
+def in_lanes(pieces: Sequence[Pcm]) -> Pcm:
+    """Lay recordings end to end in streams of equal length, [LANES, samples]."""
+    long = np.concatenate(pieces)
+    return long[: len(long) // LANES * LANES].reshape(LANES, -1)
+
+
+def lane_frames(
+    streams: Pcm, front_end: LogMel, dtype: npt.DTypeLike = np.float32
+) -> npt.NDArray[np.float32 | np.float16]:
+    """Return the log-mel frames of streams, one stream after the other to save memory."""
+    f = front_end.settings
+    count = max(0, (streams.shape[1] - f.window) // f.hop + 1)
+    frames = np.empty((len(streams), count, f.mels), dtype)
+    for lane, pcm in enumerate(streams):
+        frames[lane] = front_end.advance(front_end.initial_state(), pcm[None])[0]
+    return frames
 
 
 @dataclass(frozen=True)
@@ -130,9 +194,19 @@ class StreamReport:
 
     def at_threshold(self, threshold: float) -> OperatingPoint:
         """Return what a threshold costs."""
-        missed = float(np.mean([take.peak() < threshold for take in self.takes]))
-        count = false_accepts(self.others, self.ends, threshold)
-        return OperatingPoint(threshold, missed, count / self.hours)
+        return OperatingPoint(
+            threshold,
+            self.missed(threshold) / len(self.takes),
+            self.accepts(threshold) / self.hours,
+        )
+
+    def missed(self, threshold: float) -> int:
+        """Return how many of the takes a threshold misses."""
+        return sum(take.peak() < threshold for take in self.takes)
+
+    def accepts(self, threshold: float) -> int:
+        """Return how often other speech fires."""
+        return false_accepts(self.others, self.ends, threshold)
 
     def mean_miss(self) -> float:
         """Return the miss rate averaged over the operating points: what training selects by."""
@@ -179,12 +253,15 @@ def clip_metric(network: CRNN, streams: Streams) -> float:
 
 
 def score(
-    network: CRNN, frames: npt.NDArray[np.float32]
+    network: CRNN, frames: npt.NDArray[np.float32 | np.float16]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     """Return the first word's probability at every step [streams, steps], and the steps' ends."""
     state = network.initial_state(len(frames))
     chunk = 64 * network.architecture.stride_frames
-    chunks = [frames[:, start : start + chunk] for start in range(0, frames.shape[1], chunk)]
+    chunks = (
+        frames[:, start : start + chunk].astype(np.float32)
+        for start in range(0, frames.shape[1], chunk)
+    )
     joined = np.concatenate([network.steps(state, part)[0][:, 0] for part in chunks], axis=1)
     f, a = network.features, network.architecture
     ends = np.array([f.frame_end(a.frames_of_step(k) - 1) for k in range(joined.shape[1])])

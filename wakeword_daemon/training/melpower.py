@@ -84,6 +84,10 @@ class Library:
         """Return the count of frames of each piece."""
         return np.diff(self.bounds)
 
+    def pick(self, indices: Sequence[int]) -> Library:
+        """Return some of the pieces."""
+        return Library.of([self[index] for index in indices], self.power.shape[1])
+
     def levelled(self) -> Library:
         """Return the pieces scaled so that the loud frames of each sum to 1 over the bands."""
         power = self.power.copy()

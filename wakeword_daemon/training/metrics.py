@@ -138,3 +138,36 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
     spread = z * float(np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)))
     scale = 1 + z * z / trials
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+def poisson(count: int) -> tuple[float, float]:
+    """Return the 95 % confidence interval of an expected count (Byar's approximation).
+
+    Divided by hours it is the interval of a rate: none in one hour may still be 3.7 an hour.
+    """
+    z = 1.959964
+
+    def bound(n: int, sign: int) -> float:
+        return float(n * (1 - 1 / (9 * n) + sign * z / (3 * np.sqrt(n))) ** 3)
+
+    return (bound(count, -1) if count else 0.0), bound(count + 1, 1)
+
+
+def det_curve(
+    takes: Sequence[Take],
+    streams: Sequence[Scores],
+    ends: npt.NDArray[np.int64],
+    hours: float,
+    points: int = 80,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the detection error trade-off: false accepts an hour and miss rates, [points] each.
+
+    Thresholds are spread evenly in log odds, from 0.02 up to the highest score there is.
+    """
+    peaks = np.array([take.peak() for take in takes])
+    top = min(max(float(peaks.max(initial=0)), *(float(s.max()) for s in streams)), 1 - 1e-6)
+    odds = np.linspace(np.log(0.02 / 0.98), np.log(top / (1 - top)), points)
+    thresholds = 1 / (1 + np.exp(-odds))
+    accepts = [false_accepts(streams, ends, float(t)) / hours for t in thresholds]
+    misses = [float(np.mean(peaks < t)) for t in thresholds]
+    return np.array(accepts), np.array(misses)

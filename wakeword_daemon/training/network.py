@@ -76,12 +76,15 @@ class CRNN(nn.Module):
         """Do as `stream`, from a GRU state [layers, B, hidden]; return the state it ends in too."""
         hidden, state = self.gru(self.columns(mel), state)
         energy = self.energy(hidden).squeeze(-1)
+        # The classifier is linear and the weights sum to 1: classifying each hidden state before
+        # attention gives the same, and spares a window of hidden states at every step.
+        votes = self.classifier(hidden)
         window = self.architecture.steps
         past = nn.functional.pad(energy, (window - 1, 0), value=float("-inf"))
         weights = past.unfold(1, window, 1).softmax(-1)  # [B, steps, T]
-        states = nn.functional.pad(hidden, (0, 0, window - 1, 0)).unfold(1, window, 1)
-        context = (states @ weights.unsqueeze(-1)).squeeze(-1)  # [B, steps, hidden]
-        return self.classifier(context), state
+        cast = nn.functional.pad(votes, (0, 0, window - 1, 0)).unfold(1, window, 1)
+        logits: Tensor = (cast @ weights.unsqueeze(-1)).squeeze(-1)  # [B, steps, 2]
+        return logits, state
 
 
 @dataclass

@@ -2,11 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from wakeword_daemon.training.evaluation import StreamReport
-from wakeword_daemon.training.metrics import TARGETS, WORD_TAIL, OperatingPoint, wilson
+from wakeword_daemon.training.metrics import TARGETS, WORD_TAIL, OperatingPoint, poisson, wilson
+
+TOLD = (0.1, 0.25, 0.5)
+"""False accepts an hour that the card's tables tell the misses at."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Everything measured of one network.
+
+    Attributes:
+        select: by condition, on the speakers that the threshold was chosen by.
+        final: by condition, on speakers that nothing was chosen by.
+        long_form: hours of synthetic speech without the word; None where there is no synthesizer.
+        clip_metric: of `final`, in the clean.
+
+    """
+
+    select: Mapping[str, StreamReport]
+    final: Mapping[str, StreamReport]
+    long_form: StreamReport | None
+    clip_metric: float
+
+    def both(self, condition: str) -> StreamReport:
+        """Return the report on all validation streams under a condition."""
+        return self.select[condition].joined(self.final[condition])
+
+    def points(self, condition: str) -> list[OperatingPoint]:
+        """Return the operating points that the model file carries, one for each target.
+
+        Each threshold keeps within its target in the recordings and in the long-form speech,
+        each by itself; its false accepts are those of both together.
+        """
+        both = self.both(condition)
+        if self.long_form is None:
+            return both.points
+        hours = both.hours + self.long_form.hours
+        points = []
+        for real, long in zip(both.points, self.long_form.points, strict=True):
+            threshold = max(real.threshold, long.threshold)
+            count = both.accepts(threshold) + self.long_form.accepts(threshold)
+            points.append(
+                OperatingPoint(threshold, both.missed(threshold) / len(both.takes), count / hours)
+            )
+        return points
+
+    def hours(self) -> float:
+        """Return the hours behind the false accepts of `points`."""
+        clean = next(iter(self.select))
+        return self.both(clean).hours + (self.long_form.hours if self.long_form else 0.0)
 
 
 @dataclass(frozen=True)
@@ -20,10 +70,9 @@ class Results:
         real_takes, synthetic_takes, speakers: what it learned the word from.
         set_aside: recordings left out, each with the reason.
         sources: collections it learned from, with their licences.
-        threshold: the default threshold, chosen on `select`.
-        select: measured on the speakers that epoch and threshold were chosen by.
-        final: measured on speakers that nothing was chosen by.
-        clip_metric: of `final`.
+        threshold: the default threshold.
+        target: the false accepts an hour that it was chosen to keep within.
+        measured: what the network does.
 
     """
 
@@ -36,28 +85,29 @@ class Results:
     set_aside: list[str]
     sources: list[tuple[str, str]]
     threshold: float
-    select: StreamReport
-    final: StreamReport
-    clip_metric: float
-
-    def both(self) -> StreamReport:
-        """Return the report on all validation streams."""
-        return self.select.joined(self.final)
+    target: float
+    measured: Measured
 
     def figures(self) -> dict[str, Any]:
         """Return the figures as plain data."""
+        m = self.measured
         return {
-            "clip_metric": self.clip_metric,
             "threshold": self.threshold,
+            "clip_metric": m.clip_metric,
+            "points": [_plain(p) for p in m.points(next(iter(m.select)))],
+            "hours": m.hours(),
             **{
-                name: {
-                    "takes": len(report.takes),
-                    "hours": report.hours,
-                    "at_default": _plain(report.at_threshold(self.threshold)),
-                    "points": [_plain(point) for point in report.points],
-                }
-                for name, report in (("select", self.select), ("final", self.final))
+                half: {name: self._half(report) for name, report in reports.items()}
+                for half, reports in (("select", m.select), ("final", m.final))
             },
+        }
+
+    def _half(self, report: StreamReport) -> dict[str, Any]:
+        return {
+            "takes": len(report.takes),
+            "hours": report.hours,
+            "at_default": _plain(report.at_threshold(self.threshold)),
+            "points": [_plain(point) for point in report.points],
         }
 
 
@@ -69,12 +119,9 @@ def _plain(point: OperatingPoint) -> dict[str, float]:
     }
 
 
-def write_card(results: Results) -> str:
-    """Return the model's card in Markdown."""
+def write_card(results: Results, picture: str) -> str:
+    """Return the model's card in Markdown; `picture` is the file name of its curves."""
     r = results
-    default = r.final.at_threshold(r.threshold)
-    misses = round(default.miss_rate * len(r.final.takes))
-    low, high = wilson(misses, len(r.final.takes))
     sources = "\n".join(f"| {name} | {licence} |" for name, licence in r.sources)
     return f"""# {r.phrase}
 
@@ -87,8 +134,8 @@ Made by
 ## What it learned from
 
 {r.real_takes} takes of the word by {r.speakers} speakers, {r.synthetic_takes} synthetic takes
-(espeak-ng, flite, festival), near-sounding nonsense and sentences by the same synthesizers, and the
-other speech and noise of the training split:
+(espeak-ng, flite, festival), near-sounding nonsense, near-sounding words of the dictionary and
+sentences by the same synthesizers, and the other speech and noise of the training split:
 
 | source | licence |
 |---|---|
@@ -100,43 +147,103 @@ part of this project; only the weights are.
 ## What it does
 
 Measured with the engine that ships, on speakers of the validation split that it never learned from.
-They are halved by speaker: one half chose the best epoch and the threshold, the other was looked at
-once, at the end. Each take follows other speech; false accepts are counted in speech without the
-word. A word counts as heard when the score crosses the threshold before {WORD_TAIL:g} s after its
-end.
+They are halved by speaker: one half chose the threshold, the other was looked at once, at the end.
+Each take follows other speech; false accepts are counted in speech without the word. A word counts
+as heard when the score crosses the threshold before {WORD_TAIL:g} s after its end. Noise and rooms
+are other recordings and another simulation than those it was trained with.
 
-Default threshold {r.threshold:g}, on the half for the last look: {misses} of
-{len(r.final.takes)} takes missed ({default.miss_rate:.1%}, 95 % interval {low:.1%} to {high:.1%}),
-{default.false_accepts_per_hour:.2f} false accepts an hour in {r.final.hours:.2f} h. Clip metric
-(area under false rejects over false accepts, both divided by all clips): {r.clip_metric:.2e}.
+### At the default threshold, {r.threshold:g}
 
-{_table("Last look", r.final)}
+Chosen to keep within {r.target:g} false accepts an hour. In brackets 95 % intervals.
 
-{_table("Chosen by", r.select)}
+{_default_table(r)}
 
-{_table("Both", r.both())}
+### At other thresholds, both halves together
 
-Misses by speaker at the default threshold, both halves: {_by_speaker(r.both(), r.threshold)}.
+Each threshold is the lowest that keeps within the false accepts, under the condition itself.
+
+{_points_table(r.measured)}
+
+{_model_points(r)}
+
+Clip metric (area under false rejects over false accepts, both divided by all clips; last look, in
+the clean): {r.measured.clip_metric:.2e}.
+
+![misses over false accepts, and scores]({picture})
+
+### Misses by speaker, both halves, default threshold
+
+{_speaker_table(r)}
 """
 
 
-def _table(title: str, report: StreamReport) -> str:
-    rows = "\n".join(
-        f"| {target:g} | {p.threshold:.4f} | {p.miss_rate:.1%} | {p.false_accepts_per_hour:.2f} |"
-        for target, p in zip(TARGETS, report.points, strict=True)
+def _default_table(r: Results) -> str:
+    rows = [
+        "| speech | condition | missed | false accepts an hour |",
+        "|---|---|---|---|",
+    ]
+    for half, reports in (("last look", r.measured.final), ("chosen by", r.measured.select)):
+        for condition, report in reports.items():
+            rows.append(
+                f"| {half} | {condition} | {_missed(report, r.threshold)} "
+                f"| {_accepts(report, r.threshold)} |"
+            )
+    if r.measured.long_form is not None:
+        accepted = _accepts(r.measured.long_form, r.threshold)
+        rows.append(f"| synthetic, long-form | clean | | {accepted} |")
+    return "\n".join(rows)
+
+
+def _points_table(measured: Measured) -> str:
+    rows = [
+        "| condition | " + " | ".join(f"missed at ≤ {t:g}/h" for t in TOLD) + " | hours |",
+        "|---|" + "---|" * (len(TOLD) + 1),
+    ]
+    for condition in measured.select:
+        both = measured.both(condition)
+        cells = [_missed(both, both.at(target).threshold) for target in TOLD]
+        rows.append(f"| {condition} | " + " | ".join(cells) + f" | {both.hours:.2f} |")
+    return "\n".join(rows)
+
+
+def _model_points(r: Results) -> str:
+    takes = len(r.measured.both("clean").takes)
+    told = (
+        "What the model file carries: each threshold keeps within its false accepts in these "
+        "recordings and in\nthe synthetic speech, each by itself "
+        f"({r.measured.hours():.1f} h together, {takes} takes)."
     )
-    return f"""### {title}: {len(report.takes)} takes, {report.hours:.2f} h of other speech
+    rows = [told, "", "| false accepts/h | threshold | missed | measured |", "|---|---|---|---|"]
+    for target, p in zip(TARGETS, r.measured.points("clean"), strict=True):
+        rows.append(
+            f"| {target:g} | {p.threshold:.4f} | {p.miss_rate:.1%} "
+            f"| {p.false_accepts_per_hour:.2f} |"
+        )
+    return "\n".join(rows)
 
-| at most … false accepts/h | threshold | missed | false accepts/h |
-|---|---|---|---|
-{rows}"""
+
+def _missed(report: StreamReport, threshold: float) -> str:
+    missed, takes = report.missed(threshold), len(report.takes)
+    low, high = wilson(missed, takes)
+    return f"{missed} of {takes} = {missed / takes:.1%} ({low:.1%} to {high:.1%})"
 
 
-def _by_speaker(report: StreamReport, threshold: float) -> str:
-    speakers = sorted({take.speaker for take in report.takes})
-    told = []
+def _accepts(report: StreamReport, threshold: float) -> str:
+    count, hours = report.accepts(threshold), report.hours
+    low, high = (bound / hours for bound in poisson(count))
+    return f"{count} in {hours:.2f} h = {count / hours:.2f} ({low:.2f} to {high:.2f})"
+
+
+def _speaker_table(r: Results) -> str:
+    conditions = list(r.measured.select)
+    reports = [r.measured.both(condition) for condition in conditions]
+    speakers = sorted({take.speaker for take in reports[0].takes})
+    rows = [
+        "| speaker | takes | " + " | ".join(conditions) + " |",
+        "|---|---|" + "---|" * len(conditions),
+    ]
     for speaker in speakers:
-        peaks = [take.peak() for take in report.takes if take.speaker == speaker]
-        missed = sum(peak < threshold for peak in peaks)
-        told.append(f"{speaker.rpartition('/')[2]} {missed}/{len(peaks)}")
-    return ", ".join(told)
+        peaks = [[t.peak() for t in report.takes if t.speaker == speaker] for report in reports]
+        missed = " | ".join(str(sum(p < r.threshold for p in column)) for column in peaks)
+        rows.append(f"| {speaker.rpartition('/')[2]} | {len(peaks[0])} | {missed} |")
+    return "\n".join(rows)

@@ -71,13 +71,44 @@ class Composition:
     frames: int = 340
     word_share: float = 0.4
     half_share: float = 0.10
+    tempting_share: float = 0.12
+    """Share of the pieces that are what the network fell for, once that is known."""
+
+
+@dataclass(frozen=True)
+class Tempting:
+    """Places in other speech that a network took, nearly or wholly, for the word.
+
+    Attributes:
+        fillers: which of a composition's fillers each lies in, [places].
+        starts: the frame of the filler's library at which each begins, [places].
+
+    """
+
+    fillers: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.int64]
+
+    FRAMES = 170
+    """Length of each: what the network heard before it fell, and a little after."""
+
+    @classmethod
+    def none(cls) -> Tempting:
+        """Return no places."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.int64))
 
 
 class SequenceMaker:
-    """Composes sequences from pieces; all randomness comes from the generator it is given."""
+    """Composes sequences from pieces; all randomness comes from the generator it is given.
+
+    Attributes:
+        composition: what it composes from.
+        tempting: places of other speech to come back to.
+
+    """
 
     def __init__(self, composition: Composition) -> None:
         self.composition = composition
+        self.tempting = Tempting.none()
         self._warps = augment.warp_matrices(composition.features.mels)
         shares = np.array([f.share for f in composition.fillers])
         self._filler_shares = shares / shares.sum()
@@ -143,15 +174,24 @@ class SequenceMaker:
             if rng.random() < 0.3:  # noqa: PLR2004 - somebody else goes on
                 kind = int(rng.choice(len(c.fillers), p=self._filler_shares))
                 level = rng.normal(0, 3)
-            piece = (
-                self._half(rng)
-                if rng.random() < c.half_share
-                else _crop(c.fillers[kind].library, end - at + 60, rng)
-            )
+            piece = self._piece(kind, end - at + 60, rng)
             piece = augment.voice(piece, self._warps, rng)
             piece = piece[: end - at] * np.float32(10 ** (level / 10))
             _add(into, piece, at)
             at += len(piece) + int(rng.exponential(12))
+
+    def _piece(self, kind: int, longest: int, rng: np.random.Generator) -> Frames:
+        """Draw a piece that is not the word: of a filler, a half of the word, or a tempting one."""
+        c = self.composition
+        drawn = rng.random()
+        if drawn < c.half_share:
+            return self._half(rng)
+        if drawn < c.half_share + c.tempting_share and len(self.tempting.starts):
+            place = int(rng.integers(len(self.tempting.starts)))
+            start = int(self.tempting.starts[place])
+            library = c.fillers[int(self.tempting.fillers[place])].library
+            return library.power[start : start + min(longest, Tempting.FRAMES)]
+        return _crop(c.fillers[kind].library, longest, rng)
 
     def _half(self, rng: np.random.Generator) -> Frames:
         """Return the beginning or the end of the word, which is not the word."""

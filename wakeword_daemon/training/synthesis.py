@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,18 +29,12 @@ ESPEAK_VARIANTS = (
 )  # fmt: skip
 FLITE_VOICES = ("kal", "kal16", "awb", "rms", "slt")
 FESTIVAL_VOICES = ("kal_diphone", "ked_diphone", "cmu_us_slt_arctic_hts")
+HELD_OUT = frozenset(
+    ("f5", "m8", "Alicia", "Michael", "zac", "steph2", "awb", "kal16", "ked_diphone")
+)
+"""Voices that nothing is trained on: they speak what false accepts are counted in."""
 
-# Sounds that a listener may take for each other, in espeak-ng's notation of English.
-# fmt: off
-CONSONANTS = (
-    "p", "b", "t", "d", "k", "g", "f", "v", "T", "D", "s", "z",
-    "S", "Z", "tS", "dZ", "m", "n", "N", "l", "r", "w", "j", "h",
-)
-VOWELS = (
-    "a", "aa", "A:", "A@", "0", "O:", "V", "I", "i:", "E", "eI", "aI", "oU", "u:", "U", "3:",
-    "@", "aU", "OI", "I2", "i", "e@", "i@", "o@", "U@", "O@", "3", "@L", "I#", "a#", "@2",
-)
-# fmt: on
+_TEXTS = "texts.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +61,10 @@ def engines() -> list[str]:
     return [engine for engine, program in programs.items() if shutil.which(program)]
 
 
-def voices(rng: random.Random, installed: list[str]) -> Iterator[Voice]:
+def voices(rng: random.Random, installed: list[str], *, held_out: bool = False) -> Iterator[Voice]:
     """Return synthetic speakers without end, drawn at random from the engines installed.
+
+    Those to validate with (`held_out`) are others than those to train on.
 
     Raises:
         TrainingError: no synthesizer is installed.
@@ -76,60 +73,30 @@ def voices(rng: random.Random, installed: list[str]) -> Iterator[Voice]:
     if not installed:
         raise TrainingError("no speech synthesizer is installed: sudo apt install espeak-ng flite")
     weights = [{"espeak": 6, "flite": 2, "festival": 1}[engine] for engine in installed]
+    named = {"espeak": ESPEAK_VARIANTS, "flite": FLITE_VOICES, "festival": FESTIVAL_VOICES}
+    allowed = {
+        engine: [name for name in names if (name in HELD_OUT) == held_out]
+        for engine, names in named.items()
+    }
     while True:
         engine = rng.choices(installed, weights)[0]
+        name = rng.choice(allowed[engine])
         speed = rng.uniform(0.75, 1.3)
         if engine == "espeak":
-            name = f"{rng.choice(ESPEAK_ACCENTS)}+{rng.choice(ESPEAK_VARIANTS)}"
-            yield Voice(engine, name, speed, rng.randint(15, 85))
+            yield Voice(engine, f"{rng.choice(ESPEAK_ACCENTS)}+{name}", speed, rng.randint(15, 85))
         else:
-            yield Voice(engine, rng.choice(_named(engine)), speed)
+            yield Voice(engine, name, speed)
 
 
-def _named(engine: str) -> tuple[str, ...]:
-    return FLITE_VOICES if engine == "flite" else FESTIVAL_VOICES
-
-
-def phonemes(text: str) -> list[str]:
-    """Return the sounds of an English text in espeak-ng's notation, stress marks left out."""
+def phonemes(texts: Sequence[str]) -> list[list[str]]:
+    """Return the sounds of English texts in espeak-ng's notation, stress marks left out."""
     run = subprocess.run(
-        ["espeak-ng", "-q", "-v", "en-us", "-x", "--sep=_", text],
-        capture_output=True, text=True, check=True,
+        ["espeak-ng", "-q", "-v", "en-us", "-x", "--sep=_"],
+        input="\n\n".join(texts), capture_output=True, text=True, check=True,
     )  # fmt: skip
-    sounds = run.stdout.replace("\n", " ").replace(" ", "_").split("_")
-    return [s.strip("',%=|") for s in sounds if s.strip("',%=|")]
-
-
-def neighbours(sounds: list[str], rng: random.Random) -> Iterator[str]:
-    """Return near-sounding nonsense in espeak-ng's phoneme input, without end.
-
-    Each has at least two sounds of the word exchanged, dropped or added, and keeps at least
-    two: near enough to tempt the network, far enough that nobody would say it for the word.
-    """
-    while True:
-        changed = list(sounds)
-        for _ in range(rng.randint(2, max(2, len(sounds) // 2))):
-            at = rng.randrange(len(changed))
-            same = VOWELS if changed[at] in VOWELS else CONSONANTS
-            action = rng.choice(("exchange", "exchange", "exchange", "drop", "add"))
-            if action == "exchange":
-                changed[at] = rng.choice([s for s in same if s != changed[at]])
-            elif action == "drop" and len(changed) > 2:  # noqa: PLR2004 - two sounds stay
-                del changed[at]
-            else:
-                changed.insert(at, rng.choice(VOWELS if same is CONSONANTS else CONSONANTS))
-        distance = _edit_distance(sounds, changed)
-        if distance >= 2:  # noqa: PLR2004 - see above
-            yield "[['" + "_".join(changed) + "]]"
-
-
-def _edit_distance(a: list[str], b: list[str]) -> int:
-    row = list(range(len(b) + 1))
-    for i, left in enumerate(a, 1):
-        previous, row[0] = row[0], i
-        for j, right in enumerate(b, 1):
-            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (left != right))
-    return row[-1]
+    lines = [line for line in run.stdout.split("\n") if line.strip()]
+    sounds = [line.strip().replace(" ", "_").split("_") for line in lines]
+    return [[s.strip("',%=|") for s in line if s.strip("',%=|")] for line in sounds]
 
 
 def speak(text: str, voice: Voice, path: Path) -> None:
@@ -159,8 +126,18 @@ def speak(text: str, voice: Voice, path: Path) -> None:
         )
 
 
-def make(texts: Iterator[str], voices: Iterator[Voice], count: int, folder: Path) -> list[Path]:
-    """Speak `count` texts by as many voices into `folder` and return the files.
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """One synthetic recording and what is said in it."""
+
+    path: Path
+    text: str
+
+
+def make(
+    texts: Iterator[str], voices: Iterator[Voice], count: int, folder: Path
+) -> list[Utterance]:
+    """Speak `count` texts by as many voices into `folder` and return the recordings.
 
     A folder that already holds them is returned as it is. Voices that an engine does not have
     are passed over.
@@ -169,18 +146,19 @@ def make(texts: Iterator[str], voices: Iterator[Voice], count: int, folder: Path
         TrainingError: hardly anything could be spoken.
 
     """
-    done = folder / "complete"
-    if not done.exists():
+    if not (folder / _TEXTS).exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".speech-") as name:
             partial = Path(name) / "speech"
             partial.mkdir()
-            made = failed = 0
+            said: list[str] = []
+            failed = 0
             progress = tqdm(total=count, desc=f"speaking {folder.name}", unit="file")
-            while made < count:
+            while len(said) < count:
+                text = next(texts)
                 try:
-                    speak(next(texts), next(voices), partial / f"{made:05}.wav")
-                    made += 1
+                    speak(text, next(voices), partial / f"{len(said):05}.wav")
+                    said.append(text)
                     progress.update()
                 except TrainingError as error:
                     logger.debug("%s", error)
@@ -188,6 +166,7 @@ def make(texts: Iterator[str], voices: Iterator[Voice], count: int, folder: Path
                     if failed > 20 + count:
                         raise
             progress.close()
-            (partial / "complete").touch()
+            (partial / _TEXTS).write_text(json.dumps(said))
             partial.rename(folder)
-    return sorted(folder.glob("*.wav"))
+    said = json.loads((folder / _TEXTS).read_text())
+    return [Utterance(folder / f"{index:05}.wav", text) for index, text in enumerate(said)]

@@ -19,11 +19,12 @@ from tqdm import tqdm
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.storage import write_atomically
-from wakeword_daemon.training.evaluation import StreamReport, Streams, measure
+from wakeword_daemon.training.evaluation import Streams, measure
 from wakeword_daemon.training.export import engine_of
 from wakeword_daemon.training.metrics import TARGETS
+from wakeword_daemon.training.mining import find_tempting
 from wakeword_daemon.training.network import CRNN
-from wakeword_daemon.training.sequences import SequenceMaker, Sequences
+from wakeword_daemon.training.sequences import SequenceMaker, Sequences, Tempting
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,8 @@ class TrainingSettings:
 
     Attributes:
         epochs: epochs of `batches` batches of `batch_size` sequences.
+        mining: epochs between two searches for the other speech that tempts the network most; the
+            first comes after as many.
         rate: highest learning rate of the one-cycle schedule.
         decay: AdamW's weight decay.
         averaging: decay of the exponential moving average of the weights, per batch.
@@ -42,8 +45,9 @@ class TrainingSettings:
     """
 
     epochs: int = 40
-    batches: int = 150
-    batch_size: int = 64
+    batches: int = 75
+    batch_size: int = 128
+    mining: int = 6
     rate: float = 4e-3
     decay: float = 0.02
     averaging: float = 0.998
@@ -89,7 +93,18 @@ def stream_loss(logits: Tensor, sequences: Sequences, architecture: Architecture
 
 
 class Trainer:
-    """One run in a folder of its own, which a later call with the same settings resumes."""
+    """One run in a folder of its own, which a later call with the same settings resumes.
+
+    Args:
+        maker: composes the sequences.
+        select: streams to measure each epoch by.
+        settings: how to train.
+        folder: where checkpoints and metrics go.
+        identity: what the run depends on beside its settings, as a line of text; a folder that
+            holds a run of another word or of other recordings is refused by it.
+        architecture, features: the network's.
+
+    """
 
     def __init__(
         self,
@@ -98,6 +113,7 @@ class Trainer:
         settings: TrainingSettings,
         folder: Path,
         *,
+        identity: str = "",
         architecture: Architecture | None = None,
         features: FeatureSettings | None = None,
     ) -> None:
@@ -105,6 +121,8 @@ class Trainer:
         self._select = select
         self._settings = s = settings
         self._folder = folder
+        self._identity = {"settings": asdict(settings), "identity": identity}
+        torch.set_num_threads(1)  # as fast for networks of this size, and the same bytes again
         torch.manual_seed(s.seed)
         self._network = CRNN(architecture, features)
         self._average = AveragedModel(
@@ -118,7 +136,6 @@ class Trainer:
             self._optimizer, s.rate, total_steps=s.epochs * s.batches, pct_start=0.15
         )
         self._epoch = 0
-        self._best = float("inf")
 
     def run(self, on_epoch: Callable[[dict[str, Any]], None] | None = None) -> CRNN:
         """Train to the end, or on from where an earlier run was interrupted.
@@ -127,27 +144,34 @@ class Trainer:
             on_epoch: called with each epoch's row of metrics.
 
         Returns:
-            the network of the best epoch by the stream metric.
+            the network whose weights are the moving average at the end of the run.
 
         Raises:
             TrainingError: the loss is no longer a number, or the folder holds another run.
 
         """
         self._resume()
+        average = cast(CRNN, self._average.module)
         while self._epoch < self._settings.epochs:
             loss = self._train_epoch()
             self._epoch += 1
-            report = measure(engine_of(cast(CRNN, self._average.module)), self._select)
-            row = {"epoch": self._epoch, "loss": round(loss, 5), "mean_miss": report.mean_miss()}
+            engine = engine_of(average)
+            if self._epoch % self._settings.mining == 0 and self._epoch < self._settings.epochs:
+                self._maker.tempting = find_tempting(engine, self._maker)
+            report = measure(engine, self._select)
+            row = {
+                "epoch": self._epoch,
+                "loss": round(loss, 5),
+                "tempting": len(self._maker.tempting.starts),
+                "mean_miss": report.mean_miss(),
+            }
             for target, point in zip(TARGETS, report.points, strict=True):
                 row[f"miss_at_{target:g}"] = point.miss_rate
-            self._keep(report, row)
+            self._keep(row)
             if on_epoch is not None:
                 on_epoch(row)
-        best = CRNN(self._network.architecture, self._network.features)
-        best.load_state_dict(torch.load(self._folder / "best.pt", weights_only=True)["network"])
-        best.eval()
-        return best
+        average.eval()
+        return average
 
     def _train_epoch(self) -> float:
         s = self._settings
@@ -182,23 +206,21 @@ class Trainer:
             batches.set_postfix(loss=f"{total / (done + 1):.4f}")
         return total / s.batches
 
-    def _keep(self, report: StreamReport, row: dict[str, Any]) -> None:
+    def _keep(self, row: dict[str, Any]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        if report.mean_miss() <= self._best:
-            self._best = report.mean_miss()
-            _save(self._folder / "best.pt", {"network": self._average.module.state_dict()})
         with (self._folder / "metrics.jsonl").open("a") as lines:
             lines.write(json.dumps(row) + "\n")
+        tempting = self._maker.tempting
         _save(
             self._folder / "last.pt",
             {
-                "settings": asdict(self._settings),
+                **self._identity,
                 "epoch": self._epoch,
-                "best": self._best,
                 "network": self._network.state_dict(),
                 "average": self._average.state_dict(),
                 "optimizer": self._optimizer.state_dict(),
                 "schedule": self._schedule.state_dict(),
+                "tempting": torch.from_numpy(np.stack([tempting.fillers, tempting.starts])),
             },
         )
 
@@ -207,15 +229,18 @@ class Trainer:
         if not last.exists():
             return
         saved = torch.load(last, weights_only=True)
-        if saved["settings"] != asdict(self._settings):
-            raise TrainingError(
-                f"{self._folder} holds a run with other settings; give another folder or remove it"
-            )
-        self._epoch, self._best = saved["epoch"], saved["best"]
+        for what, own in self._identity.items():
+            if saved.get(what) != own:
+                told = "with other settings" if what == "settings" else "on other recordings"
+                raise TrainingError(
+                    f"{self._folder} holds a run {told}; give another folder or remove it"
+                )
+        self._epoch = saved["epoch"]
         self._network.load_state_dict(saved["network"])
         self._average.load_state_dict(saved["average"])
         self._optimizer.load_state_dict(saved["optimizer"])
         self._schedule.load_state_dict(saved["schedule"])
+        self._maker.tempting = Tempting(*saved["tempting"].numpy())
         logger.info("going on from epoch %d", self._epoch)
 
 

@@ -27,15 +27,24 @@ from wakeword_daemon.engine.modelfile import (
 from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.storage import write_atomically
 from wakeword_daemon.training import synthesis
+from wakeword_daemon.training.conditions import CLEAN, CONDITIONS
 from wakeword_daemon.training.corpus import read_corpus
-from wakeword_daemon.training.evaluation import clip_metric, measure
+from wakeword_daemon.training.evaluation import (
+    StreamReport,
+    Streams,
+    build_streams,
+    clip_metric,
+    measure,
+)
 from wakeword_daemon.training.export import engine_of, folded_weights, shift_margin
-from wakeword_daemon.training.material import Material, gather
+from wakeword_daemon.training.material import gather
 from wakeword_daemon.training.metrics import TARGETS
 from wakeword_daemon.training.network import CRNN
-from wakeword_daemon.training.report import Results, write_card
+from wakeword_daemon.training.pictures import draw
+from wakeword_daemon.training.report import Measured, Results, write_card
 from wakeword_daemon.training.sequences import SequenceMaker
 from wakeword_daemon.training.trainer import Trainer, TrainingSettings
+from wakeword_daemon.training.validation import LONG_FORM, Validation, long_form
 
 DEFAULT_TARGET = 0.5
 """False accepts an hour that the default threshold keeps within."""
@@ -55,6 +64,8 @@ class Order:
         run: folder of this run's checkpoints and metrics.
         cache: folder for what is computed once and serves other runs too.
         synthetic: synthetic takes to make; 0 for none.
+        fold: which group of the training speakers to validate with, and of how many groups; None
+            for the validation split.
         licences: licence of each source, for the card.
         settings: how to train.
         command: the command line that ordered it, for the card.
@@ -68,6 +79,7 @@ class Order:
     run: Path
     cache: Path
     synthetic: int
+    fold: tuple[int, int] | None
     licences: Mapping[str, str]
     settings: TrainingSettings
     command: str
@@ -82,6 +94,8 @@ def train_word(order: Order, on_epoch: Callable[[dict[str, Any]], None] | None =
     """
     features = FeatureSettings()
     corpus = read_corpus(order.data, split_file=order.run / "split.json", seed=order.settings.seed)
+    if order.fold is not None:
+        corpus = corpus.fold(*order.fold)
     material = gather(
         corpus,
         order.word,
@@ -91,10 +105,18 @@ def train_word(order: Order, on_epoch: Callable[[dict[str, Any]], None] | None =
         synthetic=order.synthetic,
         seed=order.settings.seed,
     )
-    maker = SequenceMaker(material.composition)
-    network = Trainer(maker, material.select, order.settings, order.run).run(on_epoch)
-    _calibrate(network, material)
-    engine = engine_of(network)
+    hours = long_form(order.phrase, features, order.cache, LONG_FORM if order.synthetic else 0)
+    network = Trainer(
+        SequenceMaker(material.composition),
+        build_streams(material.validation.select, features),
+        order.settings,
+        order.run,
+        identity=f"{order.word} “{order.phrase}” {order.synthetic} {corpus.fingerprint()}",
+        features=features,
+    ).run(on_epoch)
+    measured = _measure(network, material.validation, hours)
+    _calibrate(network, measured)
+    measured = _measure(network, material.validation, hours)
     results = Results(
         phrase=order.phrase,
         command=order.command,
@@ -105,28 +127,48 @@ def train_word(order: Order, on_epoch: Callable[[dict[str, Any]], None] | None =
         set_aside=material.set_aside,
         sources=[(s, order.licences.get(s, "unknown")) for s in material.sources],
         threshold=DEFAULT_THRESHOLD,
-        select=measure(engine, material.select),
-        final=measure(engine, material.final),
-        clip_metric=clip_metric(engine, material.final),
+        target=DEFAULT_TARGET,
+        measured=measured,
     )
+    picture = order.output.with_suffix(".svg")
     save_model(order.output, _model(network, order, results))
-    write_atomically(order.output.with_suffix(".md"), write_card(results).encode())
+    write_atomically(picture, draw(results))
+    write_atomically(order.output.with_suffix(".md"), write_card(results, picture.name).encode())
     write_atomically(order.run / "results.json", json.dumps(results.figures(), indent=1).encode())
     return results
 
 
-def _calibrate(network: CRNN, material: Material) -> None:
+def _measure(network: CRNN, validation: Validation, hours: Streams | None) -> Measured:
+    """Measure a network under every condition, and in hours of synthetic speech."""
+    engine = engine_of(network)
+    halves: list[dict[str, StreamReport]] = [{}, {}]
+    for half, speech in zip(halves, (validation.select, validation.final), strict=True):
+        for condition in CONDITIONS:
+            streams = build_streams(speech, network.features, condition)
+            half[condition.name] = measure(engine, streams)
+    return Measured(
+        select=halves[0],
+        final=halves[1],
+        long_form=None if hours is None else measure(engine, hours),
+        clip_metric=clip_metric(engine, build_streams(validation.final, network.features)),
+    )
+
+
+def _calibrate(network: CRNN, measured: Measured) -> None:
     """Shift the network's margin so that the default operating point lies at a score of 0.5.
 
     Networks of different words or runs put the same trust at different scores; nobody should
-    have to learn each one's scale.
+    have to learn each one's scale. The operating point keeps within its target both in the
+    recordings to select by and in the synthetic speech.
     """
-    threshold = measure(engine_of(network), material.select).at(DEFAULT_TARGET).threshold
+    threshold = measured.select[CLEAN.name].at(DEFAULT_TARGET).threshold
+    if measured.long_form is not None:
+        threshold = max(threshold, measured.long_form.at(DEFAULT_TARGET).threshold)
     shift_margin(network, -math.log(threshold / (1 - threshold)))
 
 
 def _model(network: CRNN, order: Order, results: Results) -> Model:
-    both = results.both()
+    measured = results.measured
     card = ModelCard(
         name=order.word,
         phrase=order.phrase,
@@ -136,10 +178,10 @@ def _model(network: CRNN, order: Order, results: Results) -> Model:
         threshold=results.threshold,
         operating_points=[
             OperatingPoint(target, p.threshold, p.miss_rate, p.false_accepts_per_hour)
-            for target, p in zip(TARGETS, both.points, strict=True)
+            for target, p in zip(TARGETS, measured.points(CLEAN.name), strict=True)
         ],
-        hours=both.hours,
-        takes=len(both.takes),
+        hours=measured.hours(),
+        takes=len(measured.both(CLEAN.name).takes),
         sources=[Source(name, licence) for name, licence in results.sources],
     )
     frames = _self_test_frames(order.phrase, network.features)

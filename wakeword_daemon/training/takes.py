@@ -1,0 +1,119 @@
+"""Takes of the word: which can be used, where in them the word is, and how often each is drawn."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import soxr
+
+from wakeword_daemon.audio import files
+from wakeword_daemon.clock import SAMPLE_RATE
+from wakeword_daemon.engine.settings import FeatureSettings
+from wakeword_daemon.errors import AudioError
+from wakeword_daemon.training.conditions import Pcm
+from wakeword_daemon.training.corpus import Recording
+from wakeword_daemon.training.endpoints import Span, speech_span
+from wakeword_daemon.training.melpower import Frames, Library, MelPower
+from wakeword_daemon.training.sequences import Takes
+
+LONGEST_WORD = 2.4
+"""Seconds; a longer one leaves no room in a training sequence."""
+CLIPPED_SHARE = 0.01
+SYNTHETIC_SHARE = 0.3
+"""Share of the drawn takes that are synthetic, where there are any."""
+SPEEDS = (0.9, 1.1)
+"""Speeds at which each take is played too: another pitch and another vocal tract."""
+
+
+@dataclass(frozen=True)
+class UsableTake:
+    """A recording of the word, read and found good.
+
+    Attributes:
+        recording: which one.
+        pcm: its samples.
+        power: their mel power.
+        span: where in `power` the word is.
+
+    """
+
+    recording: Recording
+    pcm: Pcm
+    power: Frames
+    span: Span
+
+
+def usable_takes(
+    recordings: Sequence[Recording], features: FeatureSettings
+) -> tuple[list[UsableTake], list[str]]:
+    """Read takes of the word; return those that can be used, and of the others the reasons."""
+    front_end = MelPower(features)
+    usable: list[UsableTake] = []
+    set_aside: list[str] = []
+    for recording in recordings:
+        try:
+            pcm = files.read(recording.path)
+        except AudioError as error:
+            set_aside.append(str(error))
+            continue
+        power = front_end(pcm)
+        span = speech_span(power)
+        clipped = float(np.mean(np.abs(pcm.astype(np.int32)) >= 32_700))  # noqa: PLR2004
+        if span is None:
+            set_aside.append(f"{recording.path}: nothing is spoken in it")
+        elif len(span) > LONGEST_WORD * features.frames_per_second:
+            length = len(span) / features.frames_per_second
+            set_aside.append(f"{recording.path}: the word lasts {length:.1f} s")
+        elif clipped > CLIPPED_SHARE:
+            set_aside.append(f"{recording.path}: {clipped:.0%} of the samples are clipped")
+        else:
+            usable.append(UsableTake(recording, pcm, power, span))
+    return usable, set_aside
+
+
+def weighted(real: Sequence[UsableTake], synthetic: Library, features: FeatureSettings) -> Takes:
+    """Return the takes to train on: the real ones at several speeds, and the synthetic ones.
+
+    Every speaker counts alike, however many takes there are of each; synthetic speakers together
+    make up a share of their own.
+    """
+    front_end = MelPower(features)
+    per_speaker = Counter(t.recording.speaker for t in real)
+    pieces: list[Frames] = []
+    spans: list[Span] = []
+    weights: list[float] = []
+    for take in real:
+        played = [(take.power, take.span)]
+        for speed in SPEEDS:
+            power = front_end(_at_speed(take.pcm, speed))
+            start, stop = (
+                min(round(f / speed), len(power)) for f in (take.span.start, take.span.stop)
+            )
+            played.append((power, Span(start, stop)))
+        for power, span in played:
+            pieces.append(power)
+            spans.append(span)
+            weights.append(1 / per_speaker[take.recording.speaker] / len(played))
+    weights = [w / sum(weights) for w in weights]
+    found = [(synthetic[i], speech_span(synthetic[i])) for i in range(len(synthetic))]
+    spoken = [(power, span) for power, span in found if span is not None]
+    share = SYNTHETIC_SHARE if spoken else 0.0
+    weights = [w * (1 - share) for w in weights] + [share / len(spoken) for _ in spoken]
+    pieces += [power for power, _ in spoken]
+    spans += [span for _, span in spoken]
+    # Levelled by the word alone: a take may be mostly silence.
+    pieces = [_at_unit_level(p, s) for p, s in zip(pieces, spans, strict=True)]
+    return Takes(Library.of(pieces, features.mels), spans, np.array(weights) / sum(weights))
+
+
+def _at_speed(pcm: Pcm, speed: float) -> Pcm:
+    played: Pcm = soxr.resample(pcm, SAMPLE_RATE * speed, SAMPLE_RATE)
+    return played
+
+
+def _at_unit_level(power: Frames, span: Span) -> Frames:
+    loud = np.quantile(power[span.start : span.stop].sum(axis=1), 0.8)
+    return power / np.float32(max(loud, 1e-12))
