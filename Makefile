@@ -4,17 +4,21 @@ VENV   ?= .venv
 PYTHON ?= python3
 PIP     = $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet $(PIP_ARGS)
 
-# PortAudio for the daemon; for the tests also a sound server and voices.
+# PortAudio for the daemon; for the tests also a sound server and voices; to train, more voices.
 RUN_PACKAGES  = libportaudio2
+TRAIN_PACKAGES = espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts \
+    wamerican
 TEST_PACKAGES = $(RUN_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins sox espeak-ng flite
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench demo clean
+.PHONY: help run test bench models accuracy demo clean FORCE
 
 help:
 	@echo "make run      listen on the default microphone, or to the demo recording where there is none"
 	@echo "make test     run the tests"
 	@echo "make bench    measure CPU, memory, start and latency, beside pymicro-wakeword"
+	@echo "make models   train the shipped wake words again, from DATA=DIR (about 20 minutes a word)"
+	@echo "make accuracy measure alexa beside microWakeWord and openWakeWord, on DATA=DIR"
 	@echo "make demo     synthesize models/demo.flac and the test speech again"
 	@echo "make clean    remove what these made"
 	@echo
@@ -35,6 +39,18 @@ bench: $(VENV)/bench
 	$(VENV)/bin/python tests/bench_daemon.py
 	$(VENV)/bin/python tests/bench_events.py
 
+# The shipped wake words again, from the recordings that their cards name: make models DATA=DIR
+MODELS = alexa computer jarvis smart_mirror snowboy view_glass
+models: $(addprefix models/, $(addsuffix .safetensors, $(MODELS)))
+
+models/%.safetensors: $(VENV)/train FORCE
+	@test -n "$(DATA)" || { echo "say where the recordings are: make $@ DATA=DIR" >&2; exit 1; }
+	$(VENV)/bin/wakeword train $* --data $(DATA) --output $@
+
+accuracy: $(VENV)/bench
+	@test -n "$(DATA)" || { echo "say where the recordings are: make $@ DATA=DIR" >&2; exit 1; }
+	$(VENV)/bin/python tests/bench_accuracy.py $(DATA)
+
 demo:
 	sh tests/audio/make.sh
 
@@ -51,6 +67,11 @@ $(VENV)/run: pyproject.toml | $(VENV)/bin/python
 $(VENV)/test: pyproject.toml | $(VENV)/bin/python
 	@$(call apt_install,$(TEST_PACKAGES))
 	$(PIP) --editable '.[train]' --group dev
+	@touch $@ $(VENV)/run
+
+$(VENV)/train: pyproject.toml | $(VENV)/bin/python
+	@$(call apt_install,$(RUN_PACKAGES) $(TRAIN_PACKAGES))
+	$(PIP) --editable '.[train]'
 	@touch $@ $(VENV)/run
 
 $(VENV)/bench: $(VENV)/test

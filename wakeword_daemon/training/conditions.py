@@ -95,8 +95,8 @@ def _convolve(
 ) -> npt.NDArray[np.float64]:
     size = 1 << (len(wave) + len(response) - 2).bit_length()
     spectrum = np.fft.rfft(wave, size) * np.fft.rfft(response, size)
-    convolved: npt.NDArray[np.float64] = np.fft.irfft(spectrum, size)
-    return convolved[: len(wave)]
+    convolved: npt.NDArray[np.float64] = np.fft.irfft(spectrum, size)[: len(wave)]
+    return convolved
 
 
 def _rms(wave: npt.NDArray[np.float64]) -> float:
