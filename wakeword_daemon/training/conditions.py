@@ -85,7 +85,7 @@ def room(rng: np.random.Generator) -> npt.NDArray[np.float64]:
         delay = rng.uniform(0.004, 0.04)
         tail[round(delay * SAMPLE_RATE)] += rng.choice((-1, 1)) * rng.uniform(4, 10)
     ratio = 10 ** (-rng.uniform(0, 6) / 20)
-    response = tail * ratio / np.sqrt(np.sum(tail**2))
+    response: npt.NDArray[np.float64] = tail * ratio / np.sqrt(np.sum(tail**2))
     response[0] = 1.0
     return response
 
