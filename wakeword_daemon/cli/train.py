@@ -18,7 +18,7 @@ from wakeword_daemon.errors import TrainingError
 
 _EXAMPLES = """examples:
   wakeword train jarvis --data recordings --output models/jarvis.safetensors
-  wakeword train smart_mirror --data recordings --epochs 60
+  wakeword train smart_mirror --data recordings --epochs 30
   wakeword train alexa --data recordings --fold 1/4
   wakeword train sheila --data speech_commands_v0.01 --synthetic 0
 
@@ -46,9 +46,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--epochs",
         type=_arguments.positive_int,
-        default=40,
+        default=16,
         metavar="N",
-        help="epochs of 75 batches of 128 sequences (default: 40)",
+        help="epochs of 75 batches of 128 sequences (default: 16)",
     )
     parser.add_argument(
         "--seed",

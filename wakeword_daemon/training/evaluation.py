@@ -224,11 +224,13 @@ class StreamReport:
 
 def measure(network: CRNN, streams: Streams) -> StreamReport:
     """Score streams with the numpy engine and return the stream metric of its first word."""
-    scores, ends = score(network, streams.takes)
-    takes = [
-        Take(row, ends, start, stop, speaker)
-        for row, (start, stop, speaker) in zip(scores, streams.words, strict=True)
-    ]
+    takes: list[Take] = []
+    if streams.words:
+        scores, ends = score(network, streams.takes)
+        takes = [
+            Take(row, ends, start, stop, speaker)
+            for row, (start, stop, speaker) in zip(scores, streams.words, strict=True)
+        ]
     others, ends = score(network, streams.others)
     return StreamReport(takes, list(others), ends, streams.hours)
 

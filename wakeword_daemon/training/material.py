@@ -29,6 +29,7 @@ FEWEST_SPEAKERS = 3
 NONSENSE_SHARE = 0.15
 SIMILAR_SHARE = 0.2
 RUNNING_SHARE = 0.2
+INVENTED_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ def gather(
         (spoken.nonsense, "nonsense", NONSENSE_SHARE),
         (spoken.similar, "similar", SIMILAR_SHARE),
         (spoken.running, "running", RUNNING_SHARE),
+        (spoken.invented, "invented", INVENTED_SHARE),
     ):
         if paths:
             fillers.append(Filler(shelf.read(paths, title).levelled(), share * total))
@@ -171,6 +173,7 @@ class _Spoken:
     nonsense: list[Path]
     similar: list[Path]
     running: list[Path]
+    invented: list[Path]
 
 
 def _speak(phrase: str, count: int, cache: Path, seed: int) -> _Spoken:
@@ -178,7 +181,7 @@ def _speak(phrase: str, count: int, cache: Path, seed: int) -> _Spoken:
     if not count or not installed:
         if count:
             logger.warning("no speech synthesizer is installed: training on recordings alone")
-        return _Spoken([], [], [], [])
+        return _Spoken([], [], [], [], [])
     name = phrase.replace(" ", "_")
 
     def make(
@@ -186,15 +189,18 @@ def _speak(phrase: str, count: int, cache: Path, seed: int) -> _Spoken:
         texts: Callable[[random.Random], Iterator[str]],
         many: int,
         engines: list[str] = installed,
+        accents: Sequence[str] = synthesis.ESPEAK_ACCENTS,
     ) -> list[Path]:
         # Each kind has its own draws: what is found in the cache must not change the others.
         rng = random.Random(f"{seed} {kind}")  # noqa: S311 - a seed for training, not a secret
         folder = cache / "speech" / f"{kind}-{many}-{seed}"
-        said = synthesis.make(texts(rng), synthesis.voices(rng, engines), many, folder)
+        voices = synthesis.voices(rng, engines, accents=accents)
+        said = synthesis.make(texts(rng), voices, many, folder)
         return [u.path for u in said if phrase not in u.text or kind == name]
 
     nonsense: list[Path] = []
     similar: list[Path] = []
+    invented: list[Path] = []
     if "espeak" in installed:  # it alone takes and tells phonemes
         nonsense = make(
             f"nonsense-{name}", lambda rng: neighbours.nonsense(phrase, rng), 2 * count, ["espeak"]
@@ -202,9 +208,17 @@ def _speak(phrase: str, count: int, cache: Path, seed: int) -> _Spoken:
         similar = make(
             f"similar-{name}", lambda rng: neighbours.similar(phrase, cache, rng), 2 * count
         )
+        invented = make(
+            "invented",
+            neighbours.invented_words,
+            4 * count,
+            ["espeak"],
+            (*synthesis.ESPEAK_ACCENTS, *synthesis.FOREIGN_ACCENTS),
+        )
     return _Spoken(
         word=make(name, lambda _: itertools.repeat(phrase), count),
         nonsense=nonsense,
         similar=similar,
         running=make("running", neighbours.running_speech, 4 * count),
+        invented=invented,
     )

@@ -1,4 +1,4 @@
-"""What sounds like a wake word and is not: nonsense, and words of the dictionary."""
+"""What to say that is not the wake word: near-sounding, invented and everyday words."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ VOWELS = (
     "@", "aU", "OI", "I2", "i", "e@", "i@", "o@", "U@", "O@", "3", "@L", "I#", "a#", "@2",
 )
 # fmt: on
+ONSETS = (*"bdfghklmnprstvwz", "ch", "kr", "sh", "st", "tr", "th")
+CODAS = tuple("dfklmnrstx")
 
 
 def dictionary() -> list[str]:
@@ -102,6 +104,22 @@ def running_speech(rng: random.Random) -> Iterator[str]:
                 rng.choice(words if rng.random() < 0.6 else common)  # noqa: PLR2004 - a share
                 for _ in range(rng.randint(5, 14))
             )
+
+
+def invented_words(rng: random.Random) -> Iterator[str]:
+    """Return one to five invented words of one to four syllables, without end.
+
+    Other languages are full of short words that no English sentence holds.
+    """
+
+    def syllable() -> str:
+        onset, coda = rng.choice((*ONSETS, "")), rng.choice((*CODAS, "", "", ""))
+        return onset + rng.choice("aeiou") + coda
+
+    while True:
+        yield ", ".join(
+            "".join(syllable() for _ in range(rng.randint(1, 4))) for _ in range(rng.randint(1, 5))
+        )
 
 
 def _nearest(word: str, cache: Path) -> list[str]:

@@ -70,8 +70,8 @@ class Composition:
     features: FeatureSettings
     frames: int = 340
     word_share: float = 0.4
-    half_share: float = 0.10
-    tempting_share: float = 0.12
+    half_share: float = 0.15
+    tempting_share: float = 0.20
     """Share of the pieces that are what the network fell for, once that is known."""
 
 
@@ -198,7 +198,7 @@ class SequenceMaker:
         takes = self.composition.takes
         index = int(rng.choice(len(takes.weights), p=takes.weights))
         span, power = takes.spans[index], takes.library[index]
-        cut = span.start + round(len(span) * rng.uniform(0.35, 0.65))
+        cut = span.start + round(len(span) * rng.uniform(0.3, 0.7))
         piece = power[span.start : cut] if rng.random() < 0.6 else power[cut : span.stop]  # noqa: PLR2004
         return piece if len(piece) else power
 
@@ -217,7 +217,7 @@ class SequenceMaker:
                     continue
                 repeated = np.resize(piece, (frames, piece.shape[1]))
                 level = repeated.sum(axis=1).mean() + 1e-12
-                ratio = 10 ** (-rng.uniform(-2, 35) / 10)
+                ratio = 10 ** (-rng.uniform(3, 35) / 10)
                 noise[row] += repeated * np.float32(loud[row] * ratio / level)
         return noise
 

@@ -22,6 +22,11 @@ ESPEAK_ACCENTS = (
     "en-us", "en-gb", "en-gb-scotland", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-gb-x-rp",
     "en-029", "en-us-nyc",
 )  # fmt: skip
+FOREIGN_ACCENTS = (
+    "cs", "da", "de", "eo", "es", "es-419", "et", "eu", "fi", "fr-fr", "hr", "hu", "id", "it", "la",
+    "lv", "ms", "nl", "pl", "pt", "pt-br", "ro", "sk", "sl", "sq", "sv", "sw", "tr", "vi",
+)  # fmt: skip
+"""Languages in Latin letters: they pronounce invented words as no English voice would."""
 ESPEAK_VARIANTS = (
     "f1", "f2", "f3", "f4", "f5", "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8",
     "Andrea", "Annie", "Alex", "Alicia", "Denis", "Gene", "Jacky", "Lee", "Mario", "Michael",
@@ -61,10 +66,16 @@ def engines() -> list[str]:
     return [engine for engine, program in programs.items() if shutil.which(program)]
 
 
-def voices(rng: random.Random, installed: list[str], *, held_out: bool = False) -> Iterator[Voice]:
+def voices(
+    rng: random.Random,
+    installed: list[str],
+    *,
+    held_out: bool = False,
+    accents: Sequence[str] = ESPEAK_ACCENTS,
+) -> Iterator[Voice]:
     """Return synthetic speakers without end, drawn at random from the engines installed.
 
-    Those to validate with (`held_out`) are others than those to train on.
+    Those to validate with (`held_out`) are others than those to train on; `accents` are espeak's.
 
     Raises:
         TrainingError: no synthesizer is installed.
@@ -83,7 +94,7 @@ def voices(rng: random.Random, installed: list[str], *, held_out: bool = False) 
         name = rng.choice(allowed[engine])
         speed = rng.uniform(0.75, 1.3)
         if engine == "espeak":
-            yield Voice(engine, f"{rng.choice(ESPEAK_ACCENTS)}+{name}", speed, rng.randint(15, 85))
+            yield Voice(engine, f"{rng.choice(accents)}+{name}", speed, rng.randint(15, 85))
         else:
             yield Voice(engine, name, speed)
 

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import soxr
 
 from wakeword_daemon.audio import files
-from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.errors import AudioError
 from wakeword_daemon.training.conditions import Pcm
@@ -24,8 +22,6 @@ LONGEST_WORD = 2.4
 CLIPPED_SHARE = 0.01
 SYNTHETIC_SHARE = 0.3
 """Share of the drawn takes that are synthetic, where there are any."""
-SPEEDS = (0.9, 1.1)
-"""Speeds at which each take is played too: another pitch and another vocal tract."""
 
 
 @dataclass(frozen=True)
@@ -75,28 +71,15 @@ def usable_takes(
 
 
 def weighted(real: Sequence[UsableTake], synthetic: Library, features: FeatureSettings) -> Takes:
-    """Return the takes to train on: the real ones at several speeds, and the synthetic ones.
+    """Return the takes to train on, the real ones and the synthetic ones.
 
     Every speaker counts alike, however many takes there are of each; synthetic speakers together
     make up a share of their own.
     """
-    front_end = MelPower(features)
     per_speaker = Counter(t.recording.speaker for t in real)
-    pieces: list[Frames] = []
-    spans: list[Span] = []
-    weights: list[float] = []
-    for take in real:
-        played = [(take.power, take.span)]
-        for speed in SPEEDS:
-            power = front_end(_at_speed(take.pcm, speed))
-            start, stop = (
-                min(round(f / speed), len(power)) for f in (take.span.start, take.span.stop)
-            )
-            played.append((power, Span(start, stop)))
-        for power, span in played:
-            pieces.append(power)
-            spans.append(span)
-            weights.append(1 / per_speaker[take.recording.speaker] / len(played))
+    pieces = [t.power for t in real]
+    spans = [t.span for t in real]
+    weights = [1 / per_speaker[t.recording.speaker] for t in real]
     weights = [w / sum(weights) for w in weights]
     found = [(synthetic[i], speech_span(synthetic[i])) for i in range(len(synthetic))]
     spoken = [(power, span) for power, span in found if span is not None]
@@ -107,11 +90,6 @@ def weighted(real: Sequence[UsableTake], synthetic: Library, features: FeatureSe
     # Levelled by the word alone: a take may be mostly silence.
     pieces = [_at_unit_level(p, s) for p, s in zip(pieces, spans, strict=True)]
     return Takes(Library.of(pieces, features.mels), spans, np.array(weights) / sum(weights))
-
-
-def _at_speed(pcm: Pcm, speed: float) -> Pcm:
-    played: Pcm = soxr.resample(pcm, SAMPLE_RATE * speed, SAMPLE_RATE)
-    return played
 
 
 def _at_unit_level(power: Frames, span: Span) -> Frames:

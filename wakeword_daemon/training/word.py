@@ -158,17 +158,14 @@ def _calibrate(network: CRNN, measured: Measured) -> None:
     """Shift the network's margin so that the default operating point lies at a score of 0.5.
 
     Networks of different words or runs put the same trust at different scores; nobody should
-    have to learn each one's scale. The operating point keeps within its target both in the
-    recordings to select by and in the synthetic speech.
+    have to learn each one's scale.
     """
     threshold = measured.select[CLEAN.name].at(DEFAULT_TARGET).threshold
-    if measured.long_form is not None:
-        threshold = max(threshold, measured.long_form.at(DEFAULT_TARGET).threshold)
     shift_margin(network, -math.log(threshold / (1 - threshold)))
 
 
 def _model(network: CRNN, order: Order, results: Results) -> Model:
-    measured = results.measured
+    both = results.measured.both(CLEAN.name)
     card = ModelCard(
         name=order.word,
         phrase=order.phrase,
@@ -178,10 +175,10 @@ def _model(network: CRNN, order: Order, results: Results) -> Model:
         threshold=results.threshold,
         operating_points=[
             OperatingPoint(target, p.threshold, p.miss_rate, p.false_accepts_per_hour)
-            for target, p in zip(TARGETS, measured.points(CLEAN.name), strict=True)
+            for target, p in zip(TARGETS, both.points, strict=True)
         ],
-        hours=measured.hours(),
-        takes=len(measured.both(CLEAN.name).takes),
+        hours=both.hours,
+        takes=len(both.takes),
         sources=[Source(name, licence) for name, licence in results.sources],
     )
     frames = _self_test_frames(order.phrase, network.features)
