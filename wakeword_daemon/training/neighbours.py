@@ -35,8 +35,8 @@ VOWELS = (
     "@", "aU", "OI", "I2", "i", "e@", "i@", "o@", "U@", "O@", "3", "@L", "I#", "a#", "@2",
 )
 # fmt: on
-ONSETS = (*"bdfghklmnprstvwz", "ch", "kr", "sh", "st", "tr", "th")
-CODAS = tuple("dfklmnrstx")
+ONSETS: tuple[str, ...] = (*"bdfghklmnprstvwz", "ch", "kr", "sh", "st", "tr", "th")
+CODAS: tuple[str, ...] = tuple("dfklmnrstx")
 
 
 def dictionary() -> list[str]:
