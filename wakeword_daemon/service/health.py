@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 HUNG = 6.0
 """Seconds without a sign of life after which a thread will not come back by itself."""
 
+_PAUSED = 3.0
+"""Seconds between two checks, of which there is one a second, after which nobody here was run."""
+
 
 class HungError(WakewordError):
     """A thread hangs in a library call, which only a new process can cure."""
@@ -41,7 +44,7 @@ class Health:
         self.last_detection: Detection | None = None
         self._source = source
         self._listener = listener
-        self._started = time.monotonic()
+        self._started = self._checked = self._resumed = time.monotonic()
         self._hops_seen = 0
 
     def status_line(self, words: list[str]) -> str:
@@ -53,15 +56,23 @@ class Health:
         return f"{self.state.name}: {self.state.reason}"
 
     def check(self) -> None:
-        """Raise HungError if a thread no longer comes back from where it went."""
+        """Raise HungError if a thread no longer comes back from where it went.
+
+        A process that was stopped, or starved, hangs as a whole and goes on by itself: its threads
+        get their time afresh.
+        """
         now = time.monotonic()
+        if now - self._checked > _PAUSED:
+            self._resumed = now
+        self._checked = now
         for name, heartbeat in (
             ("sound library", self._source.heartbeat),
             ("engine", self._listener.heartbeat),
         ):
-            if now - heartbeat > HUNG:
+            silent = now - max(heartbeat, self._resumed)
+            if silent > HUNG:
                 raise HungError(
-                    f"the {name} has hung for {now - heartbeat:.0f} s; ending, so that the service"
+                    f"the {name} has hung for {silent:.0f} s; ending, so that the service"
                     " manager can start afresh"
                 )
 
