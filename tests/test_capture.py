@@ -101,3 +101,13 @@ def test_settings_that_do_not_fit_the_device_are_explained(monkeypatch, settings
             ear.wait_for("listening")
     assert ear.names == ["deaf", "listening"]
     assert re.search(reason, state.reason)
+
+
+def test_new_settings_that_do_not_fit_either_are_told_too(monkeypatch):
+    with PulseServer() as server:
+        server.adopt(monkeypatch)
+        with Ear("USB") as ear:
+            ear.wait_for("deaf")
+            ear.capture.change(CaptureSettings("Webcam"))
+            ear.wait_until(lambda: '"Webcam"' in ear.states[-1].reason)
+    assert ear.names == ["deaf", "deaf"]

@@ -131,7 +131,10 @@ class Capture(Source):
 
     def _open(self) -> InputStream | None:
         """Open the microphone; None where even a fresh look for devices does not help."""
-        self._changed = False
+        if self._changed:
+            self._changed = False
+            # Whatever comes of the new settings is news, a reason why they do not fit included.
+            self.state = CaptureState("starting", "", None, None)
         reason = ""
         for anew in (False, True):
             self._beat()
