@@ -8,7 +8,7 @@ import subprocess
 import numpy as np
 import pytest
 import soundfile
-from support.daemon import AUDIO, PATIENCE, WAKEWORD, Daemon, events, recording, until
+from support.daemon import AUDIO, PATIENCE, WAKEWORD, Daemon, events, recording, until, wakeword
 from support.models import random_model
 
 from wakeword_daemon.clock import SAMPLE_RATE
@@ -135,6 +135,16 @@ def test_status_tells_the_truth(minute):
         assert after["start_id"] == before["start_id"]
         assert after["lost"] == after["gaps"] == 0
         assert 10e6 < after["rss"] < 200e6
+        shown = wakeword("status", "--socket", daemon.socket)
+        assert shown.returncode == 0
+        rows = {line[:15].strip(): line[16:] for line in shown.stdout.splitlines()}
+    assert rows["state"] == "listening"
+    assert rows["device"] == f"{minute} at 16000 Hz"
+    assert rows["last heard"].startswith("jarvis at 20")
+    assert rows["missing audio"] == "0 gaps, 0 samples"
+    assert rows["device trouble"].startswith("0 overruns")
+    assert rows["up for"].startswith("0:00:")
+    assert {"hops", "events", "subscribers", "memory", "CPU"} < rows.keys()
 
 
 def reload(daemon):

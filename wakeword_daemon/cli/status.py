@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from wakeword_daemon.cli import _arguments
@@ -33,21 +35,30 @@ def run(args: argparse.Namespace) -> int:
 def _rows(status: dict[str, Any]) -> list[tuple[str, str]]:
     reason = f": {status['reason']}" if status["reason"] else ""
     rate = f" at {status['rate']} Hz" if status["rate"] else ""
-    last = status["last_detection"]
-    heard = f"{last['name']}, score {last['score']:.3f}" if last else "nothing yet"
+    capture = status["capture"]
+    share = 100 * status["cpu"] / max(status["uptime"], 1)
     return [
         ("state", status["state"] + reason),
         ("device", (status["device"] or "none") + rate),
         ("words", ", ".join(status["words"])),
-        ("last heard", heard),
+        ("last heard", _detection(status["last_detection"])),
         ("events", str(status["sequence"])),
         ("hops", f"{status['hops']}, {status['backlog']} samples behind"),
         ("missing audio", f"{status['gaps']} gaps, {status['lost']} samples"),
+        ("device trouble", f"{capture['overflows']} overruns, {capture['reopened']} reopenings"),
         ("subscribers", "; ".join(_subscriber(one) for one in status["subscribers"]) or "none"),
         ("memory", f"{status['rss'] / 1e6:.1f} MB"),
-        ("CPU", f"{status['cpu']:.2f} s in {status['uptime']:.0f} s"),
+        ("CPU", f"{status['cpu']:.2f} s, {share:.1f} % of a core"),
+        ("up for", str(timedelta(seconds=int(status["uptime"])))),
         ("process", str(status["pid"])),
     ]
+
+
+def _detection(detection: dict[str, Any] | None) -> str:
+    if detection is None:
+        return "nothing yet"
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(detection["wall_time"]))
+    return f"{detection['name']} at {when}, score {detection['score']:.3f}"
 
 
 def _subscriber(subscriber: dict[str, Any]) -> str:
