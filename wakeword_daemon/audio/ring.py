@@ -140,9 +140,8 @@ class RingBuffer:
         """Do the work of `RingReader.read`, which says what comes back."""
 
         def ready() -> bool:
-            first = max(reader.number, self._oldest)
-            gap_follows = first < self._offsets[-1][0]
-            return self._closed or gap_follows or self._heard - first >= count
+            gap_follows = reader.number < self._offsets[-1][0]
+            return self._heard - reader.number >= count or gap_follows or self._closed
 
         with self._news:
             if not self._news.wait_for(ready, timeout):
@@ -178,7 +177,8 @@ class RingBuffer:
         """Return a copy of the samples with these running numbers."""
         at = first % len(self._pcm)
         head = self._pcm[at : at + last - first]
-        return np.concatenate((head, self._pcm[: last - first - len(head)]))
+        rest = last - first - len(head)
+        return np.concatenate((head, self._pcm[:rest])) if rest else head.copy()
 
 
 class RingReader:
