@@ -14,6 +14,8 @@ from wakeword_daemon.audio.stream import InputStream
 from wakeword_daemon.clock import HOP, SAMPLE_RATE, seconds
 from wakeword_daemon.errors import AudioError
 
+SWEEP = (9_000 * np.sin(np.arange(SAMPLE_RATE) ** 2 / 9e4)).astype(np.int16)
+
 
 @pytest.fixture
 def pulse(monkeypatch):
@@ -59,6 +61,21 @@ def test_a_server_that_is_killed_and_comes_back(server, ear, capfd):
     assert ear.capture.counters.lost > SAMPLE_RATE / 2
     assert "Expression" not in (err := capfd.readouterr().err)
     assert "ALSA lib" not in err
+
+
+def test_a_server_that_comes_back_at_another_rate(pulse, ear, tmp_path):
+    ear.wait_for("listening")
+    pulse.kill()
+    ear.wait_for("deaf")
+    pulse.rate = 48_000
+    pulse.start()
+    pulse.hum()
+    ear.wait_for("listening")
+    at = ear.ring.clock
+    soundfile.write(tmp_path / "sweep.wav", SWEEP, SAMPLE_RATE)
+    pulse.play(tmp_path / "sweep.wav")
+    ear.wait_for_audio(0.5)
+    assert ear.find(SWEEP, since=at)[1] > 0.9
 
 
 def test_a_server_that_is_not_there_yet(monkeypatch):
@@ -129,12 +146,10 @@ def test_another_default_device(server, ear, tmp_path):
     ear.wait_for("listening")
     server.pactl("set-default-source", "other.monitor")
     at = ear.ring.clock
-    tone = (9_000 * np.sin(np.arange(SAMPLE_RATE) ** 2 / 9e4)).astype(np.int16)
-    soundfile.write(tmp_path / "sweep.wav", tone, SAMPLE_RATE)
+    soundfile.write(tmp_path / "sweep.wav", SWEEP, SAMPLE_RATE)
     server.play(tmp_path / "sweep.wav", sink="other")
     ear.wait_for_audio(0.5)
-    _, alike = ear.find(tone, since=at)
-    assert alike > 0.9
+    assert ear.find(SWEEP, since=at)[1] > 0.9
 
 
 def test_a_stream_that_stalls(pulse, ear, tmp_path):

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from support.daemon import PATIENCE, Daemon, events, recording, until
+from support.eventserver import Peer
 from support.soundserver import PulseServer
 from support.witness import Witness
 
@@ -80,6 +81,14 @@ def test_a_server_that_dies_and_comes_back_is_heard_again(room, tmp_path):
         room.play(tmp_path / "word.wav")
         (event,) = events(listener)
         status = daemon.status()
+        with Peer(daemon.socket) as late:
+            late.expect("info")
+            late.ask("subscribe", {"after_sequence": 0}, answer="subscribed")
+            states = [late.expect("state") for _ in range(3)]
+            assert late.expect("detection") == event
+        assert daemon.log.count("deaf: ") == 1  # however often it tried
+    assert [state["state"] for state in states] == ["listening", "deaf", "listening"]
+    assert [bool(state["reason"]) for state in states] == [False, True, False]
     assert event["name"] == "jarvis"
     assert status["gaps"] > 0
     assert status["lost"] > 0
