@@ -4,19 +4,25 @@ VENV   ?= .venv
 PYTHON ?= python3
 PIP     = $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet $(PIP_ARGS)
 
-# PortAudio for the daemon; for the tests also a sound server and voices; to train, more voices.
+MINUTES ?= 10
+SEED    ?= 1
+
+# PortAudio for the daemon; for the tests also sound servers, a service manager and voices; to train,
+# more voices.
 RUN_PACKAGES  = libportaudio2
 TRAIN_PACKAGES = espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts \
     wamerican
-TEST_PACKAGES = $(RUN_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins sox espeak-ng flite
+TEST_PACKAGES = $(RUN_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins sox espeak-ng flite \
+    pipewire pipewire-pulse wireplumber dbus systemd
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench models accuracy demo clean FORCE
+.PHONY: help run test bench soak models accuracy demo clean FORCE
 
 help:
 	@echo "make run      listen on the default microphone, or to the demo recording where there is none"
 	@echo "make test     run the tests"
 	@echo "make bench    measure CPU, memory, start and latency, beside pymicro-wakeword"
+	@echo "make soak     listen for 10 minutes under faults; MINUTES=60 for an hour, SEED=2 for others"
 	@echo "make models   train the shipped wake words again, from DATA=DIR (about 20 minutes a word)"
 	@echo "make accuracy measure alexa beside microWakeWord and openWakeWord, on DATA=DIR"
 	@echo "make demo     synthesize models/demo.flac and the test speech again"
@@ -36,8 +42,12 @@ test: $(VENV)/test
 
 bench: $(VENV)/bench
 	$(VENV)/bin/python tests/bench_engine.py
+	$(VENV)/bin/python tests/bench_capture.py
 	$(VENV)/bin/python tests/bench_daemon.py
 	$(VENV)/bin/python tests/bench_events.py
+
+soak: $(VENV)/test
+	$(VENV)/bin/python tests/soak.py --minutes $(MINUTES) --seed $(SEED)
 
 # The shipped wake words again, from the recordings that their cards name: make models DATA=DIR
 MODELS = alexa computer jarvis smart_mirror snowboy view_glass

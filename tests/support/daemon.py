@@ -53,9 +53,9 @@ def recording(path, *parts):
     return ends
 
 
-def until(condition, what="it"):
+def until(condition, what="it", patience=PATIENCE):
     """Wait until the condition holds; return its value."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while not (value := condition()):
         assert time.monotonic() < end, f"{what} did not happen"
         time.sleep(0.02)

@@ -145,9 +145,9 @@ class SoundServer(ABC):
     def hum(self) -> None:
         """Give the room its noise, a few steps high, until the server ends."""
         raw = ("--raw", "--format=s16le", "--rate=16000", "--channels=1", "--volume=4465")
-        self._players.append(
-            subprocess.Popen(["pacat", "--device=speaker", *raw, "/dev/urandom"], env=self.env())
-        )
+        command = ["pacat", "--device=speaker", *raw, "/dev/urandom"]
+        with self.log.open("ab") as log:  # where it complains of a server that was killed
+            self._players.append(subprocess.Popen(command, env=self.env(), stderr=log))
 
     def adopt(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Make this process a client, for as long as the test runs."""

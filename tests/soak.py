@@ -1,0 +1,355 @@
+"""Listen for a long time under faults: `python tests/soak.py [--minutes M] [--seed S]`.
+
+A real sound server is killed, hung, muted and robbed of its microphone, all at random by the seed;
+in between words are spoken into it while hostile peers talk to the socket and the config is read
+again, well or badly. Every word spoken while there is audio must be one event, every event must
+reach every subscriber once and in order, also one that keeps leaving, and memory must not grow.
+Exit code 1: something of this did not hold.
+"""
+
+import argparse
+import contextlib
+import os
+import random
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from support.daemon import Daemon, recording, until
+from support.soundserver import PulseServer
+
+from wakeword_daemon.events.client import connect
+from wakeword_daemon.events.framing import MAX_BYTES, FrameDecoder
+from wakeword_daemon.events.protocol import Subscribe
+
+WORDS = ("jarvis-slt", "jarvis-rms")
+STEADY, RESTLESS = 2, 1  # subscribers that stay, and those that leave and come back
+LATE = 5.0  # seconds after a word within which it must have arrived everywhere
+SETTLED = 60.0  # seconds after which memory must not grow any more
+GROWTH = 1.0  # MiB
+GARBAGE = 200  # frames that one peer sends
+REFUSED = "words: {jarvis: {treshold: 0.5}}"
+
+
+class Subscriber:
+    """Notes every numbered event it is told, on a thread of its own.
+
+    A restless one hangs up at random and asks for what it missed when it comes back.
+    """
+
+    def __init__(self, path, chance=None):
+        self.numbers = []
+        self.detections = 0
+        self.failure = None
+        self._path = path
+        self._chance = chance
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        try:
+            while True:
+                self._connect_once()
+                time.sleep(self._chance.uniform(0, 4))
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the report tells it
+            self.failure = error
+
+    def _connect_once(self):
+        decoder, subscribed = FrameDecoder(), False
+        end = time.monotonic() + (self._chance.uniform(1, 15) if self._chance else float("inf"))
+        with connect(self._path) as connection:
+            after = self.numbers[-1] if self.numbers else 0
+            connection.sendall(Subscribe(after_sequence=after).line())
+            connection.settimeout(0.2)
+            while time.monotonic() < end:
+                with contextlib.suppress(TimeoutError):
+                    received = connection.recv(4096)
+                    if not received:
+                        raise ConnectionResetError("the daemon hung up")
+                    decoder.feed(received)
+                while (frame := decoder.next_frame()) is not None:
+                    if frame.type == "subscribed":
+                        subscribed = True
+                        if frame.data["missed"]:
+                            raise AssertionError(f"{frame.data['missed']} events were gone")
+                    elif subscribed and "sequence" in frame.data:
+                        self.numbers.append(frame.data["sequence"])
+                        self.detections += frame.type == "detection"
+
+
+class Soak:
+    """The daemon with its subscribers, in a room where things go wrong."""
+
+    def __init__(self, room, daemon, config, seed):
+        self.room = room
+        self.daemon = daemon
+        self.config = config
+        self.chance = random.Random(seed)  # noqa: S311 -- no secret
+        chances = [None] * STEADY + [random.Random(f"{seed}-{n}") for n in range(RESTLESS)]  # noqa: S311
+        self.subscribers = [Subscriber(daemon.socket, chance) for chance in chances]
+        self.faults = (
+            *(self.kill, self.hang, self.unplug, self.mute),
+            *(self.stall, self.change_default, self.freeze),
+        )
+        self.nuisances = (self.garbage, self.crowd, self.loris, self.reload, self.reload_badly)
+        self._fault = dealt(self.chance, self.faults)
+        self._nuisance = dealt(self.chance, self.nuisances)
+        self.slow = []
+        self.done = Counter()
+        self.deafness = {}
+        self.words = 0
+        self.garbage_frames = 0
+        self.connects = 0
+        self.memory = []
+        self.failures = []
+
+    # Faults of the microphone: each ends with audio being there again
+
+    def kill(self):
+        """The sound server crashes and is started again."""
+        self.room.kill()
+        self.wait(0.2, 4)
+        self.room.start()
+        self.room.hum()
+
+    def hang(self):
+        """The sound server answers nothing for a while, and then everything at once."""
+        self.room.stop_hang()
+        self.wait(0.3, 4)
+        self.room.resume()
+
+    def unplug(self):
+        """The microphone goes away and comes back; there is no other."""
+        self.room.unplug()
+        self.wait(0.3, 4)
+        self.room.plug()
+        self.room.hum()
+
+    def mute(self):
+        """The microphone gives exact zeros."""
+        self.room.pactl("set-source-mute", "mic", "1")
+        self.wait(1.5, 5)
+        self.room.pactl("set-source-mute", "mic", "0")
+
+    def stall(self):
+        """The default device becomes one that is open and never gives anything."""
+        pipe = self.room.root / "stalled"
+        module = self.room.pactl("load-module", "module-pipe-source", f"file={pipe}")
+        self.room.pactl("set-default-source", "fifo_input")
+        self.wait(1.5, 4)
+        self.room.pactl("set-default-source", "mic")
+        self.room.pactl("unload-module", module)
+
+    def change_default(self):
+        """The default device becomes another one, in a silent room, and the old one again."""
+        module = self.room.pactl(
+            "load-module", "module-null-sink", "sink_name=other", "norewinds=1"
+        )
+        self.room.pactl("set-default-source", "other.monitor")
+        self.wait(0.3, 4)
+        self.room.pactl("set-default-source", "mic")
+        self.room.pactl("unload-module", module)
+
+    def freeze(self):
+        """The daemon itself is not run for a while, as on a machine that swaps or sleeps."""
+        self.daemon.process.send_signal(signal.SIGSTOP)
+        self.wait(0.2, 8)
+        self.daemon.process.send_signal(signal.SIGCONT)
+
+    def wait(self, least, most):
+        time.sleep(self.chance.uniform(least, most))
+
+    # Nuisances: audio goes on, and a word that is spoken meanwhile must not suffer
+
+    def garbage(self):
+        """A peer sends frames that are none, and reads what it is answered."""
+        junk = (b"\x00\xff[[\n", b'{"type": 7}\n', b"[]\n", b"\n", b'{"type": "nonesuch"}\n')
+        with connect(self.daemon.socket) as peer:
+            for _ in range(GARBAGE // 10):
+                peer.sendall(b"".join(self.chance.choices(junk, k=10)))
+                while peer.recv(MAX_BYTES).count(b"\n") == 0:
+                    pass
+        self.garbage_frames += GARBAGE
+
+    def crowd(self):
+        """Two hundred peers in a row, who leave at once, in mid-frame or without reading."""
+        for _ in range(200):
+            with contextlib.suppress(OSError), connect(self.daemon.socket) as peer:
+                peer.sendall(self.chance.choice((b"", b'{"type": "desc', b"\xff" * 3_000 + b"\n")))
+                self.connects += 1
+
+    def loris(self):
+        """A peer begins the largest frame there is and does not end it."""
+        peer = connect(self.daemon.socket)
+        header = b'{"type":"audio-chunk","payload_length":%d}\n' % MAX_BYTES
+        peer.sendall(header + bytes(MAX_BYTES - 1))
+        self.slow = [peer, *self.slow[:7]]  # the oldest hangs up
+
+    def reload(self):
+        """The config is read again."""
+        self.config.write_text("")
+        self.daemon.process.send_signal(signal.SIGHUP)
+
+    def reload_badly(self):
+        """The config is read again and has a mistake in it."""
+        self.config.write_text(REFUSED)
+        self.daemon.process.send_signal(signal.SIGHUP)
+
+    # What must hold
+
+    def speak(self):
+        """Say a word while somebody is a nuisance: one event for everybody."""
+        word = self.chance.choice(WORDS)
+        path = self.daemon.root / "word.wav"
+        recording(path, 0.4 + self.chance.random() / 10, word, 0.6)
+        player = self.room.play(path, wait=False)
+        self.commit(next(self._nuisance))
+        player.wait(60)
+        self.words += 1
+        with contextlib.suppress(AssertionError):
+            until(lambda: self.status()["sequence"] > self.sequence, word, LATE)
+        status = self.status()
+        if status["sequence"] - self.sequence != 1:
+            self.fail(f"{word} was {status['sequence'] - self.sequence} events")
+        self.sequence = status["sequence"]
+
+    def chat(self):
+        """Say something else: no event."""
+        path = self.daemon.root / "other.wav"
+        recording(path, 0.4, "other-slt", 0.6)
+        self.room.play(path)
+        if self.status()["sequence"] != self.sequence:
+            self.fail("an event without a word")
+            self.sequence = self.status()["sequence"]
+
+    def commit(self, action):
+        action()
+        self.done[action.__name__] += 1
+
+    def recover(self, fault):
+        """Wait until hops go through the engine again, and note how long that took."""
+        back = time.monotonic()
+        hops = self.status()["hops"]
+
+        def hears():
+            status = self.status()
+            return status["hops"] > hops and status["state"] == "listening"
+
+        until(hears, f"sound after {fault}")
+        took = time.monotonic() - back
+        self.deafness[fault] = max(took, self.deafness.get(fault, 0))
+
+    def status(self):
+        return self.daemon.status()
+
+    def fail(self, what):
+        self.failures.append(what)
+        say(f"{self.elapsed:7.0f} s  FAILED: {what}")
+
+    @property
+    def elapsed(self):
+        return time.monotonic() - self._begun
+
+    def run(self, seconds):
+        self._begun, told = time.monotonic(), 0
+        until(lambda: self.status()["state"] == "listening", "a beginning")
+        while self.elapsed < seconds:
+            fault = next(self._fault)
+            self.commit(fault)
+            self.recover(fault.__name__)
+            # A fault has events of its own; they have come when the state has been told.
+            self.sequence = self.status()["sequence"]
+            for action in self.chance.choice(((self.speak,), (self.chat, self.speak))):
+                action()
+            self.memory.append((self.elapsed, self.status()["rss"] / 2**20))
+            if self.elapsed > told:
+                told += 60
+                say(
+                    f"{self.elapsed:7.0f} s  {self.done.total()} faults, {self.words} words,"
+                    f" {self.memory[-1][1]:.1f} MiB"
+                )
+
+    def check(self):
+        """Hold what the subscribers were told against what the daemon sent."""
+        sent = self.status()["sequence"]
+        for number, one in enumerate(self.subscribers, 1):
+            with contextlib.suppress(AssertionError):
+                until(lambda one=one: one.failure or len(one.numbers) >= sent, "the last event")
+            if one.failure is not None:
+                self.fail(f"subscriber {number}: {one.failure}")
+            elif one.numbers != list(range(1, sent + 1)):
+                self.fail(f"subscriber {number} was told {len(one.numbers)} of {sent} events")
+            elif one.detections != self.words:
+                self.fail(f"subscriber {number} heard {one.detections} of {self.words} words")
+        memory = self.settled()
+        if max(memory) - memory[0] > GROWTH:
+            self.fail(f"memory grew from {memory[0]:.1f} to {max(memory):.1f} MiB")
+
+    def settled(self):
+        """Return the memory, in MiB, from the end of the first minute on."""
+        return [size for at, size in self.memory if at > SETTLED] or [self.memory[-1][1]]
+
+    def report(self):
+        status, memory = self.status(), self.settled()
+        names = [fault.__name__ for fault in self.faults]
+        faults = ", ".join(f"{self.done[name]} {name}" for name in names)
+        others = ", ".join(f"{self.done[one.__name__]} {one.__name__}" for one in self.nuisances)
+        deaf = ", ".join(f"{name} {took:.2f}" for name, took in sorted(self.deafness.items()))
+        told = ", ".join(str(len(one.numbers)) for one in self.subscribers)
+        say(f"faults          {sum(self.done[name] for name in names)}: {faults}")
+        say(f"nuisances       {others}")
+        say(f"words           {self.words} spoken, {self.subscribers[0].detections} heard")
+        say(f"events          {status['sequence']} sent; received by each subscriber: {told}")
+        say(f"deaf at most    {max(self.deafness.values()):.2f} s after audio was back; {deaf}")
+        say(f"garbage         {self.garbage_frames} frames, {self.connects} connects in a row")
+        say(f"missing audio   {status['gaps']} gaps, {status['lost'] / 16_000:.1f} s in all")
+        say(f"memory          {memory[0]:.1f} MiB after a minute, then at most {max(memory):.1f}")
+        step = max(len(self.memory) // 10, 1)
+        say(
+            "                "
+            + ", ".join(f"{m:.1f} at {at:.0f} s" for at, m in self.memory[::step])
+        )
+        say(f"failures        {'; '.join(self.failures) or 'none'}")
+
+
+def dealt(chance, cards):
+    """Yield all of them, in a random order, over and over."""
+    while True:
+        yield from chance.sample(cards, len(cards))
+
+
+def say(line):
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    cores = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+    say(f"listening under faults for {args.minutes:g} minutes, seed {args.seed}, {cores}")
+    with PulseServer() as room:
+        room.hum()
+        config = room.root / "config.yaml"
+        config.write_text("")
+        with Daemon("--config", config, settings=room.env()) as daemon:
+            daemon.told("READY")
+            soak = Soak(room, daemon, config, args.seed)
+            try:
+                soak.run(60 * args.minutes)
+                soak.check()
+                soak.report()
+            finally:
+                if daemon.process.poll() is not None:
+                    say(f"the daemon ended with {daemon.process.returncode}\n{daemon.log}")
+    return 1 if soak.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
