@@ -39,10 +39,12 @@ def ear():
         yield ear
 
 
-def clock_is_right(ear, begin):
-    """The sample clock has lost no time to the gap, whatever was lost in it."""
-    behind = time.monotonic() - begin - seconds(ear.ring.clock)
-    return abs(behind) < 0.5
+def wait_for_the_clock(ear, begin):
+    """Wait until the sample clock is where it was, whatever was lost meanwhile.
+
+    At once it may be behind: audio that comes late is not lost until it stays late.
+    """
+    ear.wait_until(lambda: abs(ear.drift(begin)) < 0.5)
 
 
 def test_a_server_that_is_killed_and_comes_back(server, ear, capfd):
@@ -55,7 +57,7 @@ def test_a_server_that_is_killed_and_comes_back(server, ear, capfd):
     server.hum()
     ear.wait_for("listening")
     ear.wait_for_audio()
-    assert clock_is_right(ear, begin)
+    wait_for_the_clock(ear, begin)
     assert ear.names == ["listening", "deaf", "listening"], "each once, however often it tried"
     assert ear.capture.counters.gaps == ear.capture.counters.reopened == 1
     assert ear.capture.counters.lost > SAMPLE_RATE / 2
@@ -99,7 +101,7 @@ def test_a_server_that_hangs_shows_in_the_heartbeat(server, ear):
     server.resume()
     ear.wait_for("listening")
     ear.wait_for_audio()
-    assert clock_is_right(ear, begin)
+    wait_for_the_clock(ear, begin)
     assert time.monotonic() - ear.capture.heartbeat < 1
     assert ear.names == ["listening", "deaf", "listening"]
     assert ear.capture.counters.gaps == 1
@@ -122,7 +124,7 @@ def test_a_short_hang_is_made_up_for_and_costs_nothing(pulse, ear):
     time.sleep(0.4)
     pulse.resume()
     ear.wait_for_audio(0.6)
-    assert clock_is_right(ear, begin)
+    wait_for_the_clock(ear, begin)
     assert ear.names == ["listening"]
     assert ear.capture.counters.gaps == 0
 
@@ -137,7 +139,7 @@ def test_every_source_gone_and_back(server, ear):
     server.hum()
     ear.wait_for("listening")
     ear.wait_for_audio()
-    assert clock_is_right(ear, begin)
+    wait_for_the_clock(ear, begin)
     assert len(ear.states) == 3
 
 
@@ -220,7 +222,7 @@ def test_a_thread_that_was_not_run_counts_what_it_missed(ear, monkeypatch):
     monkeypatch.setattr(InputStream, "poll", late)
     ear.wait_until(lambda: ear.capture.counters.gaps)
     ear.wait_for_audio()
-    assert clock_is_right(ear, begin)
+    wait_for_the_clock(ear, begin)
     assert ear.names == ["listening"], "it was never deaf"
     assert ear.capture.counters.lost > SAMPLE_RATE
 

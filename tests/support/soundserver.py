@@ -97,9 +97,9 @@ class SoundServer(ABC):
         """Plug the microphone in; `start` has done it once."""
         for module in self._modules():
             self.pactl("load-module", *module.split())
-        self._wait("source mic", lambda: "\tmic\t" in self.pactl("list", "short", "sources"))
-        self.pactl("set-default-sink", "speaker")
-        self.pactl("set-default-source", "mic")
+        # On PipeWire a module is loaded before its device is there.
+        self._wait("sink speaker", lambda: self._takes("set-default-sink", "speaker"))
+        self._wait("source mic", lambda: self._takes("set-default-source", "mic"))
 
     def unplug(self) -> None:
         """Pull the microphone out, of which there is no other; nothing goes on playing."""
@@ -138,9 +138,16 @@ class SoundServer(ABC):
     def pactl(self, *args: str) -> str:
         """Return what `pactl ARGS…` prints; raises CalledProcessError where it fails."""
         done = subprocess.run(
-            ["pactl", *args], env=self.env(), check=True, capture_output=True, text=True, timeout=10
+            ["pactl", *args], env=self.env(), check=True, capture_output=True, text=True, timeout=20
         )
         return done.stdout.strip()
+
+    def _takes(self, *args: str) -> bool:
+        try:
+            self.pactl(*args)
+        except subprocess.CalledProcessError:
+            return False
+        return True
 
     def hum(self) -> None:
         """Give the room its noise, a few steps high, until the server ends."""
@@ -196,7 +203,7 @@ class SoundServer(ABC):
             )
         self._processes.append(process)
 
-    def _wait(self, what: str, ready: Callable[[], bool], timeout: float = 10) -> None:
+    def _wait(self, what: str, ready: Callable[[], bool], timeout: float = 20) -> None:
         end = time.monotonic() + timeout
         while not ready():
             ended = any(process.poll() is not None for process in self._processes)
