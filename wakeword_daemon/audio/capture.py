@@ -51,7 +51,7 @@ _STALL = 1.0
 _LATE = 0.25
 """Seconds a poll takes at most if the thread runs as it should."""
 
-_ZEROS = 1.2
+_ZEROS = 1.0
 """Seconds of exact zeros after which they are taken for no real sound."""
 
 _MUTED = (2.0, 64.0)
