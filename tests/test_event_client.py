@@ -7,6 +7,8 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -235,6 +237,30 @@ def test_someone_else_on_the_socket_is_found_out(server, folder, listen):
         pytest.raises(EventsError, match="no wake-word daemon"),
     ):
         listen(server, path).__enter__()
+
+
+@contextmanager
+def full_queue(path):
+    """A socket at which nobody can queue any more."""
+    with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as queued:
+        listening.bind(str(path))
+        listening.listen(0)
+        queued.connect(str(path))
+        yield listening
+
+
+def test_a_daemon_that_is_flooded_with_connects_is_waited_for(folder):
+    with full_queue(folder / "s") as listening, ThreadPoolExecutor() as pool:
+        waiting = pool.submit(client.connect, folder / "s")
+        time.sleep(0.1)
+        listening.accept()[0].close()
+        waiting.result(PATIENCE).close()
+
+
+def test_a_daemon_that_is_flooded_for_good_does_not_answer(folder, monkeypatch):
+    monkeypatch.setattr(client, "ANSWER_TIMEOUT", 0.1)
+    with full_queue(folder / "s"), pytest.raises(EventsError, match="does not answer"):
+        request("ping", folder / "s")
 
 
 def test_a_daemon_that_hangs_is_not_waited_for(server, folder, listen, monkeypatch):

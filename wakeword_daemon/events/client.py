@@ -13,6 +13,7 @@ import contextlib
 import logging
 import math
 import socket as sockets
+import struct
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -109,9 +110,12 @@ def connect(address: Path | tuple[str, int]) -> sockets.socket:
     if not isinstance(address, Path):
         return sockets.create_connection(address, timeout=ANSWER_TIMEOUT)
     connection = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
-    connection.settimeout(ANSWER_TIMEOUT)
     try:
+        # Without Python's time limit, under which a full queue of connects is an error at once.
+        limit = struct.pack("ll", *divmod(round(ANSWER_TIMEOUT * 1e6), 1_000_000))
+        connection.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDTIMEO, limit)
         connection.connect(str(address))
+        connection.settimeout(ANSWER_TIMEOUT)
     except BaseException:
         connection.close()
         raise

@@ -44,7 +44,7 @@ class UnreachableError(EventsError):
             return cls(f"no daemon is listening at {where}; start it with `wakeword run`")
         if isinstance(error, PermissionError):
             return cls(f"the daemon at {where} belongs to another user and lets nobody else in")
-        if isinstance(error, TimeoutError):
+        if isinstance(error, (TimeoutError, BlockingIOError)):
             return cls(f"the daemon at {where} does not answer")
         return cls(f"the daemon at {where} cannot be reached: {error.strerror or error}")
 
