@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 
     from wakeword_daemon.service.daemon import OpenSource
 
-_M_ARENA_MAX = -8
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 """From <malloc.h>."""
+
+_LARGE = 64 * 1024
+"""Bytes of an allocation that is given back at once; no hop needs one, a reload many."""
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Listen until told to stop, or until the input ends."""
-    _share_one_heap()
+    _keep_the_heap_small()
     logs.set_up("info")
     daemon = Daemon(
         partial(_options.read_config, args), _source(args), Notifier(), listening_socket()
@@ -84,10 +87,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _share_one_heap() -> None:
-    """Let the few threads allocate from one heap; glibc would give each of them its own."""
+def _keep_the_heap_small() -> None:
+    """Let the few threads allocate from one heap, and what is large outside of it.
+
+    glibc would give each thread its own, and leave holes in it where a reload frees a model.
+    """
     with contextlib.suppress(AttributeError):  # another C library
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_ARENA_MAX, 1)
+        mallopt(_M_MMAP_THRESHOLD, _LARGE)
+        mallopt(_M_TRIM_THRESHOLD, _LARGE)
 
 
 def _source(args: argparse.Namespace) -> OpenSource:
