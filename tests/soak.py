@@ -32,6 +32,7 @@ STEADY, RESTLESS = 2, 1  # subscribers that stay, and those that leave and come 
 LATE = 5.0  # seconds after a word within which it must have arrived everywhere
 SETTLED = 60.0  # seconds after which memory must not grow any more
 GROWTH = 1.0  # MiB
+SETTLING = 3_000  # connects after which a server's memory was seen to stand still
 GARBAGE = 200  # frames that one peer sends
 REFUSED = "words: {jarvis: {treshold: 0.5}}"
 
@@ -257,6 +258,11 @@ class Soak:
     def run(self, seconds):
         self._begun, told = time.monotonic(), 0
         until(lambda: self.status()["state"] == "listening", "a beginning")
+        # So that the first minute has seen them all, and as many connects as memory gets used to.
+        for _ in range(3 * len(self.nuisances)):
+            self.commit(next(self._nuisance))
+        for _ in range(SETTLING):
+            self.status()
         while self.elapsed < seconds:
             fault = next(self._fault)
             self.commit(fault)
@@ -269,7 +275,7 @@ class Soak:
             if self.elapsed > told:
                 told += 60
                 say(
-                    f"{self.elapsed:7.0f} s  {self.done.total()} faults, {self.words} words,"
+                    f"{self.elapsed:7.0f} s  {self.faulted()} faults, {self.words} words,"
                     f" {self.memory[-1][1]:.1f} MiB"
                 )
 
@@ -289,18 +295,20 @@ class Soak:
         if max(memory) - memory[0] > GROWTH:
             self.fail(f"memory grew from {memory[0]:.1f} to {max(memory):.1f} MiB")
 
+    def faulted(self):
+        return sum(self.done[one.__name__] for one in self.faults)
+
     def settled(self):
         """Return the memory, in MiB, from the end of the first minute on."""
         return [size for at, size in self.memory if at > SETTLED] or [self.memory[-1][1]]
 
     def report(self):
         status, memory = self.status(), self.settled()
-        names = [fault.__name__ for fault in self.faults]
-        faults = ", ".join(f"{self.done[name]} {name}" for name in names)
+        faults = ", ".join(f"{self.done[one.__name__]} {one.__name__}" for one in self.faults)
         others = ", ".join(f"{self.done[one.__name__]} {one.__name__}" for one in self.nuisances)
         deaf = ", ".join(f"{name} {took:.2f}" for name, took in sorted(self.deafness.items()))
         told = ", ".join(str(len(one.numbers)) for one in self.subscribers)
-        say(f"faults          {sum(self.done[name] for name in names)}: {faults}")
+        say(f"faults          {self.faulted()}: {faults}")
         say(f"nuisances       {others}")
         say(f"words           {self.words} spoken, {self.subscribers[0].detections} heard")
         say(f"events          {status['sequence']} sent; received by each subscriber: {told}")
