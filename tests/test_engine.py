@@ -214,8 +214,7 @@ def test_nothing_grows_and_nothing_drifts():
                 (
                     mel_state.tail.nbytes,
                     state.frames.nbytes,
-                    state.energies.nbytes,
-                    state.votes.nbytes,
+                    state.attention.window.nbytes,
                 )
             )
     assert sizes[0] == sizes[1]

@@ -5,9 +5,9 @@ allows, one GRU step from the saved hidden state, one new energy, softmax over i
 cached ones, classify; between strides the last value is repeated.
 `wakeword_daemon.training.network.StreamingCRNN` is the specification; the two agree to 1e-4.
 
-Two things are done otherwise than they are written there, to the same result: the classifier is
-linear, so it is applied to each hidden state once, before attention, and the window holds T numbers
-instead of T hidden states; and the convolution's bias passes through the GRU's input matrix once.
+A step is so small that each call of numpy costs more than its arithmetic. So the calls are few and
+write to room that the state keeps, and its views are made once. The convolution's bias passes
+through the GRU's matrix when the weights are loaded; see also `gru` and `attention`.
 
 `CRNN` holds weights and never changes; `StreamState` holds all that does.
 """
@@ -15,11 +15,15 @@ instead of T hidden states; and the convolution's bias passes through the GRU's 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from wakeword_daemon.engine.arrays import Array
+from wakeword_daemon.engine.attention import Attention, AttentionState
+from wakeword_daemon.engine.gru import GRULayer, GRUState
 from wakeword_daemon.errors import ModelError
 
 if TYPE_CHECKING:
@@ -27,37 +31,32 @@ if TYPE_CHECKING:
 
     from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 
-Array = npt.NDArray[np.float32]
 
-LARGEST_ENERGY = 60.0
-"""exp of it, times the steps of any window, is still a float32."""
-
-
-@dataclass
+@dataclass(slots=True)
 class StreamState:
-    """What changes while streams run. All arrays but the GRU's have a leading stream axis.
+    """What changes while streams run, and the room that a step works in.
 
     Attributes:
         frames: log-mel frames that the next step still needs, [streams, < kernel_frames, mels].
         own_frames: frames heard since each stream began or was reset, [streams].
-        hidden: GRU state of each layer, [layers, words, streams, hidden].
-        energies: the last T attention energies, -inf where nothing was heard, in the order of a
-            ring, [streams, words, T].
-        votes: what the classifier makes of the hidden states they belong to,
-            [streams, words, T].
-        probabilities: the last values, [streams, words].
-            newest: where in the ring the newest energy lies.
+        patches: what the kernel covers at each band, [streams, bands, kernel_mels * kernel_frames].
+        maps: output of the convolution, [streams * bands, words * channels].
+        columns: where it lies as the first layer's input, [streams, bands, words, channels].
+        layers: each GRU layer's.
+        attention: the window's.
+        probabilities: the last values, [words, streams].
         beginning: whether any stream has yet to hear its first kernel.
 
     """
 
     frames: Array
     own_frames: npt.NDArray[np.int64]
-    hidden: Array
-    energies: Array
-    votes: Array
+    patches: Array
+    maps: Array
+    columns: Array
+    layers: list[GRUState]
+    attention: AttentionState
     probabilities: Array
-    newest: int = 0
     beginning: bool = True
 
     def reset(self, streams: npt.NDArray[np.bool_] | None = None) -> None:
@@ -69,20 +68,25 @@ class StreamState:
         if streams is None:
             streams = np.ones(len(self.own_frames), bool)
             self.frames = self.frames[:, :0]
-            self.newest = 0
+            self.attention.newest = 0
         self.own_frames[streams] = 0
         self.beginning = True
-        self.hidden[:, :, streams] = 0
-        self.energies[streams] = -np.inf
-        self.probabilities[streams] = 0
+        self.silence(streams)
+
+    def silence(self, streams: npt.NDArray[np.bool_]) -> None:
+        """Empty the networks of the streams where the mask [streams] is True."""
+        for layer in self.layers:
+            layer.hidden[:, streams] = 0
+        self.attention.window[..., streams] = 0
+        self.probabilities[:, streams] = 0
 
 
 class CRNN:
     """The weights of one or more words of the same shape, run together.
 
-    Words are stacked along an axis of their own, so that all of them cost one call: features
-    and the unfolding of the convolution are shared, and the matrices of the words are multiplied
-    in one batch.
+    Words are stacked along an axis of their own, so that all of them cost one call: they share the
+    features and one wide matrix for the convolution, and their other matrices are multiplied in
+    one batch.
 
     Raises:
         ModelError: weights are missing or do not fit the architecture.
@@ -102,40 +106,38 @@ class CRNN:
             _check_shapes(weights, weight_shapes(a, features))
         stack = {name: np.stack([w[name] for w in words]) for name in words[0]}
         self._words = len(words)
-
-        # One matrix [kernel_frames * kernel_mels, words * channels] unfolds into every band.
-        kernel = stack["conv.weight"][:, :, 0]  # [words, channels, kernel_mels, kernel_frames]
-        self._kernel = np.ascontiguousarray(
-            kernel.transpose(3, 2, 0, 1).reshape(a.kernel_frames * a.kernel_mels, -1)
-        )
-        self._gru = [_GRULayer.of(stack, layer) for layer in range(a.layers)]
+        # Where each band finds what its kernel covers, in kernel_frames frames end to end.
+        mels = np.arange(self._bands)[:, None] * a.stride_mels + np.arange(a.kernel_mels)
+        at = mels[..., None] + np.arange(a.kernel_frames) * features.mels
+        self._patches = at.reshape(self._bands, -1)
+        # One matrix [kernel_mels * kernel_frames, words * channels] multiplies the patches.
+        kernel = stack["conv.weight"].reshape(self._words * a.channels, -1)
+        self._kernel = np.ascontiguousarray(kernel.T)
+        self._gru = [GRULayer.of(stack, layer) for layer in range(a.layers)]
         self._gru[0].take_columns(stack["conv.bias"], self._bands)
-
-        # Softmax over two classes is the logistic function of their difference; half of it is the
-        # vote, because the logistic function of 2x is (1 + tanh x) / 2, which cannot overflow.
-        vote = (stack["classifier.weight"][:, 1] - stack["classifier.weight"][:, 0]) / 2
-        self._bias = (stack["classifier.bias"][:, 1] - stack["classifier.bias"][:, 0]) / 2
-        # The inner layer of the energies and the vote are one product of the hidden state.
-        inner = stack["energy.0.weight"].swapaxes(1, 2)
-        self._attend = np.concatenate([inner, vote[:, :, None]], axis=2)
-        self._attend_bias = stack["energy.0.bias"][:, None]
-        self._score = np.ascontiguousarray(stack["energy.2.weight"].swapaxes(1, 2))
-        self._score_bias = stack["energy.2.bias"][:, None]
-        # tanh bounds the energies, so that softmax needs no shift against overflow.
-        highest = np.abs(self._score).sum(axis=1) + np.abs(self._score_bias[:, 0])
-        if not highest.max() < LARGEST_ENERGY:
-            raise ModelError(f"attention energies up to {highest.max():.0f} cannot be computed")
+        self._attention = Attention.of(stack, a.steps)
 
     def initial_state(self, streams: int = 1) -> StreamState:
         """Return the state of streams that have heard nothing."""
-        a = self.architecture
+        a, words, bands = self.architecture, self._words, self._bands
+        inputs, size = bands * a.channels, a.hidden
+        # What is multiplied lies side by side, each part with a 1 behind it for the biases:
+        # columns, 1, hidden state of the first layer, 1, hidden state of the second layer, 1.
+        line = np.zeros((words, streams, inputs + 1 + a.layers * (size + 1)), np.float32)
+        line[..., inputs :: size + 1] = 1
+        columns = line[..., :inputs].reshape(words, streams, bands, a.channels)
+        begins = [0, *range(inputs + 1, line.shape[-1], size + 1)]
         return StreamState(
             frames=np.empty((streams, 0, self.features.mels), np.float32),
             own_frames=np.zeros(streams, np.int64),
-            hidden=np.zeros((a.layers, self._words, streams, a.hidden), np.float32),
-            energies=np.full((streams, self._words, a.steps), -np.inf, np.float32),
-            votes=np.zeros((streams, self._words, a.steps), np.float32),
-            probabilities=np.zeros((streams, self._words), np.float32),
+            patches=np.empty((streams, *self._patches.shape), np.float32),
+            maps=np.empty((streams * bands, words * a.channels), np.float32),
+            columns=columns.transpose(1, 2, 0, 3),
+            layers=[
+                GRUState.of(line[..., start : own + size], size) for start, own in pairwise(begins)
+            ],
+            attention=AttentionState.of(line[..., -size - 1 :], a.attention, a.steps),
+            probabilities=np.zeros((words, streams), np.float32),
         )
 
     def advance(self, state: StreamState, frames: Array) -> Array:
@@ -146,9 +148,9 @@ class CRNN:
             before the first.
 
         """
-        before = state.probabilities.copy()
+        before = state.probabilities.T[:, :, None].copy()
         values, steps = self.steps(state, frames)
-        columns = np.concatenate([before[:, :, None], values], axis=2)
+        columns = np.concatenate([before, values], axis=2)
         lengths = np.diff([0, *steps, frames.shape[1]])
         return columns.repeat(lengths, axis=2)
 
@@ -161,136 +163,32 @@ class CRNN:
 
         """
         a = self.architecture
-        held = state.frames.shape[1]
-        heard = np.concatenate([state.frames, frames], axis=1)
-        completing = range(a.kernel_frames - 1 - held, frames.shape[1], a.stride_frames)
-        values = np.empty((*state.probabilities.shape, len(completing)), np.float32)
+        count = frames.shape[1]
+        completing = range(a.kernel_frames - 1 - state.frames.shape[1], count, a.stride_frames)
+        heard = np.concatenate((state.frames, frames), axis=1)
+        values = np.empty((len(completing), *state.probabilities.shape), np.float32)
         for index, frame in enumerate(completing):
-            own = state.own_frames + (frame + 1) if state.beginning else None
-            self._step(state, self._columns(heard, index * a.stride_frames), own)
-            values[:, :, index] = state.probabilities
+            start = index * a.stride_frames
+            self._step(state, heard[:, start : start + a.kernel_frames])
+            if state.beginning:
+                # Where the kernel still covers what lies before a reset, nothing was heard.
+                state.silence(state.own_frames + (frame + 1) < a.kernel_frames)
+            values[index] = state.probabilities
         if state.beginning:
-            state.own_frames += frames.shape[1]
+            state.own_frames += count
             state.beginning = bool(state.own_frames.min() < a.kernel_frames)
         state.frames = heard[:, len(completing) * a.stride_frames :].copy()
-        return values, completing
+        return values.transpose(2, 1, 0), completing
 
-    def _columns(self, frames: Array, start: int) -> Array:
-        """Convolve the frames from `start` on: [streams, F, mels] → [words, streams, inputs]."""
-        a, streams = self.architecture, len(frames)
-        stream, frame, mel = frames.strides
-        patches = np.ndarray(  # unfolded without a copy; as_strided does the same ten times slower
-            (streams, self._bands, a.kernel_frames, a.kernel_mels),
-            np.float32,
-            frames,
-            start * frame,
-            (stream, a.stride_mels * mel, frame, mel),
-        ).reshape(streams * self._bands, -1)
-        maps = patches @ self._kernel
-        by_word = maps.reshape(streams, self._bands, self._words, a.channels)
-        return by_word.transpose(2, 0, 1, 3).reshape(self._words, streams, -1)
-
-    def _step(self, state: StreamState, x: Array, own: npt.NDArray[np.int64] | None) -> None:
-        """Make one step from the convolved input [words, streams, inputs].
-
-        `own` tells how many frames each stream has heard, where some are just beginning.
-        """
-        for layer, hidden in zip(self._gru, state.hidden, strict=True):
-            layer.step(x, hidden)
-            x = hidden
-        inner = x @ self._attend
-        vote = inner[:, :, -1]
-        inner = inner[:, :, :-1]
-        inner += self._attend_bias
-        energy = np.tanh(inner, out=inner) @ self._score
-        energy += self._score_bias
-        state.newest = newest = (state.newest + 1) % self.architecture.steps
-        state.energies[:, :, newest] = energy[:, :, 0].T
-        state.votes[:, :, newest] = vote.T
-        if own is None:
-            self._classify(state)
-            return
-        # A stream whose kernel would still cover what lies before its reset hears nothing yet.
-        deaf = own < self.architecture.kernel_frames
-        state.hidden[:, :, deaf] = 0
-        state.energies[deaf] = 0
-        self._classify(state)
-        state.energies[deaf] = -np.inf
-        state.probabilities[deaf] = 0
-
-    def _classify(self, state: StreamState) -> None:
-        """Attend to the window and turn the weighted votes into probabilities."""
-        # Softmax does not care for order, so the ring is attended to as it lies.
-        weights = np.exp(state.energies)
-        margin = np.vecdot(weights, state.votes)
-        margin /= np.add.reduce(weights, -1)
-        margin += self._bias
-        probability = np.tanh(margin, out=margin)
-        probability += 1.0
-        np.multiply(probability, 0.5, out=state.probabilities)
-
-
-@dataclass
-class _GRULayer:
-    """One GRU layer of every word; gates in torch's order: reset, update, new."""
-
-    input: Array  # [words, inputs, 3 * hidden]
-    input_bias: Array  # [words, 1, 3 * hidden]
-    recurrent: Array  # [words, hidden, 3 * hidden]
-    recurrent_bias: Array  # [words, 1, hidden], of the new gate only
-
-    @classmethod
-    def of(cls, stack: Mapping[str, Array], layer: int) -> _GRULayer:
-        """Take one layer out of the stacked weights of all words."""
-        size = stack[f"gru.weight_hh_l{layer}"].shape[-1]
-        scale = np.repeat(np.array([0.5, 0.5, 1.0], np.float32), size)[:, None]  # see `step`
-        weight = stack[f"gru.weight_ih_l{layer}"] * scale
-        recurrent = stack[f"gru.weight_hh_l{layer}"] * scale
-        bias = stack[f"gru.bias_ih_l{layer}"] * scale[:, 0]
-        recurrent_bias = stack[f"gru.bias_hh_l{layer}"] * scale[:, 0]
-        # Only the new gate multiplies its recurrent half; the others' biases add up.
-        bias[:, : 2 * size] += recurrent_bias[:, : 2 * size]
-        return cls(
-            np.ascontiguousarray(weight.swapaxes(1, 2)),
-            bias[:, None],
-            np.ascontiguousarray(recurrent.swapaxes(1, 2)),
-            recurrent_bias[:, None, 2 * size :],
-        )
-
-    def take_columns(self, conv_bias: Array, bands: int) -> None:
-        """Take columns of the convolution, band by band and without its bias, as input.
-
-        Args:
-            conv_bias: the bias that the columns lack, [words, channels].
-            bands: positions of the convolution along the mel axis.
-
-        """
-        words, _, gates = self.input.shape
-        by_channel = self.input.reshape(words, -1, bands, gates)
-        self.input_bias = self.input_bias + np.einsum("wcbg,wc->wg", by_channel, conv_bias)[:, None]
-        self.input = np.ascontiguousarray(by_channel.swapaxes(1, 2).reshape(words, -1, gates))
-
-    def step(self, x: Array, hidden: Array) -> None:
-        """Advance `hidden` [words, streams, hidden] in place by the input [words, streams, n]."""
-        size = hidden.shape[-1]
-        gates = x @ self.input
-        gates += self.input_bias
-        recurrent = hidden @ self.recurrent
-        both = gates[..., : 2 * size]
-        both += recurrent[..., : 2 * size]
-        # The logistic function by tanh, as above; the weights of these gates are halved for it.
-        np.tanh(both, out=both)
-        both += 1.0
-        both *= 0.5
-        reset, update = both[..., :size], both[..., size:]
-        candidate = recurrent[..., 2 * size :]
-        candidate += self.recurrent_bias
-        candidate *= reset
-        candidate += gates[..., 2 * size :]
-        np.tanh(candidate, out=candidate)
-        hidden -= candidate
-        hidden *= update
-        hidden += candidate
+    def _step(self, state: StreamState, frames: Array) -> None:
+        """Make one step from the frames under the kernel, [streams, kernel_frames, mels]."""
+        flat = frames.reshape(len(frames), -1)
+        flat.take(self._patches, axis=1, out=state.patches, mode="clip")  # no index needs the clip
+        np.dot(state.patches.reshape(len(state.maps), -1), self._kernel, out=state.maps)
+        state.columns[...] = state.maps.reshape(state.columns.shape)
+        for layer, layer_state in zip(self._gru, state.layers, strict=True):
+            layer.step(layer_state)
+        self._attention.step(state.attention, state.probabilities)
 
 
 def weight_shapes(a: Architecture, features: FeatureSettings) -> dict[str, tuple[int, ...]]:

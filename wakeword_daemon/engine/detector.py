@@ -105,7 +105,14 @@ class Detector:
 
     def push(self, pcm: Pcm) -> list[Detection]:
         """Hear the next samples and return the detections in them, in order."""
-        return [detection for step in self.scores(pcm) for detection in self._detect(step)]
+        detections = []
+        for sample, scores in self.scores(pcm):
+            for word, probability in scores.items():
+                score = self._triggers[word].step(probability, sample)
+                if score is not None:
+                    model = self._models[word].model_id
+                    detections.append(Detection(word, score, sample, self._level(sample), model))
+        return detections
 
     def scores(self, pcm: Pcm) -> list[Step]:
         """Hear the next samples and return the scores of every step they complete.
@@ -119,8 +126,8 @@ class Detector:
             values, completing = group.network.steps(group.state, frames)
             if not steps:
                 steps = [Step(self._end_of(frame), {}) for frame in completing]
-            for index, step in enumerate(steps):
-                step.scores.update(zip(group.words, values[0, :, index].tolist(), strict=True))
+            for step, scores in zip(steps, values[0].T.tolist(), strict=True):
+                step.scores.update(zip(group.words, scores, strict=True))
         self._frames += frames.shape[1]
         return steps
 
@@ -139,16 +146,6 @@ class Detector:
     def _end_of(self, frame: int) -> int:
         """Return the sample at which a frame ends, counted from the first new one."""
         return self._origin + self._features.settings.frame_end(self._frames + frame)
-
-    def _detect(self, step: Step) -> list[Detection]:
-        detections = []
-        for word, probability in step.scores.items():
-            score = self._triggers[word].step(probability, step.sample)
-            if score is not None:
-                level = self._level(step.sample)
-                model = self._models[word].model_id
-                detections.append(Detection(word, score, step.sample, level, model))
-        return detections
 
     def _remember(self, pcm: Pcm) -> None:
         self.clock += len(pcm)

@@ -62,7 +62,7 @@ class Trigger:
             the smoothed score where it fires, else None.
 
         """
-        score = self._smooth(probability)
+        score = probability if self.smoothing == 1 else self._smooth(probability)
         if score < self.threshold * RELEASE:
             self._released = True
         elif score >= self.threshold and self._released and sample >= self._ready_at:
@@ -77,8 +77,6 @@ class Trigger:
         self._released = True
 
     def _smooth(self, probability: float) -> float:
-        if self.smoothing == 1:
-            return probability
         self._recent.append(probability)
         if len(self._recent) > self.smoothing:
             self._recent.popleft()
