@@ -16,6 +16,7 @@ from support.models import random_model
 import wakeword_daemon
 from wakeword_daemon import resources
 from wakeword_daemon.cli import COMMANDS
+from wakeword_daemon.engine import OperatingPoint
 from wakeword_daemon.engine.modelfile import save_model
 
 MODEL = resources.shipped_models()["jarvis"]
@@ -211,6 +212,56 @@ def test_words_lists_shipped_and_configured(tmp_path):
     assert words["jarvis"]["bytes"] == MODEL.stat().st_size
     listed = wakeword("words", "--config", config).stdout.splitlines()
     assert [line[:8].strip() for line in listed] == ["* hey", "jarvis"]
+
+
+POINTS = [OperatingPoint(0.25, 0.99, 0.1, 0.2), OperatingPoint(1.0, 0.625, 0.025, 0.9)]
+
+
+def test_words_shows_the_threshold_of_a_sensitivity_and_what_others_would_cost(tmp_path):
+    save_model(tmp_path / "hey.safetensors", random_model("hey", points=POINTS))
+    config = tmp_path / "config.yaml"
+    config.write_text("words: {hey: {model: hey.safetensors, sensitivity: 2 false accepts/hour}}")
+    done = wakeword("words", "--points", "--config", config)
+    assert done.returncode == 0, done.stderr
+    line, _, _, *rows = done.stdout.split("\n\n")[0].splitlines()
+    assert "threshold 0.625" in line
+    assert [row.split() for row in rows] == [
+        ["0.25", "0.990000", "10.0%", "0.20"],
+        ["1", "0.625000", "2.5%", "0.90"],
+    ]
+    (hey, jarvis) = map(
+        json.loads, wakeword("words", "--json", "--config", config).stdout.splitlines()
+    )
+    assert (hey["threshold"], hey["sensitivity"]) == (0.625, "2 false accepts/hour")
+    assert [point["target"] for point in hey["points"]] == [0.25, 1.0]
+    assert jarvis["sensitivity"] is None
+
+
+def test_a_sensitivity_that_was_not_measured_is_told(tmp_path):
+    save_model(tmp_path / "hey.safetensors", random_model("hey", points=POINTS))
+    save_model(tmp_path / "you.safetensors", random_model("you"))
+    config = tmp_path / "config.yaml"
+    for word, sentence in (
+        ("hey", r"of hey was not measured at .* 0\.1 false accepts/hour .* from 0\.25, 1, or set"),
+        ("you", r"of you was not measured at any sensitivity; set its threshold"),
+    ):
+        setting = f"model: {word}.safetensors, sensitivity: 0.1 false accepts/hour"
+        config.write_text(f"words: {{{word}: {{{setting}}}}}")
+        refused(wakeword("run", "--demo", "--config", config), sentence, code=2)
+        refused(wakeword("detect", "--config", config, "x.wav"), sentence, code=2)
+        listed = wakeword("words", "--config", config)
+        refused(listed, sentence)
+        assert "jarvis" in listed.stdout
+
+
+def test_a_threshold_flag_overrides_a_sensitivity(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text("words: {jarvis: {sensitivity: 2 false accepts/hour}}")
+    heard = wakeword("detect", "--config", config, AUDIO / "jarvis-slt.flac")
+    assert "jarvis" in heard.stdout, heard.stderr
+    flag = ("--threshold", "0.9999999")
+    strict = wakeword("detect", "--config", config, *flag, AUDIO / "jarvis-slt.flac")
+    assert (strict.returncode, strict.stdout) == (0, ""), strict.stderr
 
 
 # Bad input

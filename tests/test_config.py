@@ -29,6 +29,20 @@ def test_left_out_settings_keep_their_defaults(tmp_path):
     assert loaded != Config()
 
 
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("0.25 false accepts/hour", 0.25),
+        ("1 false accept/hour", 1.0),
+        ('"0 false accepts/hour"', 0.0),
+        ("null", None),
+    ],
+)
+def test_a_sensitivity_is_a_rate(text, rate):
+    word = config.parse(f"words: {{hi: {{sensitivity: {text}}}}}", "f.yaml").words["hi"]
+    assert word.false_accepts_per_hour == rate
+
+
 def test_empty_file_is_all_defaults():
     assert config.parse("", "f.yaml") == Config()
     assert config.parse("# nothing\n", "f.yaml") == Config()
@@ -60,6 +74,22 @@ def test_relative_model_path_counts_from_the_file(tmp_path):
             "f.yaml:3: words.hi.threshold must be a number above",
         ),
         ("words:\n  hi:\n    threshold: .nan", "f.yaml:3: words.hi.threshold must be a number"),
+        (
+            "words:\n  hi:\n    sensitivity: 0.25",
+            "f.yaml:3: words.hi.sensitivity must be a rate such as 0.25 false accepts/hour",
+        ),
+        (
+            "words:\n  hi:\n    sensitivity: -1 false accepts/hour",
+            "f.yaml:3: words.hi.sensitivity must be a rate such as",
+        ),
+        (
+            "words:\n  hi:\n    sensitivity: 1 false accepts/day",
+            "f.yaml:3: words.hi.sensitivity must be a rate such as",
+        ),
+        (
+            "words:\n  hi:\n    sensitivity: 1 false accept/hour\n    threshold: 0.5",
+            "f.yaml:3: words.hi takes a threshold or a sensitivity, not both",
+        ),
         (
             "words:\n  hi:\n    smoothing: 1.5",
             "f.yaml:3: words.hi.smoothing must be a whole number",

@@ -12,7 +12,9 @@ from support.daemon import AUDIO, PATIENCE, WAKEWORD, Daemon, events, recording,
 from support.models import random_model
 
 from wakeword_daemon.clock import SAMPLE_RATE
+from wakeword_daemon.engine import OperatingPoint
 from wakeword_daemon.engine.modelfile import save_model
+from wakeword_daemon.events.client import request
 
 
 @pytest.fixture
@@ -151,6 +153,31 @@ def reload(daemon):
     daemon.process.send_signal(signal.SIGHUP)
     assert int(daemon.told("MONOTONIC_USEC")) > 0
     return daemon.told("READY")
+
+
+def threshold(daemon):
+    """Return the threshold in force as subscribers are told it."""
+    (program,) = request("describe", daemon.socket)["wake"]
+    (model,) = program["models"]
+    return model["threshold"]
+
+
+def test_reload_takes_over_a_sensitivity(tmp_path, minute):
+    points = [OperatingPoint(0.25, 0.9, 0.1, 0.2), OperatingPoint(1.0, 0.6, 0.0, 0.9)]
+    save_model(tmp_path / "hey.safetensors", random_model("hey", points=points))
+    config = tmp_path / "config.yaml"
+    word = "words: {hey: {model: hey.safetensors, sensitivity: %s false accepts/hour}}"
+    config.write_text(word % 0.5)
+    with Daemon("--config", config, "--input", minute) as daemon:
+        daemon.told("READY")
+        assert threshold(daemon) == 0.9
+        config.write_text(word % 1)
+        reload(daemon)
+        assert threshold(daemon) == 0.6
+        config.write_text(word % 0.1)
+        reload(daemon)
+        assert "not measured at a sensitivity of 0.1" in daemon.log
+        assert threshold(daemon) == 0.6
 
 
 def test_reload_takes_over_words_and_thresholds_and_keeps_subscribers(tmp_path, minute):

@@ -11,7 +11,7 @@ from support.models import random_model
 from wakeword_daemon import resources
 from wakeword_daemon.engine import OperatingPoint, load_model
 from wakeword_daemon.engine.modelfile import Model, Source, save_model
-from wakeword_daemon.errors import ModelError
+from wakeword_daemon.errors import ConfigError, ModelError
 
 
 @pytest.fixture
@@ -136,6 +136,19 @@ def test_a_machine_that_computes_otherwise_is_told(saved):
     )
     with pytest.raises(ModelError, match="does not give the probabilities"):
         Model(model.card, model.weights, vector).self_test()
+
+
+def test_a_rate_of_false_accepts_chooses_the_most_sensitive_point_within_it():
+    targets = (0.25, 0.1, 1.0)  # in any order
+    points = [OperatingPoint(target, 1 - target / 4, 0.0, 0.0) for target in targets]
+    card = random_model(points=points).card
+    for rate, target in ((0.1, 0.1), (0.24, 0.1), (0.25, 0.25), (0.99, 0.25), (1, 1), (50, 1)):
+        assert card.point_within(rate).target == target
+    for rate in (0.0, 0.09):
+        with pytest.raises(ConfigError, match=r"choose from 0\.1, 0\.25, 1,"):
+            card.point_within(rate)
+    with pytest.raises(ConfigError, match="not measured at any"):
+        random_model().card.point_within(1.0)
 
 
 def test_shipped_models_load_and_pass_their_self_test():

@@ -9,7 +9,7 @@ from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 TINY = Architecture(channels=2, hidden=6, layers=1, attention=4, steps=8)
 
 
-def random_model(name="test", *, architecture=TINY, seed=0, threshold=0.5):
+def random_model(name="test", *, architecture=TINY, seed=0, threshold=0.5, points=()):
     """Return an untrained model of a word; its checksum is set when it is saved."""
     rng = np.random.default_rng(seed)
     features = FeatureSettings()
@@ -20,7 +20,7 @@ def random_model(name="test", *, architecture=TINY, seed=0, threshold=0.5):
     network = CRNN(architecture, features, [weights])
     card = ModelCard(
         name=name, phrase=name, language="en", features=features,
-        architecture=architecture, threshold=threshold,
+        architecture=architecture, threshold=threshold, operating_points=list(points),
     )  # fmt: skip
     frames = rng.normal(-5, 4, (60, features.mels)).astype(np.float32)
     return Model(card, weights, SelfTest.of(network, frames))

@@ -53,7 +53,8 @@ def read_config(args: argparse.Namespace) -> Config:
     if "word" in given:
         words = {given["word"]: words.get(given["word"], WordSection())}
     if "threshold" in given:
-        words = {name: replace(word, threshold=given["threshold"]) for name, word in words.items()}
+        chosen = {"threshold": given["threshold"], "sensitivity": None}
+        words = {name: replace(word, **chosen) for name, word in words.items()}
     audio = replace(read.audio, device=given["device"]) if "device" in given else read.audio
     socket = replace(read.socket, path=given["socket"]) if "socket" in given else read.socket
     return replace(read, words=words, audio=audio, socket=socket)

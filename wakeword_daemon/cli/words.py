@@ -4,37 +4,54 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from wakeword_daemon.cli import _options
 from wakeword_daemon.engine import load_model
-from wakeword_daemon.errors import ModelError
+from wakeword_daemon.errors import WakewordError
 from wakeword_daemon.resources import find_model, shipped_models
 from wakeword_daemon.service.config import WordSection
+from wakeword_daemon.service.words import threshold_in_force
 
 if TYPE_CHECKING:
     import argparse
+
+_EXAMPLES = """examples:
+  wakeword words --points   also what was measured, to choose a sensitivity or a threshold by
+
+Words the daemon listens for are marked with *. A sensitivity goes into the config:
+  words: {jarvis: {sensitivity: 0.25 false accepts/hour}}
+"""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     _options.add_config(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
-    parser.epilog = "Words the daemon listens for are marked with *."
+    parser.add_argument(
+        "--points", action="store_true", help="show the misses and false accepts of each threshold"
+    )
+    parser.epilog = _EXAMPLES
 
 
 def run(args: argparse.Namespace) -> int:
-    """List the words; a model that cannot be loaded is told and the others are still listed."""
+    """List the words; one that cannot be run is told and the others are still listed."""
     configured = _options.read_config(args).words
     failed = False
     for name in sorted({*configured, *shipped_models()}):
         try:
             word = _describe(name, configured.get(name))
-        except ModelError as error:
+        except WakewordError as error:
             print(f"wakeword: {name}: {error}", file=sys.stderr)
             failed = True
-        else:
-            print(json.dumps(word) if args.json else _line(word))
+            continue
+        if args.json:
+            print(json.dumps(word))
+            continue
+        print(_line(word))
+        if args.points:
+            print("\n".join(_table(word)))
     return 1 if failed else 0
 
 
@@ -47,8 +64,12 @@ def _describe(name: str, section: WordSection | None) -> dict[str, Any]:
         "phrase": model.phrase,
         "language": model.card.language,
         "model": model.model_id,
-        "threshold": settings.threshold or model.threshold,
+        "threshold": threshold_in_force(model, settings),
+        "sensitivity": settings.sensitivity,
         "configured": section is not None,
+        "points": [asdict(point) for point in model.card.operating_points],
+        "takes": model.card.takes,
+        "hours": model.card.hours,
         "bytes": path.stat().st_size,
         "path": str(path),
     }
@@ -59,5 +80,21 @@ def _line(word: dict[str, Any]) -> str:
     kilobytes = word["bytes"] / 1000
     return (
         f"{mark} {word['name']:12} “{word['phrase']}” ({word['language']})  threshold"
-        f" {word['threshold']:.3f}  {kilobytes:.0f} kB  {word['path']}"
+        f" {word['threshold']:.6g}  {kilobytes:.0f} kB  {word['path']}"
     )
+
+
+def _table(word: dict[str, Any]) -> list[str]:
+    if not word["points"]:
+        return ["    nothing was measured of this model", ""]
+    rows = [
+        f"    {point['target']:11g}  {point['threshold']:9.6f}  {point['miss_rate']:6.1%}"
+        f"  {point['false_accepts_per_hour']:18.2f}"
+        for point in word["points"]
+    ]
+    return [
+        f"    measured on {word['takes']} takes and {word['hours']:.1f} h of other speech:",
+        "    sensitivity  threshold  missed  false accepts/hour",
+        *rows,
+        "",
+    ]

@@ -21,7 +21,7 @@ from safetensors.numpy import save as save_arrays
 
 from wakeword_daemon.engine.crnn import CRNN, weight_shapes
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
-from wakeword_daemon.errors import ModelError
+from wakeword_daemon.errors import ConfigError, ModelError
 from wakeword_daemon.storage import write_atomically
 
 FORMAT = 1
@@ -94,6 +94,31 @@ class ModelCard:
     sources: list[Source] = field(default_factory=list)
     format: int = FORMAT
     checksum: str = ""
+
+    def point_within(self, rate: float) -> OperatingPoint:
+        """Return the most sensitive operating point that keeps within a rate of false accepts.
+
+        Args:
+            rate: false accepts an hour that are tolerated.
+
+        Raises:
+            ConfigError: nothing was measured for so low a rate, or nothing at all.
+
+        """
+        if not self.operating_points:
+            raise ConfigError(
+                f"the model of {self.name} was not measured at any sensitivity; set its threshold"
+            )
+        within = [point for point in self.operating_points if point.target <= rate]
+        if not within:
+            targets = ", ".join(
+                f"{target:g}" for target in sorted(p.target for p in self.operating_points)
+            )
+            raise ConfigError(
+                f"the model of {self.name} was not measured at a sensitivity of {rate:g} false"
+                f" accepts/hour or less; choose from {targets}, or set its threshold"
+            )
+        return max(within, key=lambda point: point.target)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from wakeword_daemon.errors import ConfigError
 
 _Section = TypeVar("_Section", bound=msgspec.Struct)
 
+_NUMBER = r"[0-9]+(\.[0-9]+)?"
+
 
 class AudioSection(msgspec.Struct, frozen=True):
     """The microphone."""
@@ -46,10 +48,24 @@ class WordSection(msgspec.Struct, frozen=True):
         Annotated[float, Meta(gt=0, lt=1)] | None,
         Meta(description="a number above 0 and below 1, or null"),
     ] = None
+    sensitivity: Annotated[
+        Annotated[str, Meta(pattern=rf"^{_NUMBER} +false +accepts?/hour$")] | None,
+        Meta(description="a rate such as 0.25 false accepts/hour, or null"),
+    ] = None
     smoothing: Annotated[
         int, Meta(ge=1, le=16, description="a whole number of 80 ms steps from 1 to 16")
     ] = 1
     refractory: Annotated[float, Meta(ge=0, le=60, description="seconds from 0 to 60")] = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse two ways of saying the same."""
+        if self.threshold is not None and self.sensitivity is not None:
+            raise ValueError("takes a threshold or a sensitivity, not both; remove one of the two")
+
+    @property
+    def false_accepts_per_hour(self) -> float | None:
+        """The number in the sensitivity."""
+        return None if self.sensitivity is None else float(self.sensitivity.split()[0])
 
 
 class SocketSection(msgspec.Struct, frozen=True):
@@ -171,7 +187,10 @@ class _Reader:
             if key.value not in fields:
                 raise self._unknown(key, fields, path)
             values[key.value] = self._value(value, fields[key.value], _join(path, key.value))
-        return section(**values)
+        try:
+            return section(**values)
+        except ValueError as error:  # settings that are right each, but not together
+            raise self._error(node, f"{path} {error}") from error
 
     def _value(self, node: yaml.Node, kind: Any, path: str) -> Any:  # noqa: ANN401 -- any type a setting has
         bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind

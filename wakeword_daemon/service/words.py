@@ -34,14 +34,29 @@ def load_words(sections: dict[str, WordSection]) -> Words:
     """Load the model of every word and run the self-test that is stored with it.
 
     Raises ModelError for a model that is missing, damaged or does not give the probabilities it
-    was shipped with, and ConfigError for one that was trained on another word.
+    was shipped with, and ConfigError for one that was trained on another word or was not measured
+    at the sensitivity that is asked for.
     """
     models = [_load(name, section) for name, section in sections.items()]
     settings = {
-        name: WordSettings(section.threshold, section.smoothing, section.refractory)
-        for name, section in sections.items()
+        model.name: WordSettings(
+            threshold_in_force(model, section), section.smoothing, section.refractory
+        )
+        for model, section in zip(models, sections.values(), strict=True)
     }
     return Words(models, settings)
+
+
+def threshold_in_force(model: Model, section: WordSection) -> float:
+    """Return the threshold that a word's settings ask for, or else its model's own.
+
+    Raises ConfigError if the model was not measured at the sensitivity that is asked for.
+    """
+    if section.threshold is not None:
+        return section.threshold
+    if section.false_accepts_per_hour is None:
+        return model.threshold
+    return model.card.point_within(section.false_accepts_per_hour).threshold
 
 
 def _load(name: str, section: WordSection) -> Model:
