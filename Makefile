@@ -21,7 +21,7 @@ TEST_PACKAGES = $(RUN_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins s
 help:
 	@echo "make run      listen on the default microphone, or to the demo recording where there is none"
 	@echo "make test     run the tests"
-	@echo "make bench    measure CPU, memory, start and latency, beside pymicro-wakeword"
+	@echo "make bench    measure CPU, memory, start and latency, beside other engines"
 	@echo "make soak     listen for 10 minutes under faults; MINUTES=60 for an hour, SEED=2 for others"
 	@echo "make models   train the shipped wake words again, from DATA=DIR (about 20 minutes a word)"
 	@echo "make accuracy measure alexa beside microWakeWord and openWakeWord, on DATA=DIR"
