@@ -27,9 +27,9 @@ FEWEST_SPEAKERS = 3
 
 # How often synthetic other speech is drawn, relative to all recordings together.
 NONSENSE_SHARE = 0.15
-SIMILAR_SHARE = 0.2
+SIMILAR_SHARE = 0.3
 RUNNING_SHARE = 0.2
-INVENTED_SHARE = 0.2
+INVENTED_SHARE = 0.6
 
 
 @dataclass(frozen=True)
