@@ -130,7 +130,8 @@ say, it tells what an unlucky evening holds, and is reported apart.
 
 ### At the default threshold, {r.threshold:g}
 
-Chosen to keep within {r.target:g} false accepts an hour. In brackets 95 % intervals.
+Chosen to keep within {r.target:g} false accepts an hour under the three conditions together. In
+brackets 95 % intervals.
 
 {_default_table(r)}
 

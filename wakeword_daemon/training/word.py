@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import tempfile
@@ -158,9 +159,11 @@ def _calibrate(network: CRNN, measured: Measured) -> None:
     """Shift the network's margin so that the default operating point lies at a score of 0.5.
 
     Networks of different words or runs put the same trust at different scores; nobody should
-    have to learn each one's scale.
+    have to learn each one's scale. False accepts are counted under all conditions: a home has
+    noise and echoes.
     """
-    threshold = measured.select[CLEAN.name].at(DEFAULT_TARGET).threshold
+    clean, *others = (measured.select[condition.name] for condition in CONDITIONS)
+    threshold = functools.reduce(StreamReport.joined, others, clean).at(DEFAULT_TARGET).threshold
     shift_margin(network, -math.log(threshold / (1 - threshold)))
 
 
