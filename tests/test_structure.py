@@ -11,7 +11,7 @@ import wakeword_daemon
 from wakeword_daemon.cli import COMMANDS
 
 PACKAGE = Path(wakeword_daemon.__file__).parent
-EVERYONE = {"__init__", "errors", "clock", "storage"}
+EVERYONE = {"__init__", "errors", "clock", "storage", "settingsfile"}
 MAY_IMPORT = {
     "audio": set(),
     "engine": set(),

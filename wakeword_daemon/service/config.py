@@ -1,20 +1,15 @@
-"""Typed settings, read from YAML; what is wrong is told with its key, line and what is allowed."""
+"""The daemon's settings and their defaults."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from typing import Annotated, Literal
 
 import msgspec
-import yaml
 from msgspec import Meta
-from yaml.constructor import SafeConstructor
 
-from wakeword_daemon import resources
-from wakeword_daemon.errors import ConfigError
-
-_Section = TypeVar("_Section", bound=msgspec.Struct)
+from wakeword_daemon import resources, settingsfile
 
 _NUMBER = r"[0-9]+(\.[0-9]+)?"
 
@@ -137,13 +132,7 @@ def load(path: Path) -> Config:
 
     Raises ConfigError, naming the file, the line, the key and what is allowed.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"cannot read the config file {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not a text file in UTF-8") from error
-    config = parse(text, str(path))
+    config = settingsfile.load(path, Config, "config file")
     return msgspec.structs.replace(
         config, words={name: _anchored(word, path) for name, word in config.words.items()}
     )
@@ -151,7 +140,7 @@ def load(path: Path) -> Config:
 
 def parse(text: str, name: str) -> Config:
     """Check the YAML `text`; `name` is the file's name in whatever error there is."""
-    return _Reader(name).read(text)
+    return settingsfile.parse(text, Config, name)
 
 
 def _anchored(word: WordSection, file: Path) -> WordSection:
@@ -160,103 +149,3 @@ def _anchored(word: WordSection, file: Path) -> WordSection:
         return word
     model = file.resolve().parent / Path(word.model).expanduser()
     return msgspec.structs.replace(word, model=str(model))
-
-
-class _Reader:
-    """Walks the YAML nodes instead of the plain values, because only nodes know their lines."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def read(self, text: str) -> Config:
-        try:
-            root = yaml.compose(text, yaml.SafeLoader)
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            line = f":{mark.line + 1}" if mark else ""
-            raise ConfigError(f"{self._name}{line}: not valid YAML, {error.problem}") from error
-        except yaml.YAMLError as error:
-            reason = str(error).splitlines()[0]
-            raise ConfigError(f"{self._name}: not valid YAML, {reason}") from error
-        return Config() if root is None else self._section(root, Config, "")
-
-    def _section(self, node: yaml.Node, section: type[_Section], path: str) -> _Section:
-        fields = {field.name: field.type for field in msgspec.structs.fields(section)}
-        values = {}
-        for key, value in self._items(node, path):
-            if key.value not in fields:
-                raise self._unknown(key, fields, path)
-            values[key.value] = self._value(value, fields[key.value], _join(path, key.value))
-        try:
-            return section(**values)
-        except ValueError as error:  # settings that are right each, but not together
-            raise self._error(node, f"{path} {error}") from error
-
-    def _value(self, node: yaml.Node, kind: Any, path: str) -> Any:  # noqa: ANN401 -- any type a setting has
-        bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
-        if isinstance(bare, type) and issubclass(bare, msgspec.Struct):
-            return self._section(node, bare, path)
-        if get_origin(bare) is dict:
-            section = get_args(bare)[1]
-            values = {
-                key.value: self._section(value, section, _join(path, key.value))
-                for key, value in self._items(node, path)
-            }
-            if not values:
-                raise self._wrong(node, path, _allowed(kind))
-            return values
-        if not isinstance(node, yaml.ScalarNode):
-            raise self._wrong(node, path, _allowed(kind))
-        try:
-            return msgspec.convert(SafeConstructor().construct_document(node), kind)
-        except (msgspec.ValidationError, yaml.YAMLError, ValueError) as error:
-            raise self._wrong(node, path, _allowed(kind)) from error
-
-    def _items(self, node: yaml.Node, path: str) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
-        if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null":
-            return []  # a section whose every line is commented out
-        if not isinstance(node, yaml.MappingNode):
-            raise self._wrong(node, path or "the file", "a mapping of names to settings")
-        seen: dict[str, int] = {}
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise self._wrong(key, f"a key of {path or 'the file'}", "plain text")
-            if key.value in seen:
-                raise self._error(
-                    key,
-                    f"{_join(path, key.value)} is already set on line {seen[key.value]};"
-                    " remove one of the two",
-                )
-            seen[key.value] = key.start_mark.line + 1
-        return list(node.value)
-
-    def _unknown(self, key: yaml.ScalarNode, known: dict[str, Any], path: str) -> ConfigError:
-        import difflib  # noqa: PLC0415 -- only a mistake needs it
-
-        close = difflib.get_close_matches(key.value, known, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        return self._error(
-            key, f"unknown key {_join(path, key.value)}{hint} (known here: {', '.join(known)})"
-        )
-
-    def _wrong(self, node: yaml.Node, path: str, allowed: str) -> ConfigError:
-        match node:
-            case yaml.ScalarNode():
-                found = repr(node.value) if node.value else "empty"
-            case yaml.SequenceNode():
-                found = "a list"
-            case _:
-                found = "a mapping" if node.value else "an empty one"
-        return self._error(node, f"{path} must be {allowed}, not {found}")
-
-    def _error(self, node: yaml.Node, sentence: str) -> ConfigError:
-        return ConfigError(f"{self._name}:{node.start_mark.line + 1}: {sentence}")
-
-
-def _join(path: str, key: str) -> str:
-    return f"{path}.{key}" if path else key
-
-
-def _allowed(kind: Any) -> str:  # noqa: ANN401 -- any type a setting has
-    """Return the words in which a setting's own type says what it takes."""
-    return next(str(meta.description) for meta in get_args(kind)[1:] if meta.description)
