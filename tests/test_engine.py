@@ -253,3 +253,21 @@ def test_the_teacher_has_the_parameters_of_the_report():
 def test_shapes_that_cannot_stream_are_refused(shape):
     with pytest.raises(ModelError, match="cannot stream"):
         Architecture(**shape)
+
+
+def test_the_attention_of_a_step_is_that_of_the_network():
+    made = network(SMALL)
+    engine = engine_of(made)
+    frames = np.random.default_rng(0).normal(-5, 4, (2, 40, 40)).astype(np.float32)
+    state = engine.initial_state(2)
+    assert (state.attention.shares() == 0).all()
+    with torch.no_grad():
+        energies = made.energy(made.gru(made.columns(torch.from_numpy(frames)))[0])[..., 0]
+    for step in range(energies.shape[1]):
+        heard = SMALL.frames_of_step(step)
+        start = 0 if not step else SMALL.frames_of_step(step - 1)
+        engine.steps(state, frames[:, start:heard])
+        window = energies[:, max(0, step + 1 - SMALL.steps) : step + 1].softmax(1).numpy()
+        shares = state.attention.shares()[:, 0].T
+        assert np.abs(shares[:, -window.shape[1] :] - window).max() < 1e-4
+        assert (shares[:, : -window.shape[1]] == 0).all()

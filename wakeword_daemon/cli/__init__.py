@@ -24,6 +24,8 @@ COMMANDS = {
     "words": "list the wake words and their thresholds",
     "service": "install the daemon as a service of this user",
     "train": "train a wake word from recordings",
+    "plot": "draw what a wake word makes of recordings",
+    "lab": "distil, prune and quantize a word's network, and compare",
 }
 
 _EXAMPLES = """examples:

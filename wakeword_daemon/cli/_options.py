@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,12 @@ def add_threshold(parser: argparse.ArgumentParser) -> None:
         metavar="P",
         help="report at this probability instead of the configured one",
     )
+
+
+def cache_folder() -> Path:
+    """Return the folder for what is computed once: of this user, by the XDG convention."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "wakeword"
 
 
 def read_config(args: argparse.Namespace) -> Config:

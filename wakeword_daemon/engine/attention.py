@@ -67,6 +67,16 @@ class AttentionState:
             hidden, product, product[..., :-1], product[..., -1], window, rows, sums, *halves
         )
 
+    def shares(self) -> Array:
+        """Return how the last step shared its attention out: [T, words, streams], summing to 1.
+
+        The step itself is last, the one before it next to last; 0 where nothing was heard.
+        """
+        weights = np.roll(self.window[:, 0], -1 - self.newest, axis=0)
+        total = weights.sum(axis=0)
+        shares: Array = np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
+        return shares
+
 
 @dataclass(slots=True)
 class Attention:

@@ -1,0 +1,213 @@
+"""`wakeword lab` runs recipes once, resumes, compares them, and says early what cannot work."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from support.recordings import manifest_corpus
+
+from wakeword_daemon.cli import main
+from wakeword_daemon.engine import Detector, load_model
+
+ROOT = Path(__file__).resolve().parents[1]
+SHAPE = "{channels: 3, hidden: 12, attention: 8, layers: 2}"
+SMALL = "{channels: 2, hidden: 8, attention: 6, layers: 1, stride_frames: 16}"
+QUICK = "batch_size: 32\naveraging: 0.9\n"
+RECIPES = {
+    "teacher": f"title: the teacher\narchitecture: {SHAPE}\nseeds: [0, 1]\nepochs: 3\n{QUICK}",
+    "student": f"title: a student\narchitecture: {SMALL}\nepochs: 3\n{QUICK}"
+    "distil: {teachers: [teacher], temperature: 2, weight: 0.8, attention: 0.1}\n",
+    "dynamic": f"title: dynamic\narchitecture: {SMALL}\nepochs: 0\nstart: student\n"
+    "quantize: dynamic\n",
+    "int8": f"title: int8\narchitecture: {SMALL}\nepochs: 1\n{QUICK}start: student\n"
+    "quantize: int8\ndistil: {teachers: [teacher-1]}\n",
+    "pruned": "title: pruned\narchitecture: {channels: 2, hidden: 9, attention: 8, layers: 2}\n"
+    f"epochs: 2\n{QUICK}start: teacher\nprune: {{strength: 1, epochs: 2}}\n",
+}
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    return manifest_corpus(tmp_path_factory.mktemp("recordings"))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(home, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+
+
+def write(folder, **recipes):
+    folder.mkdir(exist_ok=True)
+    for name, text in recipes.items():
+        (folder / f"{name}.yaml").write_text(text)
+    return folder
+
+
+def lab(recordings, run, *recipes, word="sweep", more=()):
+    return main(
+        ["lab", *map(str, recipes), "--data", str(recordings), "--word", word, "--runs", str(run),
+         *more]
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def done(recordings, home):
+    """A run folder in which all the recipes have been run."""
+    recipes = write(home / "recipes", **RECIPES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+        assert lab(recordings, home / "run", recipes) == 0
+    return home / "run"
+
+
+def results(run):
+    return {row["recipe"]: row for row in json.loads((run / "table.json").read_text())}
+
+
+def test_every_kind_of_recipe_gives_a_row(done):
+    rows = results(done)
+    assert set(rows) == set(RECIPES)
+    assert [run["seed"] for run in rows["teacher"]["runs"]] == [0, 1]
+    teacher, student, int8 = (rows[name]["runs"][0] for name in ("teacher", "student", "int8"))
+    assert teacher["clip_metric"] < 0.01  # the tones are easy
+    assert student["clip_metric"] < 0.01
+    assert student["parameters"] < teacher["parameters"] / 2
+    assert int8["file_bytes"] == (done / "int8-0/model.safetensors").stat().st_size
+    assert int8["weight_bytes"] < student["weight_bytes"] / 2
+    assert rows["student"]["fewer_macs"] == pytest.approx(teacher["macs"] / student["macs"])
+    assert rows["pruned"]["runs"][0]["share_cut_off"] >= 0
+    assert rows["pruned"]["runs"][0]["epochs"] == 4
+    for row in rows.values():
+        for run in row["runs"]:
+            exact = [link for link in run["chain"] if link["exact"]]
+            assert len(exact) == 2
+            assert all(link["difference"] <= 1e-4 and not link["decisions"] for link in exact)
+            assert run["cpu_ms"] > 0
+            assert run["stream"]["takes"] > 0
+    assert "clip_metric_file" in rows["dynamic"]["runs"][0]
+    text = (done / "table.md").read_text()
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    assert sum(line.startswith("| int8: int8 |") for line in lines) == 1
+    columns = {line.count("|") for line in text.split("\n\n")[0].splitlines()}
+    assert len(columns) == 1
+    for name in ("macs", "memory"):
+        assert (done / f"{name}.svg").read_text().count("teacher") >= 1
+
+
+def test_its_models_are_heard_with(done):
+    model = load_model(done / "int8-0/model.safetensors")
+    model.self_test()
+    assert Detector([model]).push(torch.zeros(16000, dtype=torch.int16).numpy()) == []
+
+
+def test_what_is_done_is_not_done_again(done, recordings, home, capsys, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("it was run again")
+
+    monkeypatch.setattr("wakeword_daemon.training.lab.runner.Laboratory._run", refuse)
+    assert lab(recordings, done, home / "recipes", more=["--output", str(home / "again")]) == 0
+    assert "student-0:" in capsys.readouterr().out
+    assert results(home / "again") == results(done)
+
+
+def test_a_changed_recipe_does_not_pass_for_the_old_one(done, recordings, tmp_path, capsys):
+    changed = write(tmp_path / "r", teacher=RECIPES["teacher"].replace("epochs: 3", "epochs: 4"))
+    assert lab(recordings, done, changed) == 1
+    assert "teacher-0 holds a run of another recipe, word or split" in capsys.readouterr().err
+    retitled = write(tmp_path / "t", teacher=RECIPES["teacher"].replace("the teacher", "another"))
+    assert lab(recordings, done, retitled, more=["--output", str(tmp_path)]) == 0
+
+
+def test_a_split_of_another_folder_is_refused(done, recordings, tmp_path, home, capsys):
+    run = tmp_path / "run"
+    run.mkdir()
+    content = json.loads((done / "split.json").read_text())
+    content["order"].pop()
+    (run / "split.json").write_text(json.dumps(content))
+    assert lab(recordings, run, home / "recipes") == 1
+    assert "split.json does not fit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        (RECIPES["student"], "recipe r needs teacher, which is no recipe given here"),
+        (
+            "title: x\narchitecture: {kernel_frames: 4, stride_frames: 2}",
+            "recipe r: a clip is 48 steps; it must be 1 to 16",
+        ),
+        ("title: x\nbatch_size: 1000\nepochs: 1", "is more than the"),
+    ],
+)
+def test_what_cannot_be_run_is_said_before_anything_is(
+    recipe, message, recordings, tmp_path, capsys
+):
+    recipes = write(tmp_path / "r", r=recipe)
+    assert lab(recordings, tmp_path / "run", recipes) in (1, 2)
+    assert message in capsys.readouterr().err
+    assert not list((tmp_path / "run").glob("r-*"))
+
+
+def test_a_start_of_another_shape_is_refused(done, recordings, tmp_path, capsys):
+    wrong = RECIPES["dynamic"].replace("hidden: 8", "hidden: 9")
+    assert lab(recordings, done, write(tmp_path / "r", wrong=wrong)) == 2
+    assert "it goes on from student, whose architecture is another" in capsys.readouterr().err
+    larger = RECIPES["pruned"].replace("hidden: 9", "hidden: 13")
+    assert lab(recordings, done, write(tmp_path / "p", larger=larger)) == 1
+    assert "pruning cannot make hidden 13 of 12" in capsys.readouterr().err
+
+
+def test_a_teacher_of_another_word_is_refused(recordings, tmp_path, capsys):
+    model = ROOT / "models/jarvis.safetensors"
+    recipe = RECIPES["student"].replace("[teacher]", f"[{model}]")
+    assert lab(recordings, tmp_path / "run", write(tmp_path / "r", r=recipe)) == 1
+    assert "knows 'jarvis', not 'sweep'" in capsys.readouterr().err
+
+
+def test_an_unknown_word_is_refused(recordings, home, tmp_path, capsys):
+    assert lab(recordings, tmp_path, home / "recipes", word="hello") == 1
+    assert "has no recordings of 'hello'" in capsys.readouterr().err
+
+
+def torchrun(processes, recordings, run, recipes, home):
+    return subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node",
+         str(processes), "-m", "wakeword_daemon", "lab", str(recipes), "--data", str(recordings),
+         "--word", "sweep", "--runs", str(run)],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT),
+             "XDG_CACHE_HOME": str(home / "cache")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def losses(run):
+    return [json.loads(line)["loss"] for line in (run / "losses.jsonl").read_text().splitlines()]
+
+
+def test_two_processes_reach_the_loss_of_one(done, recordings, tmp_path, home):
+    recipes = write(
+        tmp_path / "r", **{name: RECIPES[name] for name in ("teacher", "student", "int8")}
+    )
+    both = torchrun(2, recordings, tmp_path / "run", recipes, home)
+    assert both.returncode == 0, both.stderr
+    for name in ("teacher-0", "teacher-1", "student-0", "int8-0"):
+        assert losses(tmp_path / "run" / name) == pytest.approx(losses(done / name), rel=0.02)
+        assert both.stdout.count(f"{name}: ") == 1  # one of the two speaks
+    first = losses(done / "teacher-0")[0], losses(tmp_path / "run/teacher-0")[0]
+    assert first[0] == pytest.approx(first[1], rel=1e-3)
+
+
+def test_a_batch_that_cannot_be_shared_out_is_refused(recordings, tmp_path, home):
+    recipes = write(tmp_path / "r", r="title: x\nepochs: 1\nbatch_size: 33\n")
+    failed = torchrun(2, recordings, tmp_path / "run", recipes, home)
+    assert failed.returncode != 0
+    assert "a batch of 33 cannot be shared out evenly among 2 processes" in failed.stderr

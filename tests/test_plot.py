@@ -1,0 +1,81 @@
+"""`wakeword plot` draws what a word's network makes of recordings."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from wakeword_daemon.audio import files
+from wakeword_daemon.cli import _picture, main
+from wakeword_daemon.engine import Detector, WordSettings, load_model
+from wakeword_daemon.engine.modelfile import Model
+from wakeword_daemon.resources import shipped_models
+
+AUDIO = Path(__file__).parent / "audio"
+
+
+@pytest.fixture(scope="module")
+def jarvis():
+    return load_model(shipped_models()["jarvis"])
+
+
+def test_what_is_drawn_is_what_the_detector_hears(jarvis):
+    pcm = np.concatenate(
+        [files.read(AUDIO / "other-slt.flac"), files.read(AUDIO / "jarvis-slt.flac")]
+    )
+    heard = _picture.hear(jarvis, {}, pcm)
+    steps = Detector([jarvis]).scores(pcm)
+    assert heard.ends == pytest.approx([step.sample / 16_000 for step in steps])
+    assert heard.probabilities == pytest.approx([s.scores["jarvis"] for s in steps], abs=1e-6)
+    assert heard.attention.shape == (len(steps), 16)
+    assert heard.attention.sum(1) == pytest.approx(np.ones(len(steps)), abs=1e-5)
+    assert [d.word for d in heard.detections] == ["jarvis"]
+    assert heard.detections == Detector([jarvis]).push(pcm)
+
+
+def test_settings_reach_the_picture(jarvis):
+    pcm = files.read(AUDIO / "jarvis-slt.flac")
+    assert not _picture.hear(jarvis, {"jarvis": WordSettings(threshold=1.0)}, pcm).detections
+    assert isinstance(jarvis, Model)
+
+
+def test_recordings_are_drawn_as_one_stream(tmp_path, capsys):
+    output = tmp_path / "picture.svg"
+    names = ["other-slt.flac", "jarvis-slt.flac", "other-slt.flac"]
+    assert main(["plot", "--output", str(output), *(str(AUDIO / name) for name in names)]) == 0
+    assert "1 detections in" in capsys.readouterr().out
+    drawn = set(re.findall(r"<!--\s*(.+?)\s*-->", output.read_text()))
+    for label in ("time, s", "frequency, kHz", "probability", "mel power, dB", "jarvis-slt",
+                  "other-slt", "threshold"):  # fmt: skip
+        assert any(label in text for text in drawn), label
+    assert any(re.fullmatch(r"jarvis 0\.\d\d", text) for text in drawn)
+
+
+def test_a_picture_is_named_after_its_recording(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["plot", str(AUDIO / "jarvis-slt.flac")]) == 0
+    content = (tmp_path / "jarvis-slt.png").read_bytes()
+    assert content.startswith(b"\x89PNG")
+    assert len(content) > 20_000
+
+
+def test_less_than_a_step_is_drawn_too(tmp_path):
+    soundfile.write(tmp_path / "click.wav", np.zeros(300), 16_000)
+    assert main(["plot", "--output", str(tmp_path / "p.png"), str(tmp_path / "click.wav")]) == 0
+    assert (tmp_path / "p.png").stat().st_size > 5_000
+
+
+def test_what_cannot_be_drawn_is_told(tmp_path, capsys):
+    jarvis = str(AUDIO / "jarvis-slt.flac")
+
+    def error(*arguments):
+        assert main(["plot", *arguments]) != 0
+        return capsys.readouterr().err
+
+    assert "name ends in .png or .svg" in error("--output", "p.jpeg", jarvis)
+    assert "No such file" in error(str(tmp_path / "none.wav"), "--output", str(tmp_path / "p.png"))
+    assert "cannot write" in error("--output", str(tmp_path / "no/p.png"), jarvis)
+    soundfile.write(tmp_path / "long.wav", np.zeros(301 * 8000), 8000)
+    assert "301 s are too much for one picture" in error(str(tmp_path / "long.wav"))

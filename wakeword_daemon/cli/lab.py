@@ -1,0 +1,93 @@
+"""`wakeword lab`: experiments that make a word's network smaller, and their table."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wakeword_daemon.cli import _arguments, _options
+from wakeword_daemon.errors import TrainingError
+
+if TYPE_CHECKING:
+    import argparse
+
+_EXAMPLES = """examples:
+  wakeword lab docs/lab/recipes --data recordings --word happy
+  wakeword lab docs/lab/recipes --data speech_commands_v0.01 --word sheila --runs runs/sheila
+  wakeword lab teacher.yaml attention.yaml --data recordings --word happy --output attention
+  torchrun --nproc-per-node 4 -m wakeword_daemon lab docs/lab/recipes --data DIR --word happy
+
+A recipe is a YAML file that declares one experiment; docs/lab/recipes has some of every kind. The
+recording folder is one as `wakeword train` takes it. What is done is kept in the run folder: the
+same command goes on where it was, and a recipe whose runs have results is not run again.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "recipes", nargs="+", type=Path, metavar="RECIPE", help="a recipe, or a folder of them"
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="the folder of recordings"
+    )
+    parser.add_argument(
+        "--word", required=True, help="the word as the recordings' manifest or folder names it"
+    )
+    parser.add_argument(
+        "--runs", type=Path, metavar="DIR", help="split, runs, results (default: runs/lab/WORD)"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="where table.md, table.json and the pictures go (default: the run folder)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=_arguments.whole_number,
+        default=0,
+        metavar="N",
+        help="of the permutation that splits the recordings (default: 0)",
+    )
+    parser.epilog = _EXAMPLES
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the recipes, then write the table and the pictures."""
+    try:
+        from wakeword_daemon.training import distributed  # noqa: PLC0415 - only this pays for torch
+        from wakeword_daemon.training.lab import pictures, table  # noqa: PLC0415
+        from wakeword_daemon.training.lab.recipe import find_recipes  # noqa: PLC0415
+        from wakeword_daemon.training.lab.runner import Laboratory, Order  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise TrainingError(
+            f"the laboratory needs {error.name}: pip install 'wakeword-daemon[train]'"
+        ) from None
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    recipes = find_recipes(args.recipes)
+    folder = args.runs or Path("runs/lab") / args.word
+    output = args.output or folder
+    order = Order(args.word, args.data, folder, _options.cache_folder(), args.seed)
+    with distributed.joined() as processes:
+        try:
+            results = Laboratory(order, processes).run(recipes, _print_run)
+        except KeyboardInterrupt:
+            print(f"\ninterrupted; the same command goes on from {folder}", file=sys.stderr)
+            raise
+        if processes.first:
+            rows = table.rows(results)
+            table.write(rows, output)
+            pictures.draw(rows, output)
+            print(f"{output / table.MARKDOWN}: {len(rows)} rows")
+    return 0
+
+
+def _print_run(name: str, result: dict[str, Any]) -> None:
+    print(
+        f"{name}: {result['parameters']:,} parameters, {result['file_bytes']:,} bytes, "
+        f"{result['macs']:,} MACs, clip metric {result['clip_metric']:.2e}",
+        flush=True,
+    )

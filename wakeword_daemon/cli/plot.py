@@ -1,0 +1,83 @@
+"""`wakeword plot`: a picture of what a wake word's network makes of recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from wakeword_daemon.audio import files
+from wakeword_daemon.cli import _options
+from wakeword_daemon.clock import SAMPLE_RATE, seconds
+from wakeword_daemon.errors import AudioError, ConfigError
+from wakeword_daemon.service.words import load_words
+
+if TYPE_CHECKING:
+    import argparse
+
+LONGEST = 300
+"""Seconds; more of them on one picture show nothing."""
+FORMATS = (".png", ".svg")
+
+_EXAMPLES = """examples:
+  wakeword plot evening.flac
+  wakeword plot --word jarvis --output jarvis.svg before.wav jarvis.wav after.wav
+
+Waveform, log-mel, attention weights and probability over time; detections are red. Several
+recordings are heard one after the other, as one stream.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help="WAV, FLAC, OGG or MP3 of any rate"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="the picture, .png or .svg (default: the first recording's name with .png)",
+    )
+    _options.add_word(parser)
+    _options.add_threshold(parser)
+    _options.add_config(parser)
+    parser.epilog = _EXAMPLES
+
+
+def run(args: argparse.Namespace) -> int:
+    """Hear the recordings and draw them."""
+    output = args.output or Path(f"{args.files[0].stem}.png")
+    if output.suffix not in FORMATS:
+        raise ConfigError(f"a picture's name ends in {' or '.join(FORMATS)}, unlike {output}")
+    configured = _options.read_config(args).words
+    if len(configured) != 1:
+        raise ConfigError(f"choose one word with --word (configured: {', '.join(configured)})")
+    try:
+        from wakeword_daemon.cli import _picture  # noqa: PLC0415 - only this pays for matplotlib
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"pictures need {error.name}: pip install 'wakeword-daemon[train]'"
+        ) from None
+    words = load_words(configured)
+    (model,) = words.models
+    pieces = [files.read(path) for path in args.files]
+    begins = np.cumsum([0, *map(len, pieces)])
+    pcm = np.concatenate(pieces)
+    if len(pcm) > LONGEST * SAMPLE_RATE:
+        raise AudioError(
+            f"{seconds(len(pcm)):.0f} s are too much for one picture; give {LONGEST} s or less"
+        )
+    heard = _picture.hear(model, words.settings, pcm)
+    recordings = [
+        (seconds(int(begin)), path.stem) for begin, path in zip(begins, args.files, strict=False)
+    ]
+    chosen = words.settings[model.name].threshold
+    threshold = model.threshold if chosen is None else chosen
+    try:
+        _picture.draw(output, model, heard, pcm, threshold=threshold, recordings=recordings)
+    except OSError as error:
+        raise ConfigError(f"cannot write {output}: {error.strerror}") from None
+    print(f"{output}: {len(heard.detections)} detections in {seconds(len(pcm)):.1f} s")
+    return 0
