@@ -16,7 +16,7 @@ TEST_PACKAGES = $(RUN_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins s
     pipewire pipewire-pulse wireplumber dbus systemd
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench soak models accuracy demo clean FORCE
+.PHONY: help run test bench soak models accuracy demo pictures clean FORCE
 
 help:
 	@echo "make run      listen on the default microphone, or to the demo recording where there is none"
@@ -26,6 +26,7 @@ help:
 	@echo "make models   train the shipped wake words again, from DATA=DIR (about 20 minutes a word)"
 	@echo "make accuracy measure alexa beside microWakeWord and openWakeWord, on DATA=DIR"
 	@echo "make demo     synthesize models/demo.flac and the test speech again"
+	@echo "make pictures draw the examples of wakeword plot in docs/lab again"
 	@echo "make clean    remove what these made"
 	@echo
 	@echo "Settings: PYTHON=python3.12, VENV=.venv, PIP_ARGS='--index-url ...'"
@@ -63,6 +64,9 @@ accuracy: $(VENV)/bench
 
 demo:
 	sh tests/audio/make.sh
+
+pictures: $(VENV)/test
+	sh docs/lab/example.sh $(abspath $(VENV))/bin/wakeword
 
 clean:
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

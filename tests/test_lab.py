@@ -1,6 +1,7 @@
 """The laboratory's parts do what their papers and docstrings say."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from wakeword_daemon.errors import ConfigError, TrainingError
 from wakeword_daemon.training.corpus import read_corpus
 from wakeword_daemon.training.distributed import Processes
 from wakeword_daemon.training.export import folded_weights
+from wakeword_daemon.training.lab import pictures, table
 from wakeword_daemon.training.lab.answers import Answers, Teachers, answer
 from wakeword_daemon.training.lab.chain import check_chain
 from wakeword_daemon.training.lab.clips import CLIP, read_clips
@@ -105,7 +107,7 @@ def test_clips_last_a_second_and_follow_the_split(corpus, clips):
     mel, is_word = clips.validation()
     assert len(mel) == (~clips.is_trained).sum()
     assert 0 < is_word.sum() < len(is_word)
-    # Takes are longer than a second: each was cut around the word, which is louder than the pauses.
+    # Takes are longer than a second: each was cut around the word, louder than the pauses.
     words = clips.log_mel[clips.is_word].astype(np.float32).mean(2)
     assert (words[:, 30:60].max(1) > words[:, :10].max(1) + 2).all()
 
@@ -307,6 +309,15 @@ def test_a_loss_that_is_no_number_ends_the_fit(views, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_processes_share_a_batch_out_evenly():
+    pair = [Processes(rank, 2) for rank in range(2)]
+    rows = np.arange(6)
+    assert [rows[p.share()].tolist() for p in pair] == [[0, 2, 4], [1, 3, 5]]
+    assert [p.first for p in pair] == [True, False]
+    with pytest.raises(TrainingError, match="33 cannot be shared out evenly among 2 processes"):
+        pair[0].check(33)
+
+
 # Pruning
 
 
@@ -441,6 +452,46 @@ def test_a_teacher_of_another_word_or_other_features_is_refused(tmp_path):
         read_teacher(path, "sweep", FeatureSettings(mels=32))
 
 
+# Table and pictures
+
+
+def run(metric, **figures):
+    return {
+        "title": "a title", "seed": 0, "parameters": 100, "file_bytes": 4000, "weight_bytes": 400,
+        "macs": 1000, "cpu_ms": 1.5, "clip_metric": metric, "clips": 50, "epochs": 3, "seconds": 9,
+        "chain": [{"name": "engine, numpy", "difference": 1e-7, "decisions": 0, "exact": True}],
+        **figures,
+    }  # fmt: skip
+
+
+def test_a_row_is_compared_with_the_mean_teacher():
+    small = [run(3e-4, file_bytes=100, macs=50), run(1e-4, file_bytes=100, macs=50, seed=1)]
+    rows = table.rows({"teacher": [run(1e-4), run(3e-4, seed=1)], "small": small, "none": []})
+    assert [row.name for row in rows] == ["teacher", "small"]
+    plain = rows[1].plain()
+    assert plain["clip_metric"] == pytest.approx(2e-4)
+    assert plain["times_teacher"] == pytest.approx(1)
+    assert plain["smaller"] == pytest.approx(40)
+    assert plain["fewer_macs"] == pytest.approx(20)
+    lines = table.markdown(rows).splitlines()
+    assert len({line.count("|") for line in lines[:4]}) == 1
+    assert "| 40.0 | 50 | 20.0 | 1.50 | 2.00e-04 (1.0e-04 to 3.0e-04, 2 seeds) | 1.00 |" in lines[3]
+    assert "| small-1 | engine, numpy | 1.0e-07 | 0 of 50 |" in lines
+
+
+def test_pictures_show_ours_beside_the_published(tmp_path):
+    small = [run(3e-4, file_bytes=100, macs=50), run(1e-4, file_bytes=100, macs=50)]
+    drawn = pictures.draw(table.rows({"teacher": [run(1e-4)], "small": small}), tmp_path)
+    assert [path.name for path in drawn] == ["macs.svg", "memory.svg"]
+    for path in drawn:
+        labels = set(re.findall(r"<!--\s*(.+?)\s*-->", path.read_text()))
+        assert {"teacher", "small", "best public student", "report: + attention"} <= labels
+        assert any("than the teacher" in label for label in labels)
+    again = drawn[0].read_bytes()
+    pictures.draw(table.rows({"teacher": [run(1e-4)], "small": small}), tmp_path)
+    assert drawn[0].read_bytes() == again  # no date, no chance
+
+
 # Recipes
 
 
@@ -491,7 +542,7 @@ def test_recipes_come_after_those_they_need(tmp_path):
 
 def test_a_recipes_defaults_are_the_teacher():
     recipe = read_recipe(RECIPES / "teacher.yaml")
-    assert recipe.shape() == Architecture()
+    assert recipe.shape() == Architecture(steps=10)  # as many as a clip has
     assert msgspec.to_builtins(recipe)["distil"] is None
 
 

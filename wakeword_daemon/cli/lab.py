@@ -20,8 +20,12 @@ _EXAMPLES = """examples:
   torchrun --nproc-per-node 4 -m wakeword_daemon lab docs/lab/recipes --data DIR --word happy
 
 A recipe is a YAML file that declares one experiment; docs/lab/recipes has some of every kind. The
-recording folder is one as `wakeword train` takes it. What is done is kept in the run folder: the
-same command goes on where it was, and a recipe whose runs have results is not run again.
+folder of recordings is one as `wakeword train` takes it. What is done is kept in the folder of
+runs: the same command goes on where it was, and a recipe whose runs have results is not run again.
+
+Below the table stands the chain of every model file: on all validation clips, the streaming
+network and the engine must give the probabilities and decisions of the offline network with the
+file's weights, or the command fails; how far quantizing moved them is told beside it.
 """
 
 
@@ -52,6 +56,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="of the permutation that splits the recordings (default: 0)",
     )
+    parser.add_argument(
+        "--measure-again",
+        action="store_true",
+        help="measure finished runs once more, as on another machine; trains nothing again",
+    )
     parser.epilog = _EXAMPLES
 
 
@@ -73,7 +82,9 @@ def run(args: argparse.Namespace) -> int:
     order = Order(args.word, args.data, folder, _options.cache_folder(), args.seed)
     with distributed.joined() as processes:
         try:
-            results = Laboratory(order, processes).run(recipes, _print_run)
+            results = Laboratory(order, processes).run(
+                recipes, _print_run, again=args.measure_again
+            )
         except KeyboardInterrupt:
             print(f"\ninterrupted; the same command goes on from {folder}", file=sys.stderr)
             raise

@@ -75,6 +75,15 @@ class Processes:
         distributed.all_reduce(total)
         return float(total) / self.size
 
+    @contextmanager
+    def first_alone(self) -> Iterator[None]:
+        """Let the first process do something before the others do it too, as filling a cache."""
+        if not self.first:
+            self.wait()
+        yield
+        if self.first:
+            self.wait()
+
     def wait(self) -> None:
         """Wait until all processes have come here."""
         if self.size > 1:

@@ -1,9 +1,10 @@
 """Clips of one second: what experiments learn from and are measured on.
 
-A clip is 98 frames, ten steps of the teacher, so the attention's 16 cached steps cover it and the
-streaming network gives exactly what the offline one does. The source report counts operations for
-two seconds; that is a unit of its table, not the length of its clips, and padding each of them by
-a second of nothing would double the training time to no end.
+A clip is 98 frames, ten steps of the teacher. The attention of every network here looks back on as
+many steps as a clip has: so the streaming network gives exactly what the offline one does at the
+end of a clip, and in a stream it attends to no more than it learned to. The source report counts
+operations for two seconds; that is a unit of its table, not the length of its clips, and padding
+each of them by a second of nothing would double the training time to no end.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from tqdm import tqdm
 from wakeword_daemon.audio import files
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine.logmel import LogMel
-from wakeword_daemon.engine.settings import FeatureSettings
+from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.errors import AudioError, TrainingError
 from wakeword_daemon.training.corpus import Corpus, Recording
 from wakeword_daemon.training.endpoints import speech_span
@@ -35,9 +36,32 @@ CLIP = SAMPLE_RATE
 QUIET = 4.0
 """RMS of what a shorter recording is padded with: a quiet room, -78 dBFS."""
 
+FRAMES = (CLIP - FeatureSettings().window) // FeatureSettings().hop + 1
+"""Mel frames of a clip."""
+
 Pcm = npt.NDArray[np.int16]
 LogMels = npt.NDArray[np.float16]
 """Log-mel frames of clips, [clips, 98, mels]; half precision errs by 0.03 dB."""
+
+
+def architecture_of_clips(**shape: int) -> Architecture:
+    """Return an architecture whose attention covers a clip, and no more.
+
+    Args:
+        shape: the architecture's other numbers.
+
+    Raises:
+        ModelError: the architecture cannot stream.
+        TrainingError: it does not make a step in a clip.
+
+    """
+    a = Architecture(**shape)
+    steps = (FRAMES - a.kernel_frames) // a.stride_frames + 1
+    if steps < 1:
+        raise TrainingError(
+            f"a kernel of {a.kernel_frames} frames needs more than a clip's {FRAMES}"
+        )
+    return replace(a, steps=steps)
 
 
 @dataclass(frozen=True)
@@ -140,7 +164,7 @@ def _cut_all(
     for index, cut in _cuts(recordings, word, features, "reading recordings"):
         source += [index] * len(cut)
         pieces.append(cut)
-    nothing = np.empty((0, (CLIP - features.window) // features.hop + 1, features.mels), "f2")
+    nothing = np.empty((0, FRAMES, features.mels), "f2")
     hums = [cut for _, cut in _cuts(noise, word, features, "reading noise")]
     np.save(folder / "noise.npy", np.concatenate([nothing, *hums]))
     np.save(folder / "clips.npy", np.concatenate([nothing, *pieces]))

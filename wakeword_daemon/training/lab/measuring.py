@@ -19,9 +19,10 @@ from wakeword_daemon.engine import Detector
 from wakeword_daemon.engine.modelfile import Model
 from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.errors import AudioError, TrainingError
+from wakeword_daemon.training.conditions import Pcm
 from wakeword_daemon.training.corpus import Corpus
 from wakeword_daemon.training.endpoints import speech_span
-from wakeword_daemon.training.evaluation import Pcm, SpokenTake, Streams, build_streams, measure
+from wakeword_daemon.training.evaluation import Speech, SpokenTake, Streams, build_streams, measure
 from wakeword_daemon.training.lab.answers import margins
 from wakeword_daemon.training.lab.chain import check_chain
 from wakeword_daemon.training.lab.clips import Clips
@@ -151,4 +152,4 @@ def _streams(corpus: Corpus, split: Split, word: str, features: FeatureSettings)
             takes.append(SpokenTake(pcm, *bounds, recording.speaker))
     if not takes or sum(map(len, others)) < 60 * SAMPLE_RATE:
         return None
-    return build_streams(takes, others, features)
+    return build_streams(Speech(takes, others, noise=[], seed=0), features)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
+from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -45,7 +46,7 @@ PUBLISHED = (
 )
 
 
-def draw(table: Sequence[Row], folder: Path, suffix: str = "svg") -> list[Path]:
+def draw(table: Sequence[Row], folder: Path) -> list[Path]:
     """Draw metric over MACs and metric over memory into `folder`; return the files.
 
     The clip metric depends on its clips, so every network is drawn as a ratio to its own teacher.
@@ -74,8 +75,10 @@ def draw(table: Sequence[Row], folder: Path, suffix: str = "svg") -> list[Path]:
         axes.grid(alpha=0.3)
         axes.legend(loc="upper left", frameon=False)
         file = io.BytesIO()
-        picture.savefig(file, format=suffix, metadata={"Date": None} if suffix == "svg" else {})
-        files.append(folder / f"{name}.{suffix}")
+        # Neither the date nor random names of its parts: it changes with its figures only.
+        with rc_context({"svg.hashsalt": name}):
+            picture.savefig(file, format="svg", metadata={"Date": None})
+        files.append(folder / f"{name}.svg")
         write_atomically(files[-1], file.getvalue())
     return files
 

@@ -10,7 +10,8 @@ from msgspec import Meta
 
 from wakeword_daemon import settingsfile
 from wakeword_daemon.engine import settings
-from wakeword_daemon.errors import ConfigError, ModelError
+from wakeword_daemon.errors import ConfigError, ModelError, TrainingError
+from wakeword_daemon.training.lab.clips import architecture_of_clips
 
 SUFFIX = ".yaml"
 
@@ -19,7 +20,10 @@ _Name = Annotated[str, Meta(min_length=1)]
 
 
 class Architecture(msgspec.Struct, frozen=True):
-    """The shape of the network; what is left out is the teacher's."""
+    """The shape of the network; what is left out is the teacher's.
+
+    The attention always looks back on as many steps as a clip has.
+    """
 
     channels: _Count = 8
     kernel_mels: _Count = 5
@@ -29,7 +33,6 @@ class Architecture(msgspec.Struct, frozen=True):
     hidden: _Count = 64
     layers: _Count = 2
     attention: _Count = 64
-    steps: _Count = 16
 
 
 class Distillation(msgspec.Struct, frozen=True):
@@ -78,7 +81,11 @@ class Recipe(msgspec.Struct, frozen=True):
         float, Meta(ge=0, lt=1, description="the moving average's decay from 0 to below 1")
     ] = 0.998
     start: Annotated[
-        _Name | None, Meta(description="the recipe whose weights to go on from, or null")
+        _Name | None,
+        Meta(
+            description="the recipe whose weights to go on from (those of the same seed, or of its"
+            " first), or null"
+        ),
     ] = None
     prune: Pruning | None = None
     distil: Distillation | None = None
@@ -92,7 +99,7 @@ class Recipe(msgspec.Struct, frozen=True):
 
     def shape(self) -> settings.Architecture:
         """Return the architecture as the engine knows it."""
-        return settings.Architecture(**msgspec.structs.asdict(self.architecture))
+        return architecture_of_clips(**msgspec.structs.asdict(self.architecture))
 
     def needs(self) -> list[str]:
         """Return the recipes, runs or files that this one goes on from or learns from."""
@@ -108,7 +115,7 @@ def read_recipe(path: Path) -> Recipe:
     recipe = settingsfile.load(path, Recipe, "recipe")
     try:
         recipe.shape()
-    except ModelError as error:
+    except (ModelError, TrainingError) as error:
         raise ConfigError(f"{path}: {error}") from None
     if recipe.prune and not recipe.start:
         raise ConfigError(f"{path}: prune needs start, the recipe whose network is pruned")

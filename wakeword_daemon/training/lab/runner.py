@@ -79,26 +79,28 @@ class Laboratory:
         self._order = order
         self._processes = processes
         self._features = FeatureSettings()
-        if not processes.first:
-            processes.wait()  # the first reads the corpus, the others its cache
-        self._corpus: Corpus = read_corpus(order.data)
-        self._split: Split = split(self._corpus, order.folder / "split.json", order.seed)
-        self._clips: Clips = read_clips(
-            self._corpus, self._split, order.word, self._features, order.cache
-        )
-        if processes.first:
-            processes.wait()
+        with processes.first_alone():  # it reads the corpus, the others its cache
+            self._corpus: Corpus = read_corpus(order.data)
+            self._split: Split = split(self._corpus, order.folder / "split.json", order.seed)
+            self._clips: Clips = read_clips(
+                self._corpus, self._split, order.word, self._features, order.cache
+            )
         self._views = Views(self._clips)
         self._yardstick: Yardstick | None = None
 
     def run(
-        self, recipes: Mapping[str, Recipe], on_done: Callable[[str, dict[str, Any]], None]
+        self,
+        recipes: Mapping[str, Recipe],
+        on_done: Callable[[str, dict[str, Any]], None],
+        *,
+        again: bool = False,
     ) -> dict[str, list[dict[str, Any]]]:
         """Run whatever of the recipes has no result yet.
 
         Args:
             recipes: by name, each after those that it needs.
             on_done: called with the name and the result of every run, done now or before.
+            again: measure finished runs once more; nothing is trained again.
 
         Returns:
             the results of each recipe's runs.
@@ -112,7 +114,8 @@ class Laboratory:
         results: dict[str, list[dict[str, Any]]] = {name: [] for name in recipes}
         for name, recipe in recipes.items():
             for seed in recipe.seeds:
-                result = self._finished(name, recipe, seed) or self._run(name, recipe, seed)
+                finished = None if again else self._finished(name, recipe, seed)
+                result = finished or self._run(name, recipe, seed)
                 results[name].append(result)
                 if self._processes.first:
                     on_done(f"{name}-{seed}", result)
@@ -121,13 +124,6 @@ class Laboratory:
     def _check(self, name: str, recipe: Recipe, recipes: Mapping[str, Recipe]) -> None:
         """Refuse before hours are spent what would fail after them."""
         a = recipe.shape()
-        frames = self._clips.log_mel.shape[1]
-        steps = (frames - a.kernel_frames) // a.stride_frames + 1
-        if not 1 <= steps <= a.steps:
-            raise ConfigError(
-                f"recipe {name}: a clip is {max(0, steps)} steps; it must be 1 to {a.steps}, which "
-                "the attention looks back on"
-            )
         a.bands(self._features)
         for needed in recipe.needs():
             self._shapes(needed, recipes, name)
