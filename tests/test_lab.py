@@ -309,15 +309,6 @@ def test_a_loss_that_is_no_number_ends_the_fit(views, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_processes_share_a_batch_out_evenly():
-    pair = [Processes(rank, 2) for rank in range(2)]
-    rows = np.arange(6)
-    assert [rows[p.share()].tolist() for p in pair] == [[0, 2, 4], [1, 3, 5]]
-    assert [p.first for p in pair] == [True, False]
-    with pytest.raises(TrainingError, match="33 cannot be shared out evenly among 2 processes"):
-        pair[0].check(33)
-
-
 # Pruning
 
 

@@ -17,7 +17,7 @@ _EXAMPLES = """examples:
   wakeword lab docs/lab/recipes --data recordings --word happy
   wakeword lab docs/lab/recipes --data speech_commands_v0.01 --word sheila --runs runs/sheila
   wakeword lab teacher.yaml attention.yaml --data recordings --word happy --output attention
-  torchrun --nproc-per-node 4 -m wakeword_daemon lab docs/lab/recipes --data DIR --word happy
+  torchrun --nproc-per-node 4 -m -- wakeword_daemon lab docs/lab/recipes --data DIR --word happy
 
 A recipe is a YAML file that declares one experiment; docs/lab/recipes has some of every kind. The
 folder of recordings is one as `wakeword train` takes it. What is done is kept in the folder of

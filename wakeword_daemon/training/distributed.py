@@ -1,4 +1,4 @@
-"""Training by several processes as if by one: `torchrun --nproc-per-node 2 -m wakeword_daemon …`.
+"""Training by several processes as if by one: `torchrun --nproc-per-node 2 -m -- wakeword_daemon`.
 
 Every process composes the same batches from the same seeds, and works on its own share of each; the
 gradients are averaged (DistributedDataParallel), so N processes take the steps that one would.
