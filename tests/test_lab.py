@@ -475,7 +475,7 @@ def test_pictures_show_ours_beside_the_published(tmp_path):
     drawn = pictures.draw(table.rows({"teacher": [run(1e-4)], "small": small}), tmp_path)
     assert [path.name for path in drawn] == ["macs.svg", "memory.svg"]
     for path in drawn:
-        labels = set(re.findall(r"<!--\s*(.+?)\s*-->", path.read_text()))
+        labels = set(re.findall(r"<text[^>]*>(.+?)</text>", path.read_text()))
         assert {"teacher", "small", "best public student", "report: + attention"} <= labels
         assert any("than the teacher" in label for label in labels)
     again = drawn[0].read_bytes()

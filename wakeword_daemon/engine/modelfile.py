@@ -1,8 +1,8 @@
 """The model file: one wake word, its weights and what was measured of it, and no code.
 
 A safetensors file: named arrays, and one metadata entry `wakeword` that holds the `ModelCard` as
-JSON. A checksum over both makes an altered file known. Weights are float32, or int8 with a
-float32 array NAME.scale that has one factor for each row.
+JSON. A checksum over both makes an altered file known. Weights are floats of 32 or 16 bits, or int8
+with a float array NAME.scale that has one factor for each row, or one for all.
 """
 
 from __future__ import annotations

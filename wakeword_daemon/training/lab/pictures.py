@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
-from matplotlib import rc_context
+import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -56,9 +56,9 @@ def draw(table: Sequence[Row], folder: Path) -> list[Path]:
     if not rows:
         return []
     files = []
-    for name, figure, label in (
-        ("macs", "macs", "times fewer multiply-accumulates than the teacher"),
-        ("memory", "file_bytes", "times fewer bytes than the teacher"),
+    for name, figure, title, label in (
+        ("macs", "macs", "accuracy over work", "times fewer multiply-accumulates than the teacher"),
+        ("memory", "file_bytes", "accuracy over memory", "times fewer bytes than the teacher"),
     ):
         picture = Figure(figsize=(9, 5.5), layout="constrained")
         axes = picture.subplots()
@@ -71,12 +71,14 @@ def draw(table: Sequence[Row], folder: Path) -> list[Path]:
         axes.set_xlabel(label)
         axes.set_ylabel("clip metric over that of the teacher (lower is better)")
         axes.set_ylim(bottom=0)
+        axes.set_xlim(0.7, 90)
+        axes.set_title(title)
         axes.axhline(1, color="black", linewidth=0.8)
         axes.grid(alpha=0.3)
-        axes.legend(loc="upper left", frameon=False)
+        picture.legend(loc="outside lower center", ncols=2, frameon=False)
         file = io.BytesIO()
         # Neither the date nor random names of its parts: it changes with its figures only.
-        with rc_context({"svg.hashsalt": name}):
+        with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
             picture.savefig(file, format="svg", metadata={"Date": None})
         files.append(folder / f"{name}.svg")
         write_atomically(files[-1], file.getvalue())
@@ -85,7 +87,7 @@ def draw(table: Sequence[Row], folder: Path) -> list[Path]:
 
 def _draw_ours(axes: Axes, rows: Sequence[Row], figure: str) -> None:
     label: str | None = "ours; bars from the lowest to the highest seed"
-    for row in rows:
+    for index, row in enumerate(rows):
         ratio = row.times_teacher(figure)
         theirs = mean(run["clip_metric"] for run in row.teacher)
         metrics = [metric / theirs for metric in row.metrics()]
@@ -95,17 +97,21 @@ def _draw_ours(axes: Axes, rows: Sequence[Row], figure: str) -> None:
         spread = [[middle - min(metrics)], [max(metrics) - middle]]
         axes.errorbar(1 / ratio, middle, yerr=spread, fmt="o", color=OURS, capsize=3, label=label)
         label = None
-        _name(axes, row.name, 1 / ratio, middle, OURS)
+        _name(axes, row.name, (1 / ratio, middle), OURS, index)
 
 
 def _draw_published(axes: Axes, name: str) -> None:
     label: str | None = "published, over their own teachers on their own clips"
-    for point in PUBLISHED:
+    for index, point in enumerate(PUBLISHED):
         x = point.fewer if name == "macs" else point.smaller
         axes.plot(x, point.metric, "s", color=THEIRS, label=label)
         label = None
-        _name(axes, point.name, x, point.metric, THEIRS)
+        _name(axes, point.name, (x, point.metric), THEIRS, index)
 
 
-def _name(axes: Axes, text: str, x: float, y: float, colour: str) -> None:
-    axes.annotate(text, (x, y), xytext=(5, 4), textcoords="offset points", fontsize=8, color=colour)
+def _name(axes: Axes, text: str, point: tuple[float, float], colour: str, index: int) -> None:
+    """Write a name beside its point, on a side by turns: neighbours in the table often are here."""
+    offset, side = (((5, -11), "left"), ((-6, -3), "right"), ((5, 5), "left"))[index % 3]
+    axes.annotate(
+        text, point, xytext=offset, textcoords="offset points", ha=side, fontsize=8, color=colour
+    )
