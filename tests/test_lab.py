@@ -296,8 +296,6 @@ def test_an_interrupted_fit_goes_on_to_the_same_network(views, tmp_path, monkeyp
         assert torch.equal(value, resumed.state_dict()[name]), name
     losses = (tmp_path / "parts/losses.jsonl").read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in losses] == [1, 2]
-    with pytest.raises(TrainingError, match="a run of another recipe"):
-        fitter(views, tmp_path / "parts", epochs=3).run()
 
 
 def test_a_loss_that_is_no_number_ends_the_fit(views, tmp_path):

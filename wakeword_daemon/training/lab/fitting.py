@@ -7,9 +7,9 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -20,9 +20,10 @@ from tqdm import tqdm
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.storage import write_atomically
 from wakeword_daemon.training.distributed import Processes
-from wakeword_daemon.training.lab.answers import Teachers, answer
+from wakeword_daemon.training.lab.answers import Answers, Teachers, answer
+from wakeword_daemon.training.lab.clips import FRAMES
 from wakeword_daemon.training.lab.objective import Objective, align
-from wakeword_daemon.training.lab.views import VIEWS, Views
+from wakeword_daemon.training.lab.views import VIEWS, Indices, Views
 from wakeword_daemon.training.network import CRNN
 
 
@@ -81,17 +82,12 @@ class Fitter:
         folder: Path,
         processes: Processes,
     ) -> None:
-        processes.check(schedule.batch_size)
         self._network = network
         self._lesson = lesson
         self._schedule = s = schedule
         self._folder = folder
         self._processes = processes
         self._steps = len(lesson.views) // s.batch_size
-        if not self._steps:
-            raise TrainingError(
-                f"a batch of {s.batch_size} clips is more than the {len(lesson.views)} there are"
-            )
         self._average = AveragedModel(
             network,
             multi_avg_fn=get_ema_multi_avg_fn(s.averaging),  # type: ignore[no-untyped-call]
@@ -100,6 +96,10 @@ class Fitter:
         self._rates = torch.optim.lr_scheduler.OneCycleLR(
             self._optimizer, s.rate, total_steps=max(2, s.epochs * self._steps), pct_start=0.15
         )
+        self._alignment: Tensor | None = None
+        if lesson.teachers is not None:
+            theirs = lesson.teachers.architecture
+            self._alignment = align(theirs, network.architecture, FRAMES)
         self._epoch = 0
         self._seconds = 0.0
 
@@ -138,36 +138,42 @@ class Fitter:
             leave=False,
             disable=None if self._processes.first else True,
         )
-        alignment: Tensor | None = None
         for done in batches:
             rows = order[done * s.batch_size : (done + 1) * s.batch_size][self._processes.share()]
             mel = lesson.views.samples(view, rows)
-            if lesson.teachers is not None and alignment is None:
-                theirs, own = lesson.teachers.architecture, self._network.architecture
-                alignment = align(theirs, own, mel.shape[1])
-            disguise = lesson.disguise(self._network) if lesson.disguise else nullcontext()
-            self._optimizer.zero_grad(set_to_none=True)
-            with disguise:
-                margin, log_attention = attend(mel)
-                is_word = lesson.views.is_word[rows]
-                answers = taught.of(rows) if taught else None
-                loss = lesson.objective(margin, log_attention, is_word, answers, alignment)
-                if not torch.isfinite(loss):
-                    raise TrainingError(
-                        f"{self._folder.name}: the loss became {loss.item()} in epoch "
-                        f"{self._epoch + 1}; give the recipe a lower rate"
-                    )
-                loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(self._network.parameters(), 1.0)
-            self._optimizer.step()
-            if lesson.shrink:
-                lesson.shrink(self._network, float(self._rates.get_last_lr()[0]))
-            self._rates.step()
-            self._average.update_parameters(self._network)
-            total += loss.item()
+            total += self._step(attend, mel, rows, taught.of(rows) if taught else None)
         return total / self._steps
 
-    def _taught(self, view: int) -> Any:  # noqa: ANN401
+    def _step(
+        self,
+        attend: Callable[[Tensor], tuple[Tensor, Tensor]],
+        mel: Tensor,
+        rows: Indices,
+        taught: Answers | None,
+    ) -> float:
+        """Take one step of the optimizer on samples `rows` of the view; return the loss."""
+        lesson = self._lesson
+        disguise = lesson.disguise(self._network) if lesson.disguise else nullcontext()
+        self._optimizer.zero_grad(set_to_none=True)
+        with disguise:
+            margin, log_attention = attend(mel)
+            is_word = lesson.views.is_word[rows]
+            loss = lesson.objective(margin, log_attention, is_word, taught, self._alignment)
+            if not torch.isfinite(loss):
+                raise TrainingError(
+                    f"{self._folder.name}: the loss became {loss.item()} in epoch "
+                    f"{self._epoch + 1}; give the recipe a lower rate"
+                )
+            loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self._network.parameters(), 1.0)
+        self._optimizer.step()
+        if lesson.shrink:
+            lesson.shrink(self._network, float(self._rates.get_last_lr()[0]))
+        self._rates.step()
+        self._average.update_parameters(self._network)
+        return loss.item()
+
+    def _taught(self, view: int) -> Answers | None:
         teachers = self._lesson.teachers
         if teachers is None:
             return None
@@ -176,20 +182,12 @@ class Fitter:
         self._processes.wait()
         return teachers.ask(view, write=False)
 
-    def _identity(self) -> dict[str, Any]:
-        return {
-            "schedule": asdict(self._schedule),
-            "objective": asdict(self._lesson.objective),
-            "architecture": asdict(self._network.architecture),
-        }
-
     def _keep(self, loss: float) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / "losses.jsonl").open("a") as lines:
             lines.write(json.dumps({"epoch": self._epoch, "loss": round(loss, 5)}) + "\n")
         file = io.BytesIO()
         state = {
-            "identity": self._identity(),
             "epoch": self._epoch,
             "seconds": self._seconds,
             "network": self._network.state_dict(),
@@ -205,10 +203,6 @@ class Fitter:
         if not last.exists():
             return
         saved = torch.load(last, weights_only=True)
-        if saved["identity"] != self._identity():
-            raise TrainingError(
-                f"{self._folder} holds a run of another recipe; remove it or give another folder"
-            )
         self._epoch, self._seconds = saved["epoch"], saved["seconds"]
         self._network.load_state_dict(saved["network"])
         self._average.load_state_dict(saved["average"])

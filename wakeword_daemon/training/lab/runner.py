@@ -45,6 +45,8 @@ logger = logging.getLogger(__name__)
 
 MODEL = "model.safetensors"
 RESULT = "result.json"
+BEGAN = "recipe.json"
+"""What a run was begun with; anything else is another run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ class Laboratory:
         results: dict[str, list[dict[str, Any]]] = {name: [] for name in recipes}
         for name, recipe in recipes.items():
             for seed in recipe.seeds:
-                finished = None if again else self._finished(name, recipe, seed)
+                finished = None if again else self._finished(name, seed)
                 result = finished or self._run(name, recipe, seed)
                 results[name].append(result)
                 if self._processes.first:
@@ -126,10 +128,16 @@ class Laboratory:
         """Refuse before hours are spent what would fail after them."""
         a = recipe.shape()
         a.bands(self._features)
+        self._processes.check(recipe.batch_size)
+        if recipe.batch_size > len(self._views):
+            raise TrainingError(
+                f"recipe {name}: a batch of {recipe.batch_size} clips is more than the "
+                f"{len(self._views)} there are"
+            )
         for needed in recipe.needs():
             self._shapes(needed, recipes, name)
         for seed in recipe.seeds:
-            self._finished(name, recipe, seed)
+            self._refuse_another(name, recipe, seed)
         if recipe.start:
             began = self._shapes(recipe.start, recipes, name)[0]
             if recipe.prune:
@@ -171,17 +179,22 @@ class Laboratory:
             )
         return [read_teacher(path, self._order.word, self._features) for path in paths]
 
-    def _finished(self, name: str, recipe: Recipe, seed: int) -> dict[str, Any] | None:
+    def _finished(self, name: str, seed: int) -> dict[str, Any] | None:
         file = self._order.folder / f"{name}-{seed}" / RESULT
         if not file.exists():
             return None
         result: dict[str, Any] = json.loads(file.read_text())
-        if result["identity"] != self._identity(recipe):
+        return result
+
+    def _refuse_another(self, name: str, recipe: Recipe, seed: int) -> None:
+        """Refuse to go on with, or to show, what another recipe left in this run's folder."""
+        folder = self._order.folder / f"{name}-{seed}"
+        began = folder / BEGAN
+        if began.exists() and json.loads(began.read_text()) != self._identity(recipe):
             raise TrainingError(
-                f"{file.parent} holds a run of another recipe, word or split; remove it or give "
+                f"{folder} holds a run of another recipe, word or split; remove it or give "
                 "another folder"
             )
-        return result
 
     def _identity(self, recipe: Recipe) -> dict[str, Any]:
         plain = msgspec.to_builtins(recipe)
@@ -196,12 +209,14 @@ class Laboratory:
 
     def _run(self, name: str, recipe: Recipe, seed: int) -> dict[str, Any]:
         folder = self._order.folder / f"{name}-{seed}"
+        if self._processes.first:
+            began = json.dumps(self._identity(recipe), indent=1)
+            write_atomically(folder / BEGAN, began.encode())
         teachers = self._teachers(name, recipe)
         network, pruned = self._beginning(name, recipe, seed, folder, teachers)
         network, seconds = self._fit(network, recipe, seed, folder, teachers)
         if self._processes.first:
             result = {
-                "identity": self._identity(recipe),
                 "recipe": name,
                 "title": recipe.title,
                 "seed": seed,

@@ -70,7 +70,7 @@ class Row:
             "smaller": _inverse(self.times_teacher("file_bytes")),
             "smaller_weights": _inverse(self.times_teacher("weight_bytes")),
             "fewer_macs": _inverse(self.times_teacher("macs")),
-            "runs": [{k: v for k, v in run.items() if k != "identity"} for run in self.runs],
+            "runs": list(self.runs),
         }
 
 
