@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import re
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import yaml
 
 from wakeword_daemon import resources
-from wakeword_daemon.cli import _arguments
+from wakeword_daemon.cli import _arguments, _options
 from wakeword_daemon.errors import TrainingError
 
 _EXAMPLES = """examples:
@@ -21,6 +20,7 @@ _EXAMPLES = """examples:
   wakeword train smart_mirror --data recordings --epochs 30
   wakeword train alexa --data recordings --fold 1/4
   wakeword train sheila --data speech_commands_v0.01 --synthetic 0
+  torchrun --nproc-per-node 4 -m -- wakeword_daemon train jarvis --data recordings
 
 The folder holds a manifest.csv (columns path, word, speaker, split, seconds, source; split is train
 or val, word is empty for other speech, paths under noise/ are noise), or it is a Speech Commands
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     if not re.fullmatch(r"[^\W_]\w*", args.word):
         raise TrainingError(f"{args.word!r} is no name of a word: letters, digits and _ make one")
     try:
-        from wakeword_daemon.training import word  # noqa: PLC0415 - nothing else pays for torch
+        from wakeword_daemon.training import distributed, word  # noqa: PLC0415 - nothing else pays for torch
         from wakeword_daemon.training.trainer import TrainingSettings  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise TrainingError(
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
         data=args.data,
         output=output,
         run=folder,
-        cache=_cache(),
+        cache=_options.cache_folder(),
         synthetic=args.synthetic,
         fold=args.fold,
         licences=yaml.safe_load((resources.root() / "models" / "sources.yaml").read_text()),
@@ -103,10 +103,13 @@ def run(args: argparse.Namespace) -> int:
         command=_command(args),
     )
     try:
-        results = word.train_word(order, _print_epoch)
+        with distributed.joined() as processes:
+            results = word.train_word(order, _print_epoch, processes)
     except KeyboardInterrupt:
         print(f"\ninterrupted; the same command goes on from {folder}", file=sys.stderr)
         raise
+    if results is None:  # another process speaks for all
+        return 0
     final = results.measured.final["clean"]
     default = final.at_threshold(results.threshold)
     print(
@@ -123,11 +126,6 @@ def _fold(text: str) -> tuple[int, int]:
     if not match or not 1 <= int(match[1]) <= int(match[2]) or int(match[2]) < 2:  # noqa: PLR2004
         raise argparse.ArgumentTypeError(f"{text!r} is not like 1/4, the first of four groups")
     return int(match[1]) - 1, int(match[2])
-
-
-def _cache() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "wakeword"
 
 
 def _command(args: argparse.Namespace) -> str:

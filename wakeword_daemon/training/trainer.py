@@ -16,9 +16,11 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
+from wakeword_daemon.engine import crnn as engine_crnn
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.storage import write_atomically
+from wakeword_daemon.training.distributed import Processes
 from wakeword_daemon.training.evaluation import Streams, measure
 from wakeword_daemon.training.export import engine_of
 from wakeword_daemon.training.metrics import TARGETS
@@ -64,7 +66,12 @@ HARDEST_WEIGHT = 2.0
 BEST = 2
 
 
-def stream_loss(logits: Tensor, sequences: Sequences, architecture: Architecture) -> Tensor:
+WHOLE = slice(None)
+
+
+def stream_loss(
+    logits: Tensor, sequences: Sequences, architecture: Architecture, share: slice = WHOLE
+) -> Tensor:
     """Return the loss of one batch: on steps, not on clips.
 
     A sequence with the word must fire at its best two steps from 60 ms before the end of the word
@@ -74,9 +81,11 @@ def stream_loss(logits: Tensor, sequences: Sequences, architecture: Architecture
     goal is few false accepts in hours.
 
     Args:
-        logits: [B, steps, 2].
-        sequences: the batch they were made from.
+        logits: [B, steps, 2], of those sequences that are one process's share of the batch.
+        sequences: the whole batch.
         architecture: tells at which frame a step ends.
+        share: which of the sequences `logits` are of; the losses of all shares, which are equally
+            large, have the loss of the batch as their mean.
 
     """
     log_odds = logits[..., 1] - logits[..., 0]
@@ -86,11 +95,13 @@ def stream_loss(logits: Tensor, sequences: Sequences, architecture: Architecture
     has_word = stop >= 0
     target = has_word & (end >= stop - EARLIEST) & (end <= stop + LATEST)
     near = has_word & (end >= stop - UNDECIDED_BEFORE) & (end <= stop + UNDECIDED_AFTER)
-    rejected = nn.functional.softplus(log_odds).masked_fill(near, 0.0)
-    mean = rejected.sum() / (~near).sum()
+    shares = len(has_word) / len(log_odds)
+    rejected = nn.functional.softplus(log_odds).masked_fill(near[share], 0.0)
+    mean = rejected.sum() / ((~near).sum() / shares)
     hardest = rejected.topk(HARDEST, dim=1).values.mean()
-    best = log_odds.masked_fill(~target, -torch.inf)[has_word[:, 0]].topk(BEST, dim=1).values
-    missed = nn.functional.softplus(-best).mean() if len(best) else mean * 0
+    own = has_word[share, 0]
+    best = log_odds.masked_fill(~target[share], -torch.inf)[own].topk(BEST, dim=1).values
+    missed = nn.functional.softplus(-best).sum() / (has_word.sum().clamp_min(1) * BEST / shares)
     return missed + mean + HARDEST_WEIGHT * hardest
 
 
@@ -105,6 +116,7 @@ class Trainer:
         identity: what the run depends on beside its settings, as a line of text; a folder that
             holds a run of another word or of other recordings is refused by it.
         architecture, features: the network's.
+        processes: those that train together; the first alone measures and writes.
 
     """
 
@@ -118,7 +130,10 @@ class Trainer:
         identity: str = "",
         architecture: Architecture | None = None,
         features: FeatureSettings | None = None,
+        processes: Processes | None = None,
     ) -> None:
+        self._processes = processes or Processes()
+        self._processes.check(settings.batch_size)
         self._maker = maker
         self._select = select
         self._settings = s = settings
@@ -153,46 +168,58 @@ class Trainer:
 
         """
         self._resume()
+        # Every process composes the same batches, and works on its own share of each.
+        self._stream = self._processes.parallel(self._network, self._network.stream_from)
         average = cast(CRNN, self._average.module)
         while self._epoch < self._settings.epochs:
-            loss = self._train_epoch()
+            loss = self._processes.mean(self._train_epoch())
             self._epoch += 1
             engine = engine_of(average)
             if self._epoch % self._settings.mining == 0 and self._epoch < self._settings.epochs:
                 self._maker.tempting = find_tempting(engine, self._maker)
-            report = measure(engine, self._select)
-            row = {
-                "epoch": self._epoch,
-                "loss": round(loss, 5),
-                "tempting": len(self._maker.tempting.starts),
-                "mean_miss": report.mean_miss(),
-            }
-            for target, point in zip(TARGETS, report.points, strict=True):
-                row[f"miss_at_{target:g}"] = point.miss_rate
-            self._keep(row)
-            if on_epoch is not None:
-                on_epoch(row)
+            if self._processes.first:
+                row = self._measure(engine, loss)
+                self._keep(row)
+                if on_epoch is not None:
+                    on_epoch(row)
+            self._processes.wait()
         average.eval()
         return average
 
+    def _measure(self, engine: engine_crnn.CRNN, loss: float) -> dict[str, Any]:
+        report = measure(engine, self._select)
+        row = {
+            "epoch": self._epoch,
+            "loss": round(loss, 5),
+            "tempting": len(self._maker.tempting.starts),
+            "mean_miss": report.mean_miss(),
+        }
+        for target, point in zip(TARGETS, report.points, strict=True):
+            row[f"miss_at_{target:g}"] = point.miss_rate
+        return row
+
     def _train_epoch(self) -> float:
-        s = self._settings
+        s, share = self._settings, self._processes.share()
         rng = np.random.default_rng([s.seed, self._epoch])
         self._network.train()
         total = 0.0
         hidden: Tensor | None = None
         batches = tqdm(
-            range(s.batches), desc=f"epoch {self._epoch + 1}/{s.epochs}", unit="batch", leave=False
+            range(s.batches),
+            desc=f"epoch {self._epoch + 1}/{s.epochs}",
+            unit="batch",
+            leave=False,
+            disable=not self._processes.first,
         )
         for done in batches:
             sequences = self._maker.batch(s.batch_size, rng)
             # A live stream has always heard something: start from the state that the previous
             # batch ended in, but for one sequence in five, which starts from silence.
             if hidden is not None:
-                silent = torch.from_numpy(rng.random(s.batch_size) < 0.2)  # noqa: PLR2004
+                silent = torch.from_numpy(rng.random(s.batch_size) < 0.2)[share]  # noqa: PLR2004
                 hidden = hidden.detach().masked_fill(silent[None, :, None], 0.0)
-            logits, hidden = self._network.stream_from(torch.from_numpy(sequences.log_mel), hidden)
-            loss = stream_loss(logits, sequences, self._network.architecture)
+            logits, hidden = self._stream(torch.from_numpy(sequences.log_mel[share]), hidden)
+            loss = stream_loss(logits, sequences, self._network.architecture, share)
             if not torch.isfinite(loss):
                 raise TrainingError(
                     f"the loss became {loss.item()} in epoch {self._epoch + 1}; "

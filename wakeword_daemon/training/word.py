@@ -30,6 +30,7 @@ from wakeword_daemon.storage import write_atomically
 from wakeword_daemon.training import synthesis
 from wakeword_daemon.training.conditions import CLEAN, CONDITIONS
 from wakeword_daemon.training.corpus import read_corpus
+from wakeword_daemon.training.distributed import Processes
 from wakeword_daemon.training.evaluation import (
     StreamReport,
     Streams,
@@ -86,27 +87,38 @@ class Order:
     command: str
 
 
-def train_word(order: Order, on_epoch: Callable[[dict[str, Any]], None] | None = None) -> Results:
+def train_word(
+    order: Order,
+    on_epoch: Callable[[dict[str, Any]], None] | None = None,
+    processes: Processes | None = None,
+) -> Results | None:
     """Train a word, choose its threshold, take the last look, and write model and card.
+
+    Returns:
+        the results; None in all but the first of several processes that train together.
 
     Raises:
         TrainingError: the recordings cannot be trained on; said before training starts.
 
     """
+    together = processes or Processes()
     features = FeatureSettings()
-    corpus = read_corpus(order.data, split_file=order.run / "split.json", seed=order.settings.seed)
-    if order.fold is not None:
-        corpus = corpus.fold(*order.fold)
-    material = gather(
-        corpus,
-        order.word,
-        features,
-        order.cache,
-        phrase=order.phrase,
-        synthetic=order.synthetic,
-        seed=order.settings.seed,
-    )
-    hours = long_form(order.phrase, features, order.cache, LONG_FORM if order.synthetic else 0)
+    with together.first_alone():  # it reads and speaks, the others find the cache filled
+        corpus = read_corpus(
+            order.data, split_file=order.run / "split.json", seed=order.settings.seed
+        )
+        if order.fold is not None:
+            corpus = corpus.fold(*order.fold)
+        material = gather(
+            corpus,
+            order.word,
+            features,
+            order.cache,
+            phrase=order.phrase,
+            synthetic=order.synthetic,
+            seed=order.settings.seed,
+        )
+        hours = long_form(order.phrase, features, order.cache, LONG_FORM if order.synthetic else 0)
     network = Trainer(
         SequenceMaker(material.composition),
         build_streams(material.validation.select, features),
@@ -114,7 +126,10 @@ def train_word(order: Order, on_epoch: Callable[[dict[str, Any]], None] | None =
         order.run,
         identity=f"{order.word} “{order.phrase}” {order.synthetic} {corpus.fingerprint()}",
         features=features,
+        processes=together,
     ).run(on_epoch)
+    if not together.first:
+        return None
     measured = _measure(network, material.validation, hours)
     _calibrate(network, measured)
     measured = _measure(network, material.validation, hours)

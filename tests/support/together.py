@@ -1,0 +1,25 @@
+"""Trains the test word, alone or as one of the processes of torchrun."""
+
+import sys
+from pathlib import Path
+
+from wakeword_daemon.training import distributed
+from wakeword_daemon.training.trainer import TrainingSettings
+from wakeword_daemon.training.word import Order, train_word
+
+SETTINGS = TrainingSettings(epochs=3, batches=8, batch_size=32, averaging=0.9, rate=1e-2, mining=2)
+
+
+def train(recordings, cache, run):
+    order = Order(
+        word="sweep", phrase="sweep", data=recordings, output=run / "sweep.safetensors", run=run,
+        cache=cache, synthetic=0, fold=None, licences={"tones": "CC0-1.0"},
+        settings=SETTINGS, command="test",
+    )  # fmt: skip
+    with distributed.joined() as processes:
+        return train_word(order, processes=processes)
+
+
+if __name__ == "__main__":
+    results = train(*map(Path, sys.argv[1:]))
+    sys.stdout.write("silent\n" if results is None else f"{results.phrase}\n")

@@ -1,0 +1,74 @@
+"""Processes that torchrun starts train as one would."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from support import together
+from support.recordings import manifest_corpus
+
+from wakeword_daemon.engine import load_model
+from wakeword_daemon.engine.settings import Architecture
+from wakeword_daemon.errors import TrainingError
+from wakeword_daemon.training.distributed import Processes, joined
+from wakeword_daemon.training.sequences import Sequences
+from wakeword_daemon.training.trainer import stream_loss
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_a_batch_is_shared_out_evenly_or_refused():
+    pair = [Processes(rank, 2) for rank in range(2)]
+    rows = list(range(6))
+    assert [rows[p.share()] for p in pair] == [[0, 2, 4], [1, 3, 5]]
+    assert [p.first for p in pair] == [True, False]
+    with pytest.raises(TrainingError, match="33 cannot be shared out evenly among 2 processes"):
+        pair[0].check(33)
+
+
+def test_without_torchrun_there_is_one_process(monkeypatch):
+    for name in ("RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    with joined() as processes:
+        assert processes == Processes(0, 1)
+        assert processes.mean(3.0) == 3.0
+        assert processes.parallel(None, len) is len
+        processes.wait()
+
+
+def test_the_losses_of_all_shares_have_that_of_the_batch_as_their_mean():
+    architecture = Architecture()
+    stops = np.array([150, -1, 120, -1, -1, -1, 200, -1])
+    batch = Sequences(np.zeros((8, 340, 40), "f"), np.maximum(stops - 60, -1), stops)
+    logits = torch.randn(8, (340 - 20) // 8 + 1, 2, generator=torch.Generator().manual_seed(0))
+    shares = [Processes(rank, 4).share() for rank in range(4)]  # one of which has no word
+    parts = [stream_loss(logits[share], batch, architecture, share) for share in shares]
+    whole = stream_loss(logits, batch, architecture)
+    assert torch.stack(parts).mean().item() == pytest.approx(whole.item(), rel=1e-5)
+
+
+def losses(run):
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    return [row["loss"] for row in rows]
+
+
+def test_two_processes_train_a_word_as_one_does(tmp_path):
+    recordings = manifest_corpus(tmp_path / "recordings")
+    together.train(recordings, tmp_path / "cache", tmp_path / "alone")
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2",
+         ROOT / "tests/support/together.py", recordings, tmp_path / "cache", tmp_path / "both"],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.split()) == ["silent", "sweep"]
+    assert losses(tmp_path / "both") == pytest.approx(losses(tmp_path / "alone"), rel=0.01)
+    load_model(tmp_path / "both/sweep.safetensors").self_test()
+    assert (tmp_path / "both/sweep.md").exists()
