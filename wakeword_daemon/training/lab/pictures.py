@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from wakeword_daemon.storage import write_atomically
 from wakeword_daemon.training.lab.table import Row
 
-OURS, THEIRS = "tab:blue", "tab:gray"
+THEIRS = "dimgray"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +72,10 @@ def draw(table: Sequence[Row], folder: Path) -> list[Path]:
         axes.set_ylabel("clip metric over that of the teacher (lower is better)")
         axes.set_ylim(bottom=0)
         axes.set_xlim(0.7, 90)
-        axes.set_title(title)
+        axes.set_title(f"{title}; bars from the lowest to the highest seed")
         axes.axhline(1, color="black", linewidth=0.8)
         axes.grid(alpha=0.3)
-        picture.legend(loc="outside lower center", ncols=2, frameon=False)
+        picture.legend(loc="outside lower center", ncols=5, frameon=False)
         file = io.BytesIO()
         # Neither the date nor random names of its parts: it changes with its figures only.
         with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
@@ -86,7 +86,7 @@ def draw(table: Sequence[Row], folder: Path) -> list[Path]:
 
 
 def _draw_ours(axes: Axes, rows: Sequence[Row], figure: str) -> None:
-    label: str | None = "ours; bars from the lowest to the highest seed"
+    """Draw our rows, each in a colour of its own, as their points often lie close together."""
     for index, row in enumerate(rows):
         ratio = row.times_teacher(figure)
         theirs = mean(run["clip_metric"] for run in row.teacher)
@@ -95,23 +95,23 @@ def _draw_ours(axes: Axes, rows: Sequence[Row], figure: str) -> None:
             continue
         middle = mean(metrics)
         spread = [[middle - min(metrics)], [max(metrics) - middle]]
-        axes.errorbar(1 / ratio, middle, yerr=spread, fmt="o", color=OURS, capsize=3, label=label)
-        label = None
-        _name(axes, row.name, (1 / ratio, middle), OURS, index)
+        axes.errorbar(
+            1 / ratio, middle, yerr=spread, fmt="o", color=f"C{index}", capsize=3, label=row.name
+        )
 
 
 def _draw_published(axes: Axes, name: str) -> None:
-    label: str | None = "published, over their own teachers on their own clips"
+    label: str | None = "published, over its own teacher"
     for index, point in enumerate(PUBLISHED):
         x = point.fewer if name == "macs" else point.smaller
         axes.plot(x, point.metric, "s", color=THEIRS, label=label)
         label = None
-        _name(axes, point.name, (x, point.metric), THEIRS, index)
+        _name(axes, point.name, (x, point.metric), index)
 
 
-def _name(axes: Axes, text: str, point: tuple[float, float], colour: str, index: int) -> None:
-    """Write a name beside its point, on a side by turns: neighbours in the table often are here."""
+def _name(axes: Axes, text: str, point: tuple[float, float], index: int) -> None:
+    """Write a name beside its point, on a side by turns, as some lie close together."""
     offset, side = (((5, -11), "left"), ((-6, -3), "right"), ((5, 5), "left"))[index % 3]
     axes.annotate(
-        text, point, xytext=offset, textcoords="offset points", ha=side, fontsize=8, color=colour
+        text, point, xytext=offset, textcoords="offset points", ha=side, fontsize=8, color=THEIRS
     )
