@@ -211,7 +211,9 @@ def test_words_lists_shipped_and_configured(tmp_path):
     assert not words["jarvis"]["configured"]
     assert words["jarvis"]["bytes"] == MODEL.stat().st_size
     listed = wakeword("words", "--config", config).stdout.splitlines()
-    assert [line[:8].strip() for line in listed] == ["* hey", "jarvis"]
+    marked = {line[2:].split()[0]: line[0] for line in listed}
+    assert {"hey", *resources.shipped_models()} == set(marked)
+    assert [word for word, mark in marked.items() if mark == "*"] == ["hey"]
 
 
 POINTS = [OperatingPoint(0.25, 0.99, 0.1, 0.2), OperatingPoint(1.0, 0.625, 0.025, 0.9)]
@@ -223,15 +225,16 @@ def test_words_shows_the_threshold_of_a_sensitivity_and_what_others_would_cost(t
     config.write_text("words: {hey: {model: hey.safetensors, sensitivity: 2 false accepts/hour}}")
     done = wakeword("words", "--points", "--config", config)
     assert done.returncode == 0, done.stderr
-    line, _, _, *rows = done.stdout.split("\n\n")[0].splitlines()
+    told = next(part for part in done.stdout.split("\n\n") if part.startswith("* hey"))
+    line, _, _, *rows = told.splitlines()
     assert "threshold 0.625" in line
     assert [row.split() for row in rows] == [
         ["0.25", "0.990000", "10.0%", "0.20"],
         ["1", "0.625000", "2.5%", "0.90"],
     ]
-    (hey, jarvis) = map(
-        json.loads, wakeword("words", "--json", "--config", config).stdout.splitlines()
-    )
+    listed = map(json.loads, wakeword("words", "--json", "--config", config).stdout.splitlines())
+    words = {word["name"]: word for word in listed}
+    hey, jarvis = words["hey"], words["jarvis"]
     assert (hey["threshold"], hey["sensitivity"]) == (0.625, "2 false accepts/hour")
     assert [point["target"] for point in hey["points"]] == [0.25, 1.0]
     assert jarvis["sensitivity"] is None
