@@ -209,7 +209,7 @@ class StreamReport:
         return false_accepts(self.others, self.ends, threshold)
 
     def mean_miss(self) -> float:
-        """Return the miss rate averaged over the operating points: what training selects by."""
+        """Return the miss rate averaged over the operating points."""
         return float(np.mean([p.miss_rate for p in self.points]))
 
     def joined(self, other: StreamReport) -> StreamReport:
