@@ -32,6 +32,7 @@ from wakeword_daemon.training.conditions import CLEAN, CONDITIONS
 from wakeword_daemon.training.corpus import read_corpus
 from wakeword_daemon.training.distributed import Processes
 from wakeword_daemon.training.evaluation import (
+    Speech,
     StreamReport,
     Streams,
     build_streams,
@@ -130,8 +131,7 @@ def train_word(
     ).run(on_epoch)
     if not together.first:
         return None
-    measured = _measure(network, material.validation, hours)
-    _calibrate(network, measured)
+    _calibrate(network, _under_all_conditions(network, material.validation.select))
     measured = _measure(network, material.validation, hours)
     results = Results(
         phrase=order.phrase,
@@ -157,27 +157,31 @@ def train_word(
 def _measure(network: CRNN, validation: Validation, hours: Streams | None) -> Measured:
     """Measure a network under every condition, and in hours of synthetic speech."""
     engine = engine_of(network)
-    halves: list[dict[str, StreamReport]] = [{}, {}]
-    for half, speech in zip(halves, (validation.select, validation.final), strict=True):
-        for condition in CONDITIONS:
-            streams = build_streams(speech, network.features, condition)
-            half[condition.name] = measure(engine, streams)
     return Measured(
-        select=halves[0],
-        final=halves[1],
+        select=_under_all_conditions(network, validation.select),
+        final=_under_all_conditions(network, validation.final),
         long_form=None if hours is None else measure(engine, hours),
         clip_metric=clip_metric(engine, build_streams(validation.final, network.features)),
     )
 
 
-def _calibrate(network: CRNN, measured: Measured) -> None:
+def _under_all_conditions(network: CRNN, speech: Speech) -> dict[str, StreamReport]:
+    """Measure a network on one half of the validation speakers, by condition."""
+    engine = engine_of(network)
+    return {
+        condition.name: measure(engine, build_streams(speech, network.features, condition))
+        for condition in CONDITIONS
+    }
+
+
+def _calibrate(network: CRNN, select: Mapping[str, StreamReport]) -> None:
     """Shift the network's margin so that the default operating point lies at a score of 0.5.
 
     Networks of different words or runs put the same trust at different scores; nobody should
     have to learn each one's scale. False accepts are counted under all conditions: a home has
     noise and echoes.
     """
-    clean, *others = (measured.select[condition.name] for condition in CONDITIONS)
+    clean, *others = select.values()
     threshold = functools.reduce(StreamReport.joined, others, clean).at(DEFAULT_TARGET).threshold
     shift_margin(network, -math.log(threshold / (1 - threshold)))
 
