@@ -29,7 +29,7 @@ from wakeword_daemon.training.network import CRNN
 from wakeword_daemon.training.sequences import SequenceMaker, Sequences
 from wakeword_daemon.training.trainer import Trainer, TrainingSettings, stream_loss
 from wakeword_daemon.training.validation import divide_noise
-from wakeword_daemon.training.word import Order, train_word
+from wakeword_daemon.training.word import Order, cross_validate, train_word
 
 SETTINGS = TrainingSettings(epochs=4, batches=25, batch_size=32, averaging=0.9, rate=1e-2)
 
@@ -270,6 +270,31 @@ def test_a_library_gives_back_its_pieces():
     library = Library.of(pieces, 40)
     assert [len(library[i]) for i in range(len(library))] == [3, 0, 5]
     assert library.levelled()[2].sum(axis=1) == pytest.approx(np.ones(5))
+
+
+def test_folds_hear_every_training_speaker_once_and_nobody_else(cache, tmp_path):
+    recordings = manifest_corpus(tmp_path / "recordings", tunes=6)
+    short = replace(SETTINGS, epochs=2, batches=10)
+    run = tmp_path / "run"
+    asked = replace(order(recordings, cache, run, short), output=run / "folds.md")
+    measured = cross_validate(asked, 3)
+    trained = [r for r in read_corpus(recordings).of("train") if r.word == "sweep"]
+    for reports in (measured.select, measured.final):
+        assert set(reports) == {"clean", "10 dB SNR", "echo"}
+    heard = [take.speaker for take in measured.both("clean").takes]
+    assert sorted(heard) == sorted(r.speaker for r in trained)
+    single = json.loads((run / "1/results.json").read_text())["select"]["clean"]["hours"]
+    assert measured.select["clean"].hours > single
+    report = asked.output.read_text()
+    assert "3 networks were trained as the one that ships" in report
+    for speaker in set(heard):
+        assert f"| {speaker.rpartition('/')[2]} |" in report
+
+
+def test_folds_of_one_speaker_are_refused(recordings, cache, tmp_path):
+    with pytest.raises(TrainingError, match="6 speakers to train on; 4 groups need two each"):
+        cross_validate(order(recordings, cache, tmp_path), 4)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_fold_leaves_the_validation_split_alone(recordings):

@@ -40,7 +40,7 @@ def write(path, wave):
     soundfile.write(path, wave, SAMPLE_RATE, subtype="PCM_16")
 
 
-def manifest_corpus(folder):
+def manifest_corpus(folder, *, tunes=4):
     """Write recordings and their manifest.csv into `folder`."""
     rng = np.random.default_rng(0)
     rows = []
@@ -53,7 +53,7 @@ def manifest_corpus(folder):
         split, pitch = ("train", "val")[speaker >= 6], 150 + 25 * speaker
         for take in range(5):
             add(f"words/{speaker}-{take}.wav", word(rng, pitch), "sweep", f"s{speaker}", split)
-        for take in range(4):
+        for take in range(tunes):
             tune = other(rng, pitch, 12)
             add(f"speech/{speaker}-{take}.wav", tune, "", f"s{speaker}", split)
     for index in range(2):

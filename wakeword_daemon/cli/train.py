@@ -18,7 +18,7 @@ from wakeword_daemon.errors import TrainingError
 _EXAMPLES = """examples:
   wakeword train jarvis --data recordings --output models/jarvis.safetensors
   wakeword train smart_mirror --data recordings --epochs 30
-  wakeword train alexa --data recordings --fold 1/4
+  wakeword train alexa --data recordings --folds 5
   wakeword train sheila --data speech_commands_v0.01 --synthetic 0
   torchrun --nproc-per-node 4 -m -- wakeword_daemon train jarvis --data recordings
 
@@ -35,7 +35,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, required=True, metavar="DIR", help="the folder of recordings"
     )
     parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="the model file (default: WORD.safetensors)"
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="the model file (default: WORD.safetensors), or the report on folds (default: "
+        "WORD-folds.md)",
     )
     parser.add_argument(
         "--phrase", help="the word as it is written (default: WORD, with spaces for _)"
@@ -65,11 +69,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="synthetic takes to add by espeak-ng, flite and festival (default: 400)",
     )
     parser.add_argument(
-        "--fold",
-        type=_fold,
-        metavar="K/N",
-        help="speaker-wise cross-validation: validate with the K-th of N groups of the training "
-        "speakers, and leave the validation split alone",
+        "--folds",
+        type=_groups,
+        metavar="N",
+        help="speaker-wise cross-validation instead of a model: N times, train without one of N "
+        "groups of the training speakers; the validation split is left alone",
     )
     parser.epilog = _EXAMPLES
 
@@ -86,9 +90,9 @@ def run(args: argparse.Namespace) -> int:
             f"training needs {error.name}: pip install 'wakeword-daemon[train]'"
         ) from None
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    part = f"-fold{args.fold[0] + 1}of{args.fold[1]}" if args.fold else ""
-    folder = args.run or Path("runs") / f"{args.word}{part}"
-    output = args.output or (folder if part else Path()) / f"{args.word}.safetensors"
+    name = f"{args.word}-folds" if args.folds else args.word
+    folder = args.run or Path("runs") / name
+    output = args.output or Path(f"{name}.md" if args.folds else f"{name}.safetensors")
     order = word.Order(
         word=args.word,
         phrase=args.phrase or args.word.replace("_", " "),
@@ -97,43 +101,48 @@ def run(args: argparse.Namespace) -> int:
         run=folder,
         cache=_options.cache_folder(),
         synthetic=args.synthetic,
-        fold=args.fold,
+        fold=None,
         licences=yaml.safe_load((resources.root() / "models" / "sources.yaml").read_text()),
         settings=TrainingSettings(epochs=args.epochs, seed=args.seed),
         command=_command(args),
     )
     try:
         with distributed.joined() as processes:
-            results = word.train_word(order, _print_epoch, processes)
+            if args.folds:
+                measured = word.cross_validate(order, args.folds, _print_epoch, processes)
+            else:
+                trained = word.train_word(order, _print_epoch, processes)
+                measured = trained.measured if trained else None
     except KeyboardInterrupt:
         print(f"\ninterrupted; the same command goes on from {folder}", file=sys.stderr)
         raise
-    if results is None:  # another process speaks for all
+    if measured is None:  # another process speaks for all
         return 0
-    final = results.measured.final["clean"]
-    default = final.at_threshold(results.threshold)
+    final = measured.final["clean"]
+    default = final.at_threshold(word.DEFAULT_THRESHOLD)
+    told = "" if args.folds else f"; the card is {output.with_suffix('.md')}"
     print(
         f"{output}: misses {default.miss_rate:.1%} of {len(final.takes)} takes at "
         f"{default.false_accepts_per_hour:.2f} false accepts an hour "
-        f"({final.hours:.2f} h); the card is {output.with_suffix('.md')}"
+        f"({final.hours:.2f} h){told}"
     )
     return 0
 
 
-def _fold(text: str) -> tuple[int, int]:
-    """Read K/N, K from 1 to N, as an index from 0 and a count."""
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
-    if not match or not 1 <= int(match[1]) <= int(match[2]) or int(match[2]) < 2:  # noqa: PLR2004
-        raise argparse.ArgumentTypeError(f"{text!r} is not like 1/4, the first of four groups")
-    return int(match[1]) - 1, int(match[2])
+def _groups(text: str) -> int:
+    """Read a count of groups, at least 2."""
+    groups = _arguments.positive_int(text)
+    if groups < 2:  # noqa: PLR2004 - one would be trained without anybody
+        raise argparse.ArgumentTypeError("at least 2 groups are needed, one to train on")
+    return groups
 
 
 def _command(args: argparse.Namespace) -> str:
     phrase = f" --phrase '{args.phrase}'" if args.phrase else ""
-    fold = f" --fold {args.fold[0] + 1}/{args.fold[1]}" if args.fold else ""
+    folds = f" --folds {args.folds}" if args.folds else ""
     return (
         f"wakeword train {args.word} --data DIR --epochs {args.epochs} --seed {args.seed}"
-        f" --synthetic {args.synthetic}{phrase}{fold}"
+        f" --synthetic {args.synthetic}{phrase}{folds}"
     )
 
 
