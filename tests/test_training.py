@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from dataclasses import replace
 from itertools import islice, repeat
 from pathlib import Path
@@ -272,6 +273,23 @@ def test_a_library_gives_back_its_pieces():
     assert library.levelled()[2].sum(axis=1) == pytest.approx(np.ones(5))
 
 
+def test_a_word_is_found_in_the_noise_around_it():
+    rng = np.random.default_rng(0)
+    spoken = word(rng, 200)
+    loud = np.abs(spoken).max()
+    room = rng.normal(0, loud / 20, round(1.2 * SAMPLE_RATE))
+    off = np.zeros(SAMPLE_RATE)  # as of a microphone that turns itself off and on
+    parts = [off, room, spoken + rng.normal(0, loud / 20, len(spoken)), room, off]
+    wave = (np.concatenate(parts) * 10_000).astype(np.int16)
+    power = MelPower(FeatureSettings())(wave)
+    alone = speech_span(MelPower(FeatureSettings())((spoken * 10_000).astype(np.int16)))
+    assert len(speech_span(power)) > 2 * len(alone)
+    found = speech_span(power, round(1.4 * len(alone)))
+    before = 220  # frames
+    assert abs(found.start - before - alone.start) < 10
+    assert abs(found.stop - before - alone.stop) < 10
+
+
 def test_folds_hear_every_training_speaker_once_and_nobody_else(cache, tmp_path):
     recordings = manifest_corpus(tmp_path / "recordings", tunes=6)
     short = replace(SETTINGS, epochs=2, batches=10)
@@ -340,6 +358,14 @@ def test_near_sounding_words_are_near_and_not_the_word(tmp_path, monkeypatch):
     pairs = set(islice(neighbours.similar("smart mirror", tmp_path, rng), 300))
     assert {"start mirror", "smart mirth"} <= pairs
     assert "smart mirror" not in pairs
+
+
+@needs_espeak
+def test_nonsense_is_never_the_word_in_another_accent():
+    vowel = "|".join(map(re.escape, neighbours.VOWELS))
+    rng = random.Random(0)  # noqa: S311 - a test
+    for text in islice(neighbours.nonsense("alexa", rng), 500):
+        assert not re.search(rf"(^|_)({vowel})_l_({vowel})_k_s_({vowel})(_|$)", text[4:-2]), text
 
 
 def test_noise_and_echo_are_what_they_say():

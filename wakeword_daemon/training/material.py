@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import logging
 import random
@@ -191,9 +192,13 @@ def _speak(phrase: str, count: int, cache: Path, seed: int) -> _Spoken:
         engines: list[str] = installed,
         accents: Sequence[str] = synthesis.ESPEAK_ACCENTS,
     ) -> list[Path]:
-        # Each kind has its own draws: what is found in the cache must not change the others.
-        rng = random.Random(f"{seed} {kind}")  # noqa: S311 - a seed for training, not a secret
-        folder = cache / "speech" / f"{kind}-{many}-{seed}"
+        # Each kind has its own draws: what is found in the cache must not change the others. Speech
+        # that other programs or another version would make is kept apart by its first words.
+        own = f"{seed} {kind}"
+        first = itertools.islice(texts(random.Random(own)), 20)  # noqa: S311 - a seed, not a secret
+        key = hashlib.sha256("\n".join([*first, *engines, *accents]).encode()).hexdigest()[:8]
+        folder = cache / "speech" / f"{kind}-{many}-{seed}-{key}"
+        rng = random.Random(own)  # noqa: S311 - likewise
         voices = synthesis.voices(rng, engines, accents=accents)
         said = synthesis.make(texts(rng), voices, many, folder)
         return [u.path for u in said if phrase not in u.text or kind == name]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import logging
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,7 +146,7 @@ def load(
         )
     library = Library.of(pieces, features.mels)
     cache.mkdir(parents=True, exist_ok=True)
-    partial = cached.with_suffix(".partial.npz")
+    partial = cached.with_suffix(f".{os.getpid()}.npz")
     np.savez(partial, power=library.power, bounds=library.bounds, kept=np.array(indices, np.int64))
     partial.replace(cached)
     return library, [wanted[i] for i in indices]

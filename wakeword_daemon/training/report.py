@@ -21,7 +21,8 @@ class Measured:
     Attributes:
         select: by condition, on the speakers that the threshold was chosen by.
         final: by condition, on speakers that nothing was chosen by.
-        long_form: hours of synthetic speech without the word; None where there is no synthesizer.
+        long_form: hours of synthetic speech without the word, that nothing was chosen by; None
+            where there is no synthesizer.
         clip_metric: of `final`, in the clean.
 
     """
@@ -137,7 +138,8 @@ part of this project; only the weights are.
 ## What it does
 
 Measured with the engine that ships, on speakers of the validation split that it never learned from.
-They are halved by speaker: one half chose the threshold, the other was looked at once, at the end.
+They are halved by speaker: one half, and half of the synthetic speech, chose the threshold; the
+others were looked at once, at the end.
 Each take follows other speech; false accepts are counted in speech without the word. A word counts
 as heard when the score crosses the threshold before {WORD_TAIL:g} s after its end. Noise and rooms
 are other recordings and another simulation than those it was trained with. The synthetic speech is
@@ -146,8 +148,8 @@ say, it tells what an unlucky evening holds, and is reported apart.
 
 ### At the default threshold, {r.threshold:g}
 
-Chosen to keep within {r.target:g} false accepts an hour under the three conditions together. In
-brackets 95 % intervals.
+Chosen to keep within {r.target:g} false accepts an hour in speech under the three conditions and
+synthetic speech together. In brackets 95 % intervals.
 
 {_default_table(r.measured, r.threshold)}
 
@@ -189,9 +191,9 @@ counted in the other speech of the same group. The card of the word tells how it
 
 ### At the default threshold, {threshold:g}
 
-Each network's own, chosen on half of its speakers to keep within {target:g} false accepts an hour
-under the three conditions together; the last look is at the other half. In brackets 95 %
-intervals. All networks heard the same synthetic speech.
+Each network's own, chosen on half of its speakers, as for the one that ships, to keep within
+{target:g} false accepts an hour; the last look is at the other half. In brackets 95 % intervals.
+All networks heard the same synthetic speech.
 
 {_default_table(together, threshold)}
 

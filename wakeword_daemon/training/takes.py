@@ -20,6 +20,8 @@ from wakeword_daemon.training.sequences import Takes
 LONGEST_WORD = 2.4
 """Seconds; a longer one leaves no room in a training sequence."""
 CLIPPED_SHARE = 0.01
+LONGER_THAN_USUAL = 1.4
+"""Times the word's usual length; what seems longer is looked at again, for noise around it."""
 SYNTHETIC_SHARE = 0.3
 """Share of the drawn takes that are synthetic, where there are any."""
 
@@ -49,14 +51,17 @@ def usable_takes(
     front_end = MelPower(features)
     usable: list[UsableTake] = []
     set_aside: list[str] = []
+    read: list[tuple[Recording, Pcm, Frames]] = []
     for recording in recordings:
         try:
             pcm = files.read(recording.path)
         except AudioError as error:
             set_aside.append(str(error))
             continue
-        power = front_end(pcm)
-        span = speech_span(power)
+        read.append((recording, pcm, front_end(pcm)))
+    usual = _usual_length([power for _, _, power in read])
+    for recording, pcm, power in read:
+        span = speech_span(power, round(LONGER_THAN_USUAL * usual))
         clipped = float(np.mean(np.abs(pcm.astype(np.int32)) >= 32_700))  # noqa: PLR2004
         if span is None:
             set_aside.append(f"{recording.path}: nothing is spoken in it")
@@ -68,6 +73,12 @@ def usable_takes(
         else:
             usable.append(UsableTake(recording, pcm, power, span))
     return usable, set_aside
+
+
+def _usual_length(takes: Sequence[Frames]) -> float:
+    """Return how many frames the word lasts in most takes; 0 where nobody says it."""
+    spans = [speech_span(power) for power in takes]
+    return float(np.median([len(span) for span in spans if span] or [0]))
 
 
 def weighted(real: Sequence[UsableTake], synthetic: Library, features: FeatureSettings) -> Takes:

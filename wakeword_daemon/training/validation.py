@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import logging
+import os
 import random
 import re
 from collections import Counter
@@ -110,10 +111,17 @@ def _origin(path: Path) -> str:
     return re.sub(r"[-_]([A-Z]|\d+)$", "", path.stem)
 
 
-def long_form(phrase: str, features: FeatureSettings, cache: Path, count: int) -> Streams | None:
+def long_form(
+    phrase: str, features: FeatureSettings, cache: Path, count: int
+) -> tuple[Streams, Streams] | None:
     """Return hours of synthetic speech without the word, by voices that nothing is trained on.
 
-    Recordings whose text holds the phrase are left out. None where no synthesizer is installed.
+    Recordings whose text holds the phrase are left out.
+
+    Returns:
+        one half to choose the threshold by and one to look at; None where no synthesizer is
+        installed.
+
     """
     engines = [e for e in synthesis.engines() if e != "festival"]  # it starts too slowly for hours
     if not engines or not count:
@@ -127,12 +135,14 @@ def long_form(phrase: str, features: FeatureSettings, cache: Path, count: int) -
     kept = cache / f"long-form-{count}-{key}.npy"
     if not kept.exists():
         frames = lane_frames(in_lanes(_read_files(paths)), LogMel(features), np.float16)
-        partial = kept.with_suffix(".partial.npy")
+        partial = kept.with_suffix(f".{os.getpid()}.npy")
         np.save(partial, frames)
         partial.replace(kept)
     frames = np.load(kept, mmap_mode="r")
     hours = LANES * frames.shape[1] / features.frames_per_second / 3600
-    return Streams(np.empty((0, 0, features.mels), np.float32), [], frames, hours)
+    nothing = np.empty((0, 0, features.mels), np.float32)
+    select, final = frames[: LANES // 2], frames[LANES // 2 :]
+    return Streams(nothing, [], select, hours / 2), Streams(nothing, [], final, hours / 2)
 
 
 def _paragraphs(sentences: Iterator[str]) -> Iterator[str]:
