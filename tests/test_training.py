@@ -368,6 +368,16 @@ def test_nonsense_is_never_the_word_in_another_accent():
         assert not re.search(rf"(^|_)({vowel})_l_({vowel})_k_s_({vowel})(_|$)", text[4:-2]), text
 
 
+def test_a_respelt_phrase_has_its_shape_but_not_its_consonants():
+    rng = random.Random(0)  # noqa: S311 - a test
+    drawn = list(islice(neighbours.respelt("alexa", rng), 200))
+    assert not any("x" in text for text in drawn)
+    assert len(set(drawn)) > 100
+    pairs = list(islice(neighbours.respelt("view glass", rng), 200))
+    assert all(text.count(" ") == 1 for text in pairs)
+    assert "view glass" not in pairs
+
+
 def test_noise_and_echo_are_what_they_say():
     rng = np.random.default_rng(0)
     speech = np.zeros(SAMPLE_RATE, np.int16)

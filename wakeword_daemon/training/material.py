@@ -31,6 +31,7 @@ NONSENSE_SHARE = 0.15
 SIMILAR_SHARE = 0.3
 RUNNING_SHARE = 0.2
 INVENTED_SHARE = 0.6
+RESPELT_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ def gather(
         (spoken.similar, "similar", SIMILAR_SHARE),
         (spoken.running, "running", RUNNING_SHARE),
         (spoken.invented, "invented", INVENTED_SHARE),
+        (spoken.respelt, "respelt", RESPELT_SHARE),
     ):
         if paths:
             fillers.append(Filler(shelf.read(paths, title).levelled(), share * total))
@@ -175,6 +177,7 @@ class _Spoken:
     similar: list[Path]
     running: list[Path]
     invented: list[Path]
+    respelt: list[Path]
 
 
 def _speak(phrase: str, count: int, cache: Path, seed: int) -> _Spoken:
@@ -182,7 +185,7 @@ def _speak(phrase: str, count: int, cache: Path, seed: int) -> _Spoken:
     if not count or not installed:
         if count:
             logger.warning("no speech synthesizer is installed: training on recordings alone")
-        return _Spoken([], [], [], [], [])
+        return _Spoken([], [], [], [], [], [])
     name = phrase.replace(" ", "_")
 
     def make(
@@ -206,6 +209,7 @@ def _speak(phrase: str, count: int, cache: Path, seed: int) -> _Spoken:
     nonsense: list[Path] = []
     similar: list[Path] = []
     invented: list[Path] = []
+    respelt: list[Path] = []
     if "espeak" in installed:  # it alone takes and tells phonemes
         nonsense = make(
             f"nonsense-{name}", lambda rng: neighbours.nonsense(phrase, rng), 2 * count, ["espeak"]
@@ -220,10 +224,18 @@ def _speak(phrase: str, count: int, cache: Path, seed: int) -> _Spoken:
             ["espeak"],
             (*synthesis.ESPEAK_ACCENTS, *synthesis.FOREIGN_ACCENTS),
         )
+        respelt = make(
+            f"respelt-{name}",
+            lambda rng: neighbours.respelt(phrase, rng),
+            2 * count,
+            ["espeak"],
+            synthesis.FOREIGN_ACCENTS,
+        )
     return _Spoken(
         word=make(name, lambda _: itertools.repeat(phrase), count),
         nonsense=nonsense,
         similar=similar,
         running=make("running", neighbours.running_speech, 4 * count),
         invented=invented,
+        respelt=respelt,
     )

@@ -123,6 +123,28 @@ def invented_words(rng: random.Random) -> Iterator[str]:
         )
 
 
+def respelt(phrase: str, rng: random.Random) -> Iterator[str]:
+    """Return the phrase with at least two of its consonants exchanged, without end.
+
+    Read aloud in other languages: words there may have the shape of the phrase, as “thalatha”,
+    three in Arabic, has that of alexa.
+    """
+    consonants = [
+        i for i, letter in enumerate(phrase) if letter.isalpha() and letter not in "aeiou"
+    ]
+    fewest = min(2, len(consonants))
+    while True:
+        letters = list(phrase)
+        for at in rng.sample(consonants, rng.randint(fewest, len(consonants))):
+            letters[at] = rng.choice([c for c in ONSETS if c != letters[at]])
+        for at, letter in enumerate(phrase):
+            if letter in "aeiou" and rng.random() < 0.3:  # noqa: PLR2004 - a share
+                letters[at] = rng.choice("aeiou")
+        if letters[0] in "aeiou" and rng.random() < 0.4:  # noqa: PLR2004 - a share
+            letters.insert(0, rng.choice(ONSETS))
+        yield "".join(letters)
+
+
 def _nearest(word: str, cache: Path) -> list[str]:
     """Return the words of the dictionary that sound most like `word`, the nearest first."""
     sounds = _dictionary_sounds(cache)

@@ -125,8 +125,9 @@ Made by
 ## What it learned from
 
 {r.real_takes} takes of the word by {r.speakers} speakers, {r.synthetic_takes} synthetic takes
-(espeak-ng, flite, festival), near-sounding nonsense, near-sounding words of the dictionary and
-sentences by the same synthesizers, and the other speech and noise of the training split:
+(espeak-ng, flite, festival), near-sounding nonsense in English and other accents, near-sounding
+words of the dictionary and sentences by the same synthesizers, and the other speech and noise of
+the training split:
 
 | source | licence |
 |---|---|

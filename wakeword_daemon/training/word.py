@@ -175,9 +175,9 @@ def train_word(
     ).run(on_epoch)
     if not together.first:
         return None
-    unsaid, unheard = hours or (None, None)
-    _calibrate(network, material.validation.select, unsaid)
-    measured = _measure(network, material.validation, unheard)
+    hours_select, hours_final = hours or (None, None)
+    _calibrate(network, material.validation.select, hours_select)
+    measured = _measure(network, material.validation, hours_final)
     results = Results(
         phrase=order.phrase,
         command=order.command,
