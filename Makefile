@@ -24,7 +24,7 @@ help:
 	@echo "make bench    measure CPU, memory, start and latency, beside other engines"
 	@echo "make soak     listen for 10 minutes under faults; MINUTES=60 for an hour, SEED=2 for others"
 	@echo "make models   train the shipped wake words again, from DATA=DIR (about 20 minutes a word)"
-	@echo "make accuracy measure alexa beside microWakeWord and openWakeWord, on DATA=DIR"
+	@echo "make accuracy measure alexa beside microWakeWord and openWakeWord, on DATA=DIR (FOLDS=DIR)"
 	@echo "make demo     synthesize models/demo.flac and the test speech again"
 	@echo "make pictures draw the examples of wakeword plot in docs/lab again"
 	@echo "make clean    remove what these made"
@@ -60,7 +60,7 @@ models/%.safetensors: $(VENV)/train FORCE
 
 accuracy: $(VENV)/bench
 	@test -n "$(DATA)" || { echo "say where the recordings are: make $@ DATA=DIR" >&2; exit 1; }
-	$(VENV)/bin/python tests/bench_accuracy.py $(DATA)
+	$(VENV)/bin/python tests/bench_accuracy.py $(DATA) $(FOLDS)
 
 demo:
 	sh tests/audio/make.sh

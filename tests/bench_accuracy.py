@@ -1,11 +1,16 @@
-"""Measure alexa beside microWakeWord and openWakeWord: `python tests/bench_accuracy.py DIR`.
+"""Measure alexa beside microWakeWord and openWakeWord.
 
-DIR holds recordings as `wakeword train` takes them; measured is its validation split, the same
-audio for all three, in the clean, in noise and in rooms. Every system's score is compared with
-every threshold, so that none is judged by a default that suits another room. The others may take
-their time: a score counts until the end of the stream, ours for 0.75 s.
+    python tests/bench_accuracy.py DIR [FOLDS]
+
+DIR holds recordings as `wakeword train` takes them. Measured is its validation split; or, where
+FOLDS is the run folder of `wakeword train alexa --folds N`, the training speakers, whom ours hears
+by the network of the fold that knows nothing of them. All three hear the same audio, in the clean,
+in noise and in rooms. Every system's score is compared with every threshold, so that none is
+judged by a default that suits another room. The others may take their time: a score counts until
+the end of the stream, ours for 0.75 s.
 """
 
+import functools
 import os
 import sys
 from pathlib import Path
@@ -70,40 +75,49 @@ def others_report(system, heard):
     return evaluation.StreamReport(takes, rows, ends, heard.others.size / SAMPLE_RATE / 3600)
 
 
-def our_report(speech, condition):
-    model = load_model(find_model(WORD))
+def our_report(path, speech, condition):
+    model = load_model(path)
     network = CRNN(model.card.architecture, model.card.features, [model.weights])
     streams = evaluation.build_streams(speech, model.card.features, condition)
     return evaluation.measure(network, streams)
 
 
-def main(folder):
-    corpus = read_corpus(Path(folder))
-    mine = [r for r in corpus.of("val") if r.word == WORD]
-    takes, _ = usable_takes(mine, FeatureSettings())
+def parts(corpus, folds):
+    """Return what to measure with, and beside each part the model of ours that does not know it."""
+    groups = sorted(int(path.name) for path in folds.iterdir() if path.name.isdecimal())
+    for group in groups:
+        fold = corpus.fold(group - 1, len(groups))
+        yield from validation_of(fold, folds / str(group) / f"{WORD}.safetensors")
+
+
+def validation_of(corpus, path):
+    takes, _ = usable_takes([r for r in corpus.recordings if r.word == WORD], FeatureSettings())
     _, noise = validation.divide_noise(corpus)
     halves = validation.halves(corpus, WORD, takes, noise, seed=0)
-    speech = evaluation.Speech(
-        halves.select.takes + halves.final.takes,
-        halves.select.others + halves.final.others,
-        halves.select.noise,
-        seed=0,
+    return [(path, halves.select), (path, halves.final)]
+
+
+def main(folder, folds=None):
+    corpus = read_corpus(Path(folder))
+    measured = list(
+        parts(corpus, Path(folds)) if folds else validation_of(corpus, find_model(WORD))
     )
-    print(f"{len(speech.takes)} takes, missed at so many false accepts an hour:")
+    takes = sum(len(speech.takes) for _, speech in measured)
+    print(f"{takes} takes, missed at so many false accepts an hour:")
     print(f"{'':28}" + "".join(f"   <= {target:4g}" for target in TOLD))
-    for condition in CONDITIONS:
-        heard = evaluation.hear(speech, condition)
-        for name, report in (
-            ("wakeword", lambda c=condition: our_report(speech, c)),
-            ("microWakeWord", lambda h=heard: others_report(micro, h)),
-            ("openWakeWord 0.4", lambda h=heard: others_report(open_wake_word, h)),
-        ):
-            found = report()
+    for name, report in (
+        ("wakeword", our_report),
+        ("microWakeWord", lambda _, s, c: others_report(micro, evaluation.hear(s, c))),
+        ("openWakeWord 0.4", lambda _, s, c: others_report(open_wake_word, evaluation.hear(s, c))),
+    ):
+        for condition in CONDITIONS:
+            reports = [report(path, speech, condition) for path, speech in measured]
+            found = functools.reduce(evaluation.StreamReport.joined, reports)
             cells = "".join(f"  {found.at(t).miss_rate:8.1%}" for t in TOLD)
             print(f"{condition.name:10} {name:16} {cells}   in {found.hours:.2f} h", flush=True)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    main(sys.argv[1])
+    main(*sys.argv[1:])
