@@ -15,7 +15,7 @@ Batch = npt.NDArray[np.float32]
 """Mel power, [batch, frames, mels]."""
 
 VTL_RANGE = (0.84, 1.18)
-TEMPO_RANGE = (0.82, 1.22)
+TEMPO_RANGE = (0.72, 1.42)
 WARPS = 35
 
 
