@@ -23,6 +23,7 @@ from wakeword_daemon.training.corpus import read_corpus
 from wakeword_daemon.training.endpoints import speech_span
 from wakeword_daemon.training.evaluation import build_streams
 from wakeword_daemon.training.export import engine_of
+from wakeword_daemon.training.folds import cross_validate
 from wakeword_daemon.training.material import gather
 from wakeword_daemon.training.melpower import Library, MelPower
 from wakeword_daemon.training.mining import find_tempting
@@ -30,7 +31,7 @@ from wakeword_daemon.training.network import CRNN
 from wakeword_daemon.training.sequences import SequenceMaker, Sequences
 from wakeword_daemon.training.trainer import Trainer, TrainingSettings, stream_loss
 from wakeword_daemon.training.validation import divide_noise
-from wakeword_daemon.training.word import Order, cross_validate, train_word
+from wakeword_daemon.training.word import Order, train_word
 
 SETTINGS = TrainingSettings(epochs=4, batches=25, batch_size=32, averaging=0.9, rate=1e-2)
 

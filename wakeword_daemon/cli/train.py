@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     if not re.fullmatch(r"[^\W_]\w*", args.word):
         raise TrainingError(f"{args.word!r} is no name of a word: letters, digits and _ make one")
     try:
-        from wakeword_daemon.training import distributed, word  # noqa: PLC0415 - nothing else pays for torch
+        from wakeword_daemon.training import distributed, folds, word  # noqa: PLC0415 - nothing else pays for torch
         from wakeword_daemon.training.trainer import TrainingSettings  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise TrainingError(
@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         with distributed.joined() as processes:
             if args.folds:
-                measured = word.cross_validate(order, args.folds, _print_epoch, processes)
+                measured = folds.cross_validate(order, args.folds, _print_epoch, processes)
             else:
                 trained = word.train_word(order, _print_epoch, processes)
                 measured = trained.measured if trained else None

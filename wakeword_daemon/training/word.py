@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import functools
 import json
-import logging
 import math
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,6 @@ from wakeword_daemon.engine.modelfile import (
     save_model,
 )
 from wakeword_daemon.engine.settings import FeatureSettings
-from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.storage import write_atomically
 from wakeword_daemon.training import synthesis
 from wakeword_daemon.training.conditions import CLEAN, CONDITIONS
@@ -46,12 +44,10 @@ from wakeword_daemon.training.material import gather
 from wakeword_daemon.training.metrics import TARGETS
 from wakeword_daemon.training.network import CRNN
 from wakeword_daemon.training.pictures import draw
-from wakeword_daemon.training.report import Measured, Results, pooled, write_card, write_folds
+from wakeword_daemon.training.report import Measured, Results, write_card
 from wakeword_daemon.training.sequences import SequenceMaker
 from wakeword_daemon.training.trainer import Trainer, TrainingSettings
 from wakeword_daemon.training.validation import LONG_FORM, Validation, long_form
-
-logger = logging.getLogger(__name__)
 
 DEFAULT_TARGET = 0.5
 """False accepts an hour that the default threshold keeps within."""
@@ -90,46 +86,6 @@ class Order:
     licences: Mapping[str, str]
     settings: TrainingSettings
     command: str
-
-
-def cross_validate(
-    order: Order,
-    groups: int,
-    on_epoch: Callable[[dict[str, Any]], None] | None = None,
-    processes: Processes | None = None,
-) -> Measured | None:
-    """Train a word once for each group of its training speakers, without that group; report on all.
-
-    Every take is measured by the network that never heard its speaker. The validation split takes
-    no part. `order.output` is the report; the networks stay in folders of their own in `order.run`.
-
-    Returns:
-        what was measured; None in all but the first of several processes that train together.
-
-    Raises:
-        TrainingError: the recordings cannot be trained on, or a group would be too small.
-
-    """
-    trained = read_corpus(order.data, split_file=order.run / "split.json", seed=order.settings.seed)
-    speakers = {r.speaker for r in trained.of("train") if r.word == order.word}
-    if len(speakers) < 2 * groups:
-        raise TrainingError(
-            f"{order.word!r} has {len(speakers)} speakers to train on; {groups} groups need two "
-            "each"
-        )
-    folds: list[Results] = []
-    for index in range(groups):
-        logger.info("fold %d of %d", index + 1, groups)
-        run = order.run / str(index + 1)
-        output = run / f"{order.word}.safetensors"
-        fold = replace(order, fold=(index, groups), run=run, output=output)
-        results = train_word(fold, on_epoch, processes)
-        if results is not None:
-            folds.append(results)
-    if not folds:
-        return None
-    write_atomically(order.output, write_folds(folds, order.command).encode())
-    return pooled([results.measured for results in folds])
 
 
 def train_word(

@@ -1,0 +1,57 @@
+"""Speaker-wise cross-validation: what a word's training does for speakers it was kept from."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from wakeword_daemon.errors import TrainingError
+from wakeword_daemon.storage import write_atomically
+from wakeword_daemon.training.corpus import read_corpus
+from wakeword_daemon.training.distributed import Processes
+from wakeword_daemon.training.report import Measured, Results, pooled, write_folds
+from wakeword_daemon.training.word import Order, train_word
+
+logger = logging.getLogger(__name__)
+
+
+def cross_validate(
+    order: Order,
+    groups: int,
+    on_epoch: Callable[[dict[str, Any]], None] | None = None,
+    processes: Processes | None = None,
+) -> Measured | None:
+    """Train a word once for each group of its training speakers, without that group; report on all.
+
+    Every take is measured by the network that never heard its speaker. The validation split takes
+    no part. `order.output` is the report; the networks stay in folders of their own in `order.run`.
+
+    Returns:
+        what was measured; None in all but the first of several processes that train together.
+
+    Raises:
+        TrainingError: the recordings cannot be trained on, or a group would be too small.
+
+    """
+    trained = read_corpus(order.data, split_file=order.run / "split.json", seed=order.settings.seed)
+    speakers = {r.speaker for r in trained.of("train") if r.word == order.word and r.speaker}
+    if len(speakers) < 2 * groups:
+        raise TrainingError(
+            f"{order.word!r} has {len(speakers)} speakers to train on; {groups} groups need two "
+            "each"
+        )
+    folds: list[Results] = []
+    for index in range(groups):
+        logger.info("fold %d of %d", index + 1, groups)
+        run = order.run / str(index + 1)
+        output = run / f"{order.word}.safetensors"
+        fold = replace(order, fold=(index, groups), run=run, output=output)
+        results = train_word(fold, on_epoch, processes)
+        if results is not None:
+            folds.append(results)
+    if not folds:
+        return None
+    write_atomically(order.output, write_folds(folds, order.command).encode())
+    return pooled([results.measured for results in folds])
