@@ -4,14 +4,18 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from support.recordings import manifest_corpus
 
 from wakeword_daemon.cli import main
 from wakeword_daemon.engine import Detector, load_model
+from wakeword_daemon.engine.crnn import CRNN
+from wakeword_daemon.engine.modelfile import Model, SelfTest, save_model
 
 ROOT = Path(__file__).resolve().parents[1]
 SHAPE = "{channels: 3, hidden: 12, attention: 8, layers: 2}"
@@ -181,10 +185,25 @@ def test_what_cannot_be_run_is_said_before_anything_is(
 def test_a_start_of_another_shape_is_refused(done, recordings, tmp_path, capsys):
     wrong = RECIPES["dynamic"].replace("hidden: 8", "hidden: 9")
     assert lab(recordings, done, write(tmp_path / "r", wrong=wrong)) == 2
-    assert "it goes on from student, whose architecture is another" in capsys.readouterr().err
+    told = "it goes on from student, whose architecture is another: hidden 8, not 9\n"
+    assert told in capsys.readouterr().err
     larger = RECIPES["pruned"].replace("hidden: 9", "hidden: 13")
     assert lab(recordings, done, write(tmp_path / "p", larger=larger)) == 1
     assert "pruning cannot make hidden 13 of 12" in capsys.readouterr().err
+
+
+def test_a_model_that_attends_to_more_than_a_clip_is_a_start(done, recordings, tmp_path):
+    model = load_model(done / "student-0/model.safetensors")
+    card = replace(model.card, architecture=replace(model.card.architecture, steps=40))
+    network = CRNN(card.architecture, card.features, [model.weights])
+    quiet = np.full((60, card.features.mels), -9.0, np.float32)
+    file = tmp_path / "far.safetensors"
+    save_model(file, Model(card, model.weights, SelfTest.of(network, quiet)))
+    again = f"title: again\narchitecture: {SMALL}\nepochs: 0\nstart: {file}\n"
+    assert lab(recordings, tmp_path / "run", write(tmp_path / "r", again=again)) == 0
+    student = json.loads((done / "student-0/result.json").read_text())
+    metric = results(tmp_path / "run")["again"]["clip_metric"]
+    assert metric == pytest.approx(student["clip_metric"])
 
 
 def test_a_teacher_of_another_word_is_refused(recordings, tmp_path, capsys):

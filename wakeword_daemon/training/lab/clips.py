@@ -55,7 +55,16 @@ def architecture_of_clips(**shape: int) -> Architecture:
         TrainingError: it does not make a step in a clip.
 
     """
-    a = Architecture(**shape)
+    return over_a_clip(Architecture(**shape))
+
+
+def over_a_clip(a: Architecture) -> Architecture:
+    """Return an architecture whose attention covers a clip, and no more; no weight depends on it.
+
+    Raises:
+        TrainingError: it does not make a step in a clip.
+
+    """
     steps = (FRAMES - a.kernel_frames) // a.stride_frames + 1
     if steps < 1:
         raise TrainingError(

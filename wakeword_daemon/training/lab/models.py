@@ -20,6 +20,7 @@ from wakeword_daemon.engine.modelfile import (
 )
 from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.errors import TrainingError
+from wakeword_daemon.training.lab.clips import over_a_clip
 from wakeword_daemon.training.lab.quantization import Stored
 from wakeword_daemon.training.network import CRNN
 
@@ -70,8 +71,11 @@ def engine_of(model: Model) -> crnn.CRNN:
 
 
 def network_of(model: Model) -> CRNN:
-    """Return a model's weights in torch, with the shift and scale of its input unfolded again."""
-    network = CRNN(model.card.architecture, model.card.features)
+    """Return a model's weights in torch, with the shift and scale of its input unfolded again.
+
+    Its attention covers a clip, whatever the model's does.
+    """
+    network = CRNN(over_a_clip(model.card.architecture), model.card.features)
     weights = {name: torch.from_numpy(array.copy()) for name, array in model.weights.items()}
     kernel = weights["conv.weight"] * network.std
     weights["conv.bias"] += kernel.sum((1, 2, 3)) * network.mean / network.std

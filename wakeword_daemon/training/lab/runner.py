@@ -16,14 +16,14 @@ import torch
 from torch import Tensor
 
 from wakeword_daemon.engine.modelfile import Model, load_model
-from wakeword_daemon.engine.settings import FeatureSettings
+from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.errors import ConfigError, TrainingError
 from wakeword_daemon.storage import write_atomically
 from wakeword_daemon.training.corpus import Corpus, read_corpus
 from wakeword_daemon.training.distributed import Processes
 from wakeword_daemon.training.export import folded_weights
 from wakeword_daemon.training.lab.answers import Teachers
-from wakeword_daemon.training.lab.clips import Clips, read_clips
+from wakeword_daemon.training.lab.clips import Clips, over_a_clip, read_clips
 from wakeword_daemon.training.lab.fitting import Fitter, Lesson, Schedule
 from wakeword_daemon.training.lab.measuring import Yardstick, measure_model
 from wakeword_daemon.training.lab.models import describe, network_of, read_teacher, write_model
@@ -144,21 +144,24 @@ class Laboratory:
                 check_cut(began, a)
             elif began != a:
                 raise ConfigError(
-                    f"recipe {name}: it goes on from {recipe.start}, whose architecture is another"
+                    f"recipe {name}: it goes on from {recipe.start}, whose architecture is "
+                    f"another: {_differences(began, a)}"
                 )
         if recipe.distil:
             taught = [s for t in recipe.distil.teachers for s in self._shapes(t, recipes, name)]
             if len({(s.kernel_frames, s.stride_frames) for s in taught}) > 1:
                 raise ConfigError(f"recipe {name}: its teachers' steps differ, so have no mean")
 
-    def _shapes(self, reference: str, recipes: Mapping[str, Recipe], user: str) -> list[Any]:
+    def _shapes(
+        self, reference: str, recipes: Mapping[str, Recipe], user: str
+    ) -> list[Architecture]:
         """Return the architectures that a reference means, of runs still to come too."""
         name, _, seed = reference.rpartition("-")
         if reference in recipes:
             return [recipes[reference].shape()]
         if name in recipes and seed.isdecimal() and int(seed) in recipes[name].seeds:
             return [recipes[name].shape()]
-        return [model.card.architecture for model in self._models(reference, user)]
+        return [over_a_clip(model.card.architecture) for model in self._models(reference, user)]
 
     def _models(self, reference: str, user: str) -> list[Model]:
         """Return the model files that a reference means: of a recipe, of one run, or by path."""
@@ -291,6 +294,12 @@ class Laboratory:
             self._yardstick, folder / MODEL, model, unrounded=unrounded, dynamic=quantized
         )
         return {"weight_bytes": weight_bytes(stored), **figures}
+
+
+def _differences(found: Architecture, wanted: Architecture) -> str:
+    """Tell the numbers in which two architectures differ."""
+    numbers = {name: (getattr(found, name), getattr(wanted, name)) for name in found.__slots__}
+    return ", ".join(f"{name} {a}, not {b}" for name, (a, b) in numbers.items() if a != b)
 
 
 def _schedule(recipe: Recipe, seed: int) -> Schedule:
