@@ -45,7 +45,7 @@ def test_recordings_are_drawn_as_one_stream(tmp_path, capsys):
     output = tmp_path / "picture.svg"
     names = ["other-slt.flac", "jarvis-slt.flac", "other-slt.flac"]
     assert main(["plot", "--output", str(output), *(str(AUDIO / name) for name in names)]) == 0
-    assert "1 detections in" in capsys.readouterr().out
+    assert "1 detection in" in capsys.readouterr().out
     drawn = set(re.findall(r"<!--\s*(.+?)\s*-->", output.read_text()))
     for label in ("time, s", "frequency, kHz", "probability", "mel power, dB", "jarvis-slt",
                   "other-slt", "threshold"):  # fmt: skip

@@ -45,6 +45,10 @@ class Heard:
     probabilities: npt.NDArray[np.float32]
     detections: list[Detection]
 
+    def count(self) -> str:
+        """Return the number of detections in words: “1 detection”."""
+        return f"{len(self.detections)} detection{'s' if len(self.detections) != 1 else ''}"
+
 
 def hear(model: Model, settings: Mapping[str, WordSettings], pcm: npt.NDArray[np.int16]) -> Heard:
     """Run one word's network over 16 kHz samples, one mel frame at a time."""
@@ -93,7 +97,7 @@ def draw(
     figure = Figure(figsize=(min(24.0, max(8.0, 2 + length * 0.7)), 9), layout="constrained")
     panels = figure.subplots(4, 1, sharex=True, height_ratios=(1.2, 1.6, 1.2, 1.4))
     wave, mel, attention, probability = panels
-    figure.suptitle(f"“{model.phrase}”, {len(heard.detections)} detections in {length:.1f} s")
+    figure.suptitle(f"“{model.phrase}”, {heard.count()} in {length:.1f} s")
     _draw_wave(wave, pcm)
     image = _draw_log_mel(mel, model, heard)
     figure.colorbar(image, ax=mel, label="mel power, dB", pad=0.01)

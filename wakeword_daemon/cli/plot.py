@@ -79,5 +79,5 @@ def run(args: argparse.Namespace) -> int:
         _picture.draw(output, model, heard, pcm, threshold=threshold, recordings=recordings)
     except OSError as error:
         raise ConfigError(f"cannot write {output}: {error.strerror}") from None
-    print(f"{output}: {len(heard.detections)} detections in {seconds(len(pcm)):.1f} s")
+    print(f"{output}: {heard.count()} in {seconds(len(pcm)):.1f} s")
     return 0
