@@ -47,8 +47,7 @@ def speech_span(power: Frames, longest: int | None = None) -> Span | None:
     """
     if not len(power):
         return None
-    emphasis = np.linspace(0.3, 3.0, power.shape[1], dtype=np.float32)  # fricatives are faint
-    smooth = np.convolve((power * emphasis).sum(axis=1), np.ones(3) / 3, mode="same")
+    smooth = _emphasised(power)
     level = 10 * np.log10(smooth + 1e-9)
     peak = level.max()
     threshold = max(peak - BELOW_PEAK_DB, min(np.percentile(level, 10) + ABOVE_NOISE_DB, peak - 12))
@@ -59,6 +58,19 @@ def speech_span(power: Frames, longest: int | None = None) -> Span | None:
         threshold += 2
         span = _loudest_stretch(smooth, level > threshold)
     return span
+
+
+def is_alone(power: Frames, span: Span) -> bool:
+    """Tell whether nothing outside a span comes within 12 dB of the loudest frame in it."""
+    smooth = _emphasised(power)
+    outside = np.delete(smooth, slice(span.start, span.stop))
+    loud = smooth[span.start : span.stop].max() * 10 ** (-HIGHEST_BELOW_PEAK_DB / 10)
+    return bool(outside.max(initial=0.0) < loud)
+
+
+def _emphasised(power: Frames) -> npt.NDArray[np.float32]:
+    emphasis = np.linspace(0.3, 3.0, power.shape[1], dtype=np.float32)  # fricatives are faint
+    return np.convolve((power * emphasis).sum(axis=1), np.ones(3) / 3, mode="same")
 
 
 def _loudest_stretch(power: npt.NDArray[np.float32], speech: npt.NDArray[np.bool_]) -> Span:

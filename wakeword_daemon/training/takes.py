@@ -13,7 +13,7 @@ from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.errors import AudioError
 from wakeword_daemon.training.conditions import Pcm
 from wakeword_daemon.training.corpus import Recording
-from wakeword_daemon.training.endpoints import Span, speech_span
+from wakeword_daemon.training.endpoints import Span, is_alone, speech_span
 from wakeword_daemon.training.melpower import Frames, Library, MelPower
 from wakeword_daemon.training.sequences import Takes
 
@@ -49,6 +49,7 @@ def usable_takes(
 ) -> tuple[list[UsableTake], list[str]]:
     """Read takes of the word; return those that can be used, and of the others the reasons."""
     front_end = MelPower(features)
+    longest = LONGEST_WORD * features.frames_per_second
     usable: list[UsableTake] = []
     set_aside: list[str] = []
     read: list[tuple[Recording, Pcm, Frames]] = []
@@ -59,26 +60,23 @@ def usable_takes(
             set_aside.append(str(error))
             continue
         read.append((recording, pcm, front_end(pcm)))
-    usual = _usual_length([power for _, _, power in read])
-    for recording, pcm, power in read:
+    # What is found first may hold noise around the word; but who says more than the word does so
+    # as loudly.
+    wholes = [speech_span(power) for _, _, power in read]
+    usual = float(np.median([len(whole) for whole in wholes if whole] or [0]))
+    for (recording, pcm, power), whole in zip(read, wholes, strict=True):
         span = speech_span(power, round(LONGER_THAN_USUAL * usual))
         clipped = float(np.mean(np.abs(pcm.astype(np.int32)) >= 32_700))  # noqa: PLR2004
-        if span is None:
+        if span is None or whole is None:
             set_aside.append(f"{recording.path}: nothing is spoken in it")
-        elif len(span) > LONGEST_WORD * features.frames_per_second:
-            length = len(span) / features.frames_per_second
+        elif len(whole) > longest and (len(span) > longest or not is_alone(power, span)):
+            length = len(whole) / features.frames_per_second
             set_aside.append(f"{recording.path}: the word lasts {length:.1f} s")
         elif clipped > CLIPPED_SHARE:
             set_aside.append(f"{recording.path}: {clipped:.0%} of the samples are clipped")
         else:
             usable.append(UsableTake(recording, pcm, power, span))
     return usable, set_aside
-
-
-def _usual_length(takes: Sequence[Frames]) -> float:
-    """Return how many frames the word lasts in most takes; 0 where nobody says it."""
-    spans = [speech_span(power) for power in takes]
-    return float(np.median([len(span) for span in spans if span] or [0]))
 
 
 def weighted(real: Sequence[UsableTake], synthetic: Library, features: FeatureSettings) -> Takes:
