@@ -49,12 +49,13 @@ def speech_span(power: Frames, longest: int | None = None) -> Span | None:
         return None
     smooth = _emphasised(power)
     level = 10 * np.log10(smooth + 1e-9)
-    peak = level.max()
-    threshold = max(peak - BELOW_PEAK_DB, min(np.percentile(level, 10) + ABOVE_NOISE_DB, peak - 12))
-    if peak < SILENT_DB or peak - np.percentile(level, 10) < ABOVE_NOISE_DB:
+    peak, noise = level.max(), np.percentile(level, 10)
+    if peak < SILENT_DB or peak - noise < ABOVE_NOISE_DB:
         return None
+    highest = peak - HIGHEST_BELOW_PEAK_DB
+    threshold = max(peak - BELOW_PEAK_DB, min(noise + ABOVE_NOISE_DB, highest))
     span = _loudest_stretch(smooth, level > threshold)
-    while longest is not None and len(span) > longest and threshold < peak - HIGHEST_BELOW_PEAK_DB:
+    while longest is not None and len(span) > longest and threshold < highest:
         threshold += 2
         span = _loudest_stretch(smooth, level > threshold)
     return span
