@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from support.recordings import manifest_corpus, word
 
 from wakeword_daemon.audio import files
@@ -243,22 +245,51 @@ def test_endpoints_find_the_word():
     assert speech_span(MelPower(FeatureSettings())(noise)) is None
 
 
-def test_warps_keep_a_flat_spectrum_and_the_middle_one_keeps_all():
+def test_warps_keep_a_flat_spectrum_and_bend_around_the_length_of_their_tract():
     warps = augment.warp_matrices(40)
+    assert warps.shape == (augment.TRACTS, augment.VOICES, 40, 40)
     assert np.abs(np.ones(40, "f") @ warps - 1).max() < 1e-5
-    nearest = int(np.abs(np.linspace(*augment.VTL_RANGE, augment.WARPS) - 1).argmin())
     ramp = np.arange(40, dtype="f")
-    assert np.abs(ramp @ warps[nearest] - ramp).max() < 0.5
-    low, high = ramp @ warps[0], ramp @ warps[-1]
-    assert (
-        low[20] > 20 > high[20]
-    )  # a shorter tract moves every formant up, so a band hears a lower one
+    heard = ramp @ warps  # which band each band hears
+    assert (np.diff(heard) >= 0).all()  # no formant overtakes another
+    long, short = heard[0].mean(axis=0), heard[-1].mean(axis=0)
+    assert long[20] > 20 > short[20]  # a shorter tract moves every formant up
+    nearest = int(np.abs(np.linspace(*augment.VTL_RANGE, augment.TRACTS) - 1).argmin())
+    assert np.abs(heard[nearest].mean(axis=0) - ramp)[:36].max() < 2
+    assert heard[nearest].std(axis=0)[5:36].mean() > 0.2  # voices of one length differ
 
 
-def test_tempo_and_echo_change_what_they_say():
+@given(st.integers(1, 300), st.integers(0, 1000))
+def test_another_voice_says_the_same_in_the_same_order(frames, seed):
+    power = np.repeat(np.arange(1, frames + 1, dtype="f")[:, None], 40, axis=1)
+    spoken = augment.revoice(power, augment.warp_matrices(40), np.random.default_rng(seed))
+    slowest, fastest = (frames / factor for factor in augment.TEMPO_RANGE)
+    assert fastest - 1 <= len(spoken.power) <= slowest + 1
+    assert spoken.power.dtype == np.float32
+    assert spoken.power.shape == (len(spoken.origin), 40)
+    assert spoken.origin[0] == 0
+    assert (np.diff(spoken.origin) >= 0).all()
+    assert spoken.origin[-1] == pytest.approx(frames - 1, abs=1e-3) or len(spoken.power) == 1
+    assert spoken.frame_of(frames) == len(spoken.power)
+    # Only stress sets a frame apart from the one it comes from, and it is alike in all bands.
+    gain = spoken.power / (spoken.origin[:, None] + 1)
+    assert np.ptp(gain, axis=1).max() < 1e-3 * gain.max()
+    assert np.abs(10 * np.log10(gain)).max() < 6 * augment.STRESS_DB
+
+
+def test_the_end_of_a_word_is_found_where_an_uneven_pace_puts_it():
+    power = np.zeros((120, 40), "f")
+    power[70] = 1  # the last frame before the end of the word, say
+    for seed in range(50):
+        spoken = augment.revoice(power, augment.warp_matrices(40), np.random.default_rng(seed))
+        heard = np.flatnonzero(spoken.power.sum(axis=1))
+        if len(heard):  # a fast voice may pass over a single frame
+            assert abs(spoken.frame_of(71) - heard[-1]) <= 2
+
+
+def test_echo_decays():
     pulse = np.zeros((1, 100, 40), "f")
     pulse[0, 10] = 1
-    assert len(augment.tempo(pulse[0], 2.0)) == 50
     echoed = augment.reverberate(pulse, np.random.default_rng(0), share=1.0)
     assert (echoed[0, :10] == 0).all()
     assert (echoed[0, 10] == 1).all()

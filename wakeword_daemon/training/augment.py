@@ -6,6 +6,8 @@ the generator they are given, so that a seed reproduces them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,8 +17,17 @@ Batch = npt.NDArray[np.float32]
 """Mel power, [batch, frames, mels]."""
 
 VTL_RANGE = (0.84, 1.18)
+TRACTS = 35
+FORMANT_SPREAD = 0.05
+"""How far a voice's formants lie from where its vocal tract length alone puts them (sigma)."""
+VOICES = 12
+"""Voices of each length."""
 TEMPO_RANGE = (0.72, 1.42)
-WARPS = 35
+PACE_SPREAD = 0.25
+"""How much faster or slower than its own tempo a voice may be for a while (sigma)."""
+STRESS_DB = 2.0
+KNOT_FRAMES = 25
+"""Pace, stress and formants wander over this time: a syllable."""
 
 
 def _hertz_to_mel(hertz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -28,40 +39,88 @@ def _mel_to_hertz(mel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def warp_matrices(mels: int) -> Batch:
-    """Return matrices [WARPS, mels, mels] that warp a frame as another vocal tract would.
+    """Return matrices [TRACTS, VOICES, mels, mels] that warp a frame as another voice would.
 
-    Matrix k scales the frequency axis by the k-th of WARPS factors spread over VTL_RANGE;
-    bands warped from beyond the top repeat the highest band (Jaitly & Hinton 2013).
+    Those of one tract scale the frequency axis by one factor of VTL_RANGE, and each of its voices
+    bends it besides, smoothly and at random, as people of one size differ in how they form their
+    vowels. Bands warped from beyond the top repeat the highest band (Jaitly & Hinton 2013).
     """
-    centres_mel = np.linspace(0, _hertz_to_mel(np.array(8000.0)), mels + 2)[1:-1]
-    centres = _mel_to_hertz(centres_mel)
-    matrices = np.zeros((WARPS, mels, mels), np.float32)
-    for k, factor in enumerate(np.linspace(*VTL_RANGE, WARPS)):
-        position = np.interp(centres / factor, centres, np.arange(mels))
+    rng = np.random.default_rng(0)
+    bands = np.arange(mels)
+    centres = _mel_to_hertz(np.linspace(0, _hertz_to_mel(np.array(8000.0)), mels + 2)[1:-1])
+    matrices = np.zeros((TRACTS, VOICES, mels, mels), np.float32)
+    for tract, voice in np.ndindex(TRACTS, VOICES):
+        factor = VTL_RANGE[0] + tract / (TRACTS - 1) * (VTL_RANGE[1] - VTL_RANGE[0])
+        bend = np.interp(bands, np.linspace(0, mels - 1, 6), rng.normal(0, FORMANT_SPREAD, 6))
+        origin = np.maximum.accumulate(centres / factor * np.exp(bend))
+        position = np.interp(origin, centres, bands)
         low = np.minimum(position.astype(int), mels - 2)
         share = (position - low).astype(np.float32)
-        columns = np.arange(mels)
-        matrices[k, low, columns] += 1 - share
-        matrices[k, low + 1, columns] += share
+        matrices[tract, voice, low, bands] += 1 - share
+        matrices[tract, voice, low + 1, bands] += share
     return matrices
 
 
-def tempo(power: Frames, factor: float) -> Frames:
-    """Play `factor` times as fast, by interpolating between frames."""
-    count = max(1, round(len(power) / factor))
-    position = np.linspace(0, len(power) - 1, count, dtype=np.float32)
-    low = position.astype(np.int64)
-    high = np.minimum(low + 1, len(power) - 1)
-    share = (position - low)[:, None]
-    stretched: Frames = power[low]
-    stretched += (power[high] - stretched) * share
-    return stretched
+@dataclass(frozen=True)
+class Revoiced:
+    """The same words from another voice.
+
+    Attributes:
+        power: its mel power.
+        origin: which frame of the recording each of its frames comes from; it never decreases.
+
+    """
+
+    power: Frames
+    origin: npt.NDArray[np.float32]
+
+    def frame_of(self, frame: int) -> int:
+        """Return where a frame of the recording is now, or the end for one past its last."""
+        return int(np.searchsorted(self.origin, frame))
 
 
-def voice(power: Frames, warps: Batch, rng: np.random.Generator) -> Frames:
-    """Return the same words from another vocal tract at another pace."""
-    warped: Frames = power @ warps[rng.integers(len(warps))]
-    return tempo(warped, float(np.exp(rng.uniform(*np.log(TEMPO_RANGE)))))
+def revoice(power: Frames, warps: Batch, rng: np.random.Generator) -> Revoiced:
+    """Let another voice say the same: another tract, other formants, pace and stress.
+
+    All but the tract wander from syllable to syllable, as they do between speakers and accents:
+    few speakers become many.
+    """
+    voices = warps[rng.integers(len(warps))]
+    one, other = voices[rng.integers(0, len(voices), 2)]
+    frames = len(power)
+    mix = np.clip(0.5 + _wander(frames, 0.5, rng), 0, 1).astype(np.float32)[:, None]
+    stress = (10 ** (_wander(frames, STRESS_DB, rng) / 10)).astype(np.float32)[:, None]
+    warped = (power @ one) * mix
+    warped += (power @ other) * (1 - mix)
+    warped *= stress
+    origin = _pace(frames, rng)
+    low = origin.astype(np.int64)
+    high = np.minimum(low + 1, frames - 1)
+    share = (origin - low)[:, None]
+    paced: Frames = warped[low]
+    paced += (warped[high] - paced) * share
+    return Revoiced(paced, origin)
+
+
+def _pace(frames: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Return the frames [count] to play, in order, for another and an uneven tempo."""
+    tempo = np.exp(rng.uniform(*np.log(TEMPO_RANGE)))
+    count = max(1, round(frames / tempo))
+    pace = np.exp(_wander(count, PACE_SPREAD, rng))
+    origin = np.cumsum(pace) - pace[0]
+    origin *= (frames - 1) / max(origin[-1], 1e-9)
+    played: npt.NDArray[np.float32] = np.minimum(origin, frames - 1).astype(np.float32)
+    return played
+
+
+def _wander(frames: int, spread: float, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Return a random curve [frames] with a normally distributed knot every KNOT_FRAMES."""
+    knots = 2 + frames // KNOT_FRAMES
+    steps = np.arange(frames) * ((knots - 1) / max(frames - 1, 1))
+    curve: npt.NDArray[np.float64] = np.interp(
+        steps, np.arange(knots), rng.normal(0, spread, knots)
+    )
+    return curve
 
 
 def equalise(batch: Batch, rng: np.random.Generator, spread_db: float = 5.0) -> Batch:

@@ -144,12 +144,11 @@ class SequenceMaker:
         lead = min(span.start, int(rng.integers(2, 14)))
         tail = min(len(power) - span.stop, int(rng.integers(2, 14)))
         power = power[span.start - lead : span.stop + tail]
-        word = augment.voice(power, self._warps, rng)
-        pace = len(word) / len(power)
+        spoken = augment.revoice(power, self._warps, rng)
         frames = len(into)
-        word = word[: frames - 60]
-        length = max(1, min(len(word), round(len(span) * pace)))
-        begin = round(lead * pace)
+        word = spoken.power[: frames - 60]
+        begin, end = spoken.frame_of(lead), spoken.frame_of(lead + len(span))
+        length = max(1, min(len(word), end - begin))
         stop = int(rng.integers(min(length + 2, frames - 50), frames - 45))
         offset = max(0, stop - length - begin)
         start = offset + begin
@@ -175,7 +174,7 @@ class SequenceMaker:
                 kind = int(rng.choice(len(c.fillers), p=self._filler_shares))
                 level = rng.normal(0, 3)
             piece = self._piece(kind, end - at + 60, rng)
-            piece = augment.voice(piece, self._warps, rng)
+            piece = augment.revoice(piece, self._warps, rng).power
             piece = piece[: end - at] * np.float32(10 ** (level / 10))
             _add(into, piece, at)
             at += len(piece) + int(rng.exponential(12))
