@@ -19,15 +19,18 @@ Batch = npt.NDArray[np.float32]
 VTL_RANGE = (0.84, 1.18)
 TRACTS = 35
 FORMANT_SPREAD = 0.05
-"""How far a voice's formants lie from where its vocal tract length alone puts them (sigma)."""
+"""How far formants lie from where the vocal tract length alone puts them (sigma, natural log)."""
+BENDS = 6
+"""Places of the frequency axis, evenly spaced in mel, where a voice bends it."""
 VOICES = 12
-"""Voices of each length."""
+"""Voices of each vocal tract length."""
 TEMPO_RANGE = (0.72, 1.42)
 PACE_SPREAD = 0.25
-"""How much faster or slower than its own tempo a voice may be for a while (sigma)."""
+"""How much faster or slower than its own tempo a voice is for a syllable (sigma, natural log)."""
 STRESS_DB = 2.0
+"""How much louder or softer it is for a syllable (sigma)."""
 KNOT_FRAMES = 25
-"""Pace, stress and formants wander over this time: a syllable."""
+"""The length of a syllable, over which pace, stress and formants wander."""
 
 
 def _hertz_to_mel(hertz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -38,27 +41,55 @@ def _mel_to_hertz(mel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return 700 * (10 ** (mel / 2595) - 1)
 
 
-def warp_matrices(mels: int) -> Batch:
+def _centres(mels: int) -> npt.NDArray[np.float64]:
+    """Return the centre of each mel band, in hertz."""
+    return _mel_to_hertz(np.linspace(0, _hertz_to_mel(np.array(8000.0)), mels + 2)[1:-1])
+
+
+def tract_matrices(mels: int) -> Batch:
+    """Return matrices [TRACTS, mels, mels] that warp a frame as another vocal tract would.
+
+    Matrix k scales the frequency axis by the k-th of TRACTS factors spread over VTL_RANGE;
+    bands warped from beyond the top repeat the highest band (Jaitly & Hinton 2013).
+    """
+    centres = _centres(mels)
+    factors = np.linspace(*VTL_RANGE, TRACTS)
+    return np.stack([_warp_matrix(centres / factor, centres) for factor in factors])
+
+
+def voice_matrices(mels: int) -> Batch:
     """Return matrices [TRACTS, VOICES, mels, mels] that warp a frame as another voice would.
 
-    Those of one tract scale the frequency axis by one factor of VTL_RANGE, and each of its voices
+    Those of one tract scale the frequency axis as `tract_matrices` does, and each of its voices
     bends it besides, smoothly and at random, as people of one size differ in how they form their
-    vowels. Bands warped from beyond the top repeat the highest band (Jaitly & Hinton 2013).
+    vowels.
     """
     rng = np.random.default_rng(0)
-    bands = np.arange(mels)
-    centres = _mel_to_hertz(np.linspace(0, _hertz_to_mel(np.array(8000.0)), mels + 2)[1:-1])
-    matrices = np.zeros((TRACTS, VOICES, mels, mels), np.float32)
-    for tract, voice in np.ndindex(TRACTS, VOICES):
-        factor = VTL_RANGE[0] + tract / (TRACTS - 1) * (VTL_RANGE[1] - VTL_RANGE[0])
-        bend = np.interp(bands, np.linspace(0, mels - 1, 6), rng.normal(0, FORMANT_SPREAD, 6))
-        origin = np.maximum.accumulate(centres / factor * np.exp(bend))
-        position = np.interp(origin, centres, bands)
-        low = np.minimum(position.astype(int), mels - 2)
-        share = (position - low).astype(np.float32)
-        matrices[tract, voice, low, bands] += 1 - share
-        matrices[tract, voice, low + 1, bands] += share
+    bands, knots = np.arange(mels), np.linspace(0, mels - 1, BENDS)
+    centres = _centres(mels)
+    matrices = np.empty((TRACTS, VOICES, mels, mels), np.float32)
+    for tract, factor in enumerate(np.linspace(*VTL_RANGE, TRACTS)):
+        for voice in range(VOICES):
+            bend = np.exp(np.interp(bands, knots, rng.normal(0, FORMANT_SPREAD, BENDS)))
+            # A formant that overtook another would be another vowel.
+            origin = np.maximum.accumulate(centres / factor * bend)
+            matrices[tract, voice] = _warp_matrix(origin, centres)
     return matrices
+
+
+def _warp_matrix(
+    origin: npt.NDArray[np.float64], centres: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float32]:
+    """Return the matrix that lets each band hear what was at `origin` [mels], in hertz."""
+    mels = len(centres)
+    bands = np.arange(mels)
+    position = np.interp(origin, centres, bands)
+    low = np.minimum(position.astype(int), mels - 2)
+    share = (position - low).astype(np.float32)
+    matrix = np.zeros((mels, mels), np.float32)
+    matrix[low, bands] += 1 - share
+    matrix[low + 1, bands] += share
+    return matrix
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ class SequenceMaker:
     def __init__(self, composition: Composition) -> None:
         self.composition = composition
         self.tempting = Tempting.none()
-        self._warps = augment.warp_matrices(composition.features.mels)
+        self._warps = augment.voice_matrices(composition.features.mels)
         shares = np.array([f.share for f in composition.fillers])
         self._filler_shares = shares / shares.sum()
         # Power of noise in one band is gamma distributed; drawing it anew is a tenth of an epoch.

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from wakeword_daemon.training.augment import warp_matrices
+from wakeword_daemon.training.augment import tract_matrices
 from wakeword_daemon.training.lab.clips import Clips
 
 VIEWS = 24
@@ -50,7 +50,7 @@ class Views:
         word = trained[clips.is_word[trained]]
         self._rows = np.concatenate([trained, np.tile(word, WORD_REPEATS - 1)])
         self.is_word = torch.from_numpy(clips.is_word[self._rows])
-        self._warps = torch.from_numpy(warp_matrices(clips.features.mels))
+        self._warps = torch.from_numpy(tract_matrices(clips.features.mels))
         self._noise = torch.from_numpy(clips.noise)
         self._number = -1
         self._draws: _Draws | None = None
