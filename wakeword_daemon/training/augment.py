@@ -30,7 +30,7 @@ PACE_SPREAD = 0.25
 STRESS_DB = 2.0
 """How much louder or softer it is for a syllable (sigma)."""
 KNOT_FRAMES = 25
-"""The length of a syllable, over which pace, stress and formants wander."""
+"""The length of a syllable (250 ms), over which pace, stress and formants wander."""
 
 
 def _hertz_to_mel(hertz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -115,6 +115,12 @@ def revoice(power: Frames, warps: Batch, rng: np.random.Generator) -> Revoiced:
 
     All but the tract wander from syllable to syllable, as they do between speakers and accents:
     few speakers become many.
+
+    Args:
+        power: at least one frame, [frames, mels].
+        warps: of all voices, as `voice_matrices` returns them.
+        rng: whose draws decide.
+
     """
     voices = warps[rng.integers(len(warps))]
     one, other = voices[rng.integers(0, len(voices), 2)]
