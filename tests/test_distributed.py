@@ -6,17 +6,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from support import together
+from support.batches import batch
 from support.recordings import manifest_corpus
 
 from wakeword_daemon.engine import load_model
 from wakeword_daemon.engine.settings import Architecture
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.training.distributed import Processes, joined
-from wakeword_daemon.training.sequences import Sequences
+from wakeword_daemon.training.naming import naming_loss
 from wakeword_daemon.training.trainer import stream_loss
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,13 +43,14 @@ def test_without_torchrun_there_is_one_process(monkeypatch):
 
 def test_the_losses_of_all_shares_have_that_of_the_batch_as_their_mean():
     architecture = Architecture()
-    stops = np.array([150, -1, 120, -1, -1, -1, 200, -1])
-    batch = Sequences(np.zeros((8, 340, 40), "f"), np.maximum(stops - 60, -1), stops)
-    logits = torch.randn(8, (340 - 20) // 8 + 1, 2, generator=torch.Generator().manual_seed(0))
+    spoken = [(0, 150, 0), (2, 120, 0), (2, 250, 4), (6, 200, 0), (7, 90, 2)]
+    sequences = batch([150, -1, 120, -1, -1, -1, 200, -1], spoken)
+    logits = torch.randn(8, (340 - 20) // 8 + 1, 5, generator=torch.Generator().manual_seed(0))
     shares = [Processes(rank, 4).share() for rank in range(4)]  # one of which has no word
-    parts = [stream_loss(logits[share], batch, architecture, share) for share in shares]
-    whole = stream_loss(logits, batch, architecture)
-    assert torch.stack(parts).mean().item() == pytest.approx(whole.item(), rel=1e-5)
+    for loss, outputs in ((stream_loss, logits[..., :2]), (naming_loss, logits)):
+        parts = [loss(outputs[share], sequences, architecture, share) for share in shares]
+        whole = loss(outputs, sequences, architecture, slice(None))
+        assert torch.stack(parts).mean().item() == pytest.approx(whole.item(), rel=1e-5)
 
 
 def losses(run):

@@ -13,6 +13,7 @@ import soundfile
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from support.batches import batch
 from support.recordings import manifest_corpus, word
 
 from wakeword_daemon.audio import files
@@ -29,8 +30,9 @@ from wakeword_daemon.training.folds import cross_validate
 from wakeword_daemon.training.material import gather
 from wakeword_daemon.training.melpower import Library, MelPower
 from wakeword_daemon.training.mining import find_tempting
+from wakeword_daemon.training.naming import naming_loss
 from wakeword_daemon.training.network import CRNN
-from wakeword_daemon.training.sequences import SequenceMaker, Sequences
+from wakeword_daemon.training.sequences import Filler, SequenceMaker, Word
 from wakeword_daemon.training.trainer import Trainer, TrainingSettings, stream_loss
 from wakeword_daemon.training.validation import divide_noise
 from wakeword_daemon.training.word import Order, train_word
@@ -199,21 +201,22 @@ def test_validation_is_halved_by_speaker(material):
 
 def test_sequences_hold_the_word_where_they_say(material):
     maker = SequenceMaker(material.composition)
-    batch = maker.batch(64, np.random.default_rng(0))
+    made = maker.batch(64, np.random.default_rng(0))
     again = maker.batch(64, np.random.default_rng(0))
-    assert (batch.log_mel == again.log_mel).all()
-    assert np.isfinite(batch.log_mel).all()
-    with_word = batch.stops >= 0
+    assert (made.log_mel == again.log_mel).all()
+    assert np.isfinite(made.log_mel).all()
+    with_word = made.stops >= 0
     assert 10 < with_word.sum() < 45
-    assert (batch.starts[with_word] >= 0).all()
-    lengths = (batch.stops - batch.starts)[with_word]
+    assert (made.starts[with_word] >= 0).all()
+    assert (made.spoken.rows == np.flatnonzero(with_word)).all()
+    assert (made.spoken.stops == made.stops[with_word]).all()
+    lengths = (made.stops - made.starts)[with_word]
     assert ((lengths > 25) & (lengths < 90)).all()  # 0.55 s, slower or faster
 
 
 def test_the_loss_wants_the_word_at_its_end_and_nowhere_else():
     architecture = Architecture()
-    stops = np.array([150, -1])
-    sequences = Sequences(np.zeros((2, 340, 40), "f"), np.array([90, -1]), stops)
+    sequences = batch([150, -1])
     steps = (340 - 20) // 8 + 1
     end = 20 + 8 * np.arange(steps)
 
@@ -231,6 +234,61 @@ def test_the_loss_wants_the_word_at_its_end_and_nowhere_else():
     assert loss([(0, 60)]) > 5  # too early
     assert loss([(0, 160), (1, 160)]) > 2  # a false accept
     assert loss([(0, 160), (0, 230)]) == pytest.approx(right, abs=1e-6)  # still ringing after it
+
+
+def test_other_words_are_known_where_they_end(material):
+    power = np.zeros((100, 40), np.float32)
+    power[20:60] = 1.0
+    words = Filler(Library.of([power] * 3, 40), 1.0, {0: Word(1, 60), 2: Word(2, 60)})
+    silence = Filler(Library.of([np.zeros((90, 40), np.float32)], 40), 1.0)
+    maker = SequenceMaker(replace(material.composition, fillers=[words, silence], half_share=0))
+    numbers = set()
+    for seed in range(20):
+        heard = np.zeros((340, 40), np.float32)
+        for number, stop in maker._talk(heard, 10, 330, np.random.default_rng(seed)):
+            assert heard[stop - 4 : stop - 1].sum(1).min() > 0
+            assert not heard[stop + 1 : min(stop + 10, 330)].any()
+            numbers.add(number)
+    assert numbers == {1, 2}
+
+
+def test_words_of_many_takes_are_told_apart(recordings, cache, tmp_path):
+    rng = np.random.default_rng(0)
+    waves = [
+        (f"{name}/{n}.wav", name) for name, many in (("no", 100), ("go", 99)) for n in range(many)
+    ]
+    for path, _ in waves:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(tmp_path / path, word(rng, 300)[: SAMPLE_RATE * 2], SAMPLE_RATE)
+    corpus = read_corpus(recordings)
+    more = [
+        replace(corpus.recordings[0], path=tmp_path / path, word=name, speaker=f"{name}{path}")
+        for path, name in waves
+    ]
+    found = gather_word(replace(corpus, recordings=(*corpus.recordings, *more)), cache).composition
+    assert found.words == 2  # the word to detect and "no"
+    named = [w for filler in found.fillers for w in filler.words.values()]
+    assert len(named) == 100
+    assert {w.number for w in named} == {1}
+
+
+def test_a_name_is_learnt_from_the_steps_after_the_word():
+    architecture = Architecture()
+    sequences = batch([150, -1], [(0, 150, 0), (1, 100, 2)])
+    steps = (340 - 20) // 8 + 1
+    end = 20 + 8 * np.arange(steps)
+
+    def loss(first, second):
+        names = torch.zeros(2, steps, 3)
+        for row, (stop, number) in enumerate((first, second)):
+            names[row, (end >= stop) & (end < stop + 32), number] = 9.0
+        return naming_loss(names, sequences, architecture, slice(None)).item()
+
+    right = loss((150, 0), (100, 2))
+    assert right < 0.01
+    assert loss((150, 0), (100, 1)) > 4
+    assert loss((150, 0), (60, 2)) > 0.5  # told too early
+    assert naming_loss(torch.zeros(2, steps, 3), batch([-1, -1]), architecture, slice(None)) == 0
 
 
 def test_endpoints_find_the_word():
@@ -372,7 +430,7 @@ def test_tempting_places_are_where_the_network_falls(material):
     maker.tempting = tempting
     drawn = [maker._piece(0, 100, np.random.default_rng(n)) for n in range(200)]
     places = {library.power[start].tobytes() for start in tempting.starts}
-    assert sum(piece[0].tobytes() in places for piece in drawn) > 10
+    assert sum(piece.power[0].tobytes() in places for piece in drawn) > 10
 
 
 needs_espeak = pytest.mark.skipif(

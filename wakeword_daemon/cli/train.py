@@ -17,7 +17,7 @@ from wakeword_daemon.errors import TrainingError
 
 _EXAMPLES = """examples:
   wakeword train jarvis --data recordings --output models/jarvis.safetensors
-  wakeword train smart_mirror --data recordings --epochs 30
+  wakeword train smart_mirror --data recordings --epochs 64
   wakeword train alexa --data recordings --folds 5
   wakeword train sheila --data speech_commands_v0.01 --synthetic 0
   torchrun --nproc-per-node 4 -m -- wakeword_daemon train jarvis --data recordings
@@ -50,9 +50,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--epochs",
         type=_arguments.positive_int,
-        default=16,
+        default=32,
         metavar="N",
-        help="epochs of 75 batches of 128 sequences (default: 16)",
+        help="epochs of 75 batches of 128 sequences (default: 32)",
     )
     parser.add_argument(
         "--seed",

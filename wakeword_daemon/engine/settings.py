@@ -16,14 +16,16 @@ class FeatureSettings:
         window: samples in one Hann window, also the FFT length.
         hop: samples between the starts of two frames.
         mels: triangular filters between 0 Hz and the Nyquist frequency.
-        floor, ceiling: mel power is clamped to this range before the logarithm.
+        floor, ceiling: mel power is clamped to this range before the logarithm. White noise at
+            -79 dBFS lies at the floor: lower, and digital silence before a word would weigh more
+            than the word.
 
     """
 
     window: int = 400
     hop: int = 160
     mels: int = 40
-    floor: float = 1e-9
+    floor: float = 1e-5
     ceiling: float = 1e9
 
     def __post_init__(self) -> None:

@@ -6,7 +6,8 @@ import hashlib
 import itertools
 import logging
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.training import melpower, neighbours, synthesis
 from wakeword_daemon.training.corpus import Corpus
+from wakeword_daemon.training.endpoints import speech_span
 from wakeword_daemon.training.melpower import Library
-from wakeword_daemon.training.sequences import Composition, Filler
+from wakeword_daemon.training.sequences import Composition, Filler, Word
 from wakeword_daemon.training.takes import usable_takes, weighted
 from wakeword_daemon.training.validation import Validation, divide_noise, halves
 
@@ -25,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 FEWEST_TAKES = 20
 FEWEST_SPEAKERS = 3
+FEWEST_TO_TELL = 100
+"""Takes of another word that are enough to learn to tell it apart."""
 
 # How often synthetic other speech is drawn, relative to all recordings together.
 NONSENSE_SHARE = 0.15
@@ -102,9 +106,10 @@ def gather(
 
     shelf = _Shelf(features, cache)
     spoken = _speak(phrase, synthetic, cache, seed)
+    numbers = _numbered_words(corpus, word)
     fillers = [
-        Filler(library, _share(library))
-        for library in (shelf.other_speech(corpus, word, s) for s in _sources(corpus))
+        Filler(library, _share(library), _words_of(library, said, numbers))
+        for library, said in (shelf.other_speech(corpus, word, s) for s in _sources(corpus))
         if len(library)
     ]
     total = sum(f.share for f in fillers)
@@ -122,6 +127,7 @@ def gather(
         fillers=fillers,
         noise=shelf.read([r.path for r in rehearsed], "noise"),
         features=features,
+        words=len(numbers),
     )
     return Material(
         composition=composition,
@@ -146,21 +152,35 @@ class _Shelf:
             return Library.of([], self._features.mels)
         return melpower.load(paths, self._features, self._cache, title=title)[0]
 
-    def other_speech(self, corpus: Corpus, word: str, source: str) -> Library:
-        """Return what a source has to train against, all pieces equally loud."""
+    def other_speech(self, corpus: Corpus, word: str, source: str) -> tuple[Library, list[str]]:
+        """Return what a source has to train against, all pieces equally loud, and their words."""
         # All of the source is read, so that every word and split finds it in the cache.
         of_source = [r for r in corpus.recordings if r.source == source and not r.noise]
-        wanted = {r.path for r in of_source if r.split == "train" and r.word != word}
+        wanted = {r.path: r.word for r in of_source if r.split == "train" and r.word != word}
         if not wanted:
-            return self.read([], source)
+            return self.read([], source), []
         library, paths = melpower.load(
             [r.path for r in of_source], self._features, self._cache, title=source
         )
-        return library.pick([i for i, path in enumerate(paths) if path in wanted]).levelled()
+        picked = [i for i, path in enumerate(paths) if path in wanted]
+        return library.pick(picked).levelled(), [wanted[paths[i]] for i in picked]
 
 
 def _sources(corpus: Corpus) -> list[str]:
     return sorted({r.source for r in corpus.recordings})
+
+
+def _numbered_words(corpus: Corpus, word: str) -> dict[str, int]:
+    """Return the words that a network learns to tell apart, each with its number."""
+    takes = Counter(r.word for r in corpus.of("train") if r.word not in ("", word))
+    others = sorted(other for other, count in takes.items() if count >= FEWEST_TO_TELL)
+    return {name: number for number, name in enumerate([word, *others])}
+
+
+def _words_of(library: Library, said: Sequence[str], numbers: Mapping[str, int]) -> dict[int, Word]:
+    """Return which pieces of a library are a numbered word, and where in them it ends."""
+    spans = {i: speech_span(library[i]) for i, name in enumerate(said) if name in numbers}
+    return {i: Word(numbers[said[i]], span.stop) for i, span in spans.items() if span is not None}
 
 
 def _share(library: Library) -> float:

@@ -74,7 +74,16 @@ class CRNN(nn.Module):
 
     def stream_from(self, mel: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
         """Do as `stream`, from a GRU state [layers, B, hidden]; return the state it ends in too."""
+        hidden, state = self.listen(mel, state)
+        return self.decide(hidden), state
+
+    def listen(self, mel: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return the GRU's output at every step, [B, steps, hidden], and the state it ends in."""
         hidden, state = self.gru(self.columns(mel), state)
+        return hidden, state
+
+    def decide(self, hidden: Tensor) -> Tensor:
+        """Attend to the GRU's output [B, steps, hidden] from every step: logits [B, steps, 2]."""
         energy = self.energy(hidden).squeeze(-1)
         # The classifier is linear and the weights sum to 1: classifying each hidden state before
         # attention gives the same, and spares a window of hidden states at every step.
@@ -84,7 +93,7 @@ class CRNN(nn.Module):
         weights = past.unfold(1, window, 1).softmax(-1)  # [B, steps, T]
         cast = nn.functional.pad(votes, (0, 0, window - 1, 0)).unfold(1, window, 1)
         logits: Tensor = (cast @ weights.unsqueeze(-1)).squeeze(-1)  # [B, steps, 2]
-        return logits, state
+        return logits
 
 
 @dataclass

@@ -6,7 +6,9 @@ stream holds: other speech, the word somewhere in it, more speech, a room, a noi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -32,22 +34,61 @@ class Takes:
 
 @dataclass(frozen=True)
 class Filler:
-    """Other speech of one kind, and how often a piece of it is drawn."""
+    """Other speech of one kind.
+
+    Attributes:
+        library: its pieces.
+        share: how often one of them is drawn.
+        words: those of the pieces that are one word whose number is known.
+
+    """
 
     library: Library
     share: float
+    words: Mapping[int, Word] = field(default_factory=dict)
+
+
+class Word(NamedTuple):
+    """Which word is spoken, by its number, and the frame where it ends; 0 is the one to detect."""
+
+    number: int
+    stop: int
+
+
+class Piece(NamedTuple):
+    """A piece of other speech, and the word that it is, where that is known."""
+
+    power: Frames
+    word: Word | None = None
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """Every word in a batch whose number is known: row, the frame where it ends, and its number.
+
+    [words] each.
+    """
+
+    rows: npt.NDArray[np.int64]
+    stops: npt.NDArray[np.int64]
+    words: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Sequences:
-    """One batch: log-mel [B, frames, mels], and the frames where the word begins and ends.
+    """One batch.
 
-    Both are -1 where the word is not in the sequence.
+    Attributes:
+        log_mel: what is heard, [B, frames, mels].
+        starts, stops: the frames where the word begins and ends, -1 where it is not spoken; [B].
+        spoken: all words that are known by their numbers, the word to detect among them.
+
     """
 
     log_mel: augment.Batch
     starts: npt.NDArray[np.int64]
     stops: npt.NDArray[np.int64]
+    spoken: Spoken
 
 
 @dataclass(frozen=True)
@@ -58,6 +99,7 @@ class Composition:
         takes: the word, all takes equally loud.
         fillers: other speech, all pieces equally loud.
         noise: recordings in which nobody speaks.
+        words: how many numbers of words there are.
         frames: length of a sequence.
         word_share: share of the sequences in which the word is spoken.
         half_share: share of the pieces of other speech that are halves of the word.
@@ -68,6 +110,7 @@ class Composition:
     fillers: list[Filler]
     noise: Library
     features: FeatureSettings
+    words: int = 1
     frames: int = 340
     word_share: float = 0.4
     half_share: float = 0.15
@@ -122,11 +165,14 @@ class SequenceMaker:
         speech = np.zeros((size, c.frames, c.features.mels), np.float32)
         starts = np.full(size, -1)
         stops = np.full(size, -1)
+        spoken: list[tuple[int, Word]] = []
         for row in range(size):
+            words: list[Word] = []
             if rng.random() < c.word_share:
-                starts[row], stops[row] = self._word(speech[row], rng)
+                starts[row], stops[row], words = self._word(speech[row], rng)
             elif rng.random() < 0.95:  # noqa: PLR2004 - the rest is noise alone
-                self._talk(speech[row], 0, c.frames, rng)
+                words = self._talk(speech[row], 0, c.frames, rng)
+            spoken += [(row, word) for word in words]
         speech = augment.reverberate(speech, rng)
         speech *= FULL_SCALE * (10 ** (rng.uniform(-52, -10, (size, 1, 1)) / 10)).astype("f")
         mixed = augment.equalise(speech + self._noise(speech, rng), rng)
@@ -134,10 +180,24 @@ class SequenceMaker:
         f = c.features
         log_mel = np.log(np.clip(mixed, f.floor, f.ceiling))
         fill = float(log_mel.mean())
-        return Sequences(augment.mask(log_mel, rng, fill), starts, stops)
+        return Sequences(
+            augment.mask(log_mel, rng, fill),
+            starts,
+            stops,
+            Spoken(
+                np.array([row for row, _ in spoken], np.int64),
+                np.array([word.stop for _, word in spoken], np.int64),
+                np.array([word.number for _, word in spoken], np.int64),
+            ),
+        )
 
-    def _word(self, into: Frames, rng: np.random.Generator) -> tuple[int, int]:
-        """Put the word somewhere, with or without other speech before and after it."""
+    def _word(self, into: Frames, rng: np.random.Generator) -> tuple[int, int, list[Word]]:
+        """Put the word somewhere, with or without other speech before and after it.
+
+        Returns:
+            the frames where it begins and ends, and all words that are spoken.
+
+        """
         takes = self.composition.takes
         index = int(rng.choice(len(takes.weights), p=takes.weights))
         span, power = takes.spans[index], takes.library[index]
@@ -154,18 +214,20 @@ class SequenceMaker:
         start = offset + begin
         stop = start + length
         _add(into, word, offset)
+        words = [Word(0, stop)]
         before, after = rng.random(2)
         if before < 0.6:  # noqa: PLR2004 - a share
-            self._talk(into, 0, start - _gap(rng), rng)
+            words += self._talk(into, 0, start - _gap(rng), rng)
         if after < 0.5:  # noqa: PLR2004 - a share
-            self._talk(into, stop + _gap(rng), frames, rng)
-        return start, stop
+            words += self._talk(into, stop + _gap(rng), frames, rng)
+        return start, stop, words
 
-    def _talk(self, into: Frames, begin: int, end: int, rng: np.random.Generator) -> None:
-        """Fill frames [begin, end) with pieces of other speech."""
+    def _talk(self, into: Frames, begin: int, end: int, rng: np.random.Generator) -> list[Word]:
+        """Fill frames [begin, end) with pieces of other speech; return the words known in it."""
         c = self.composition
+        words: list[Word] = []
         if end - begin < 12:  # noqa: PLR2004 - shorter is no sound of speech
-            return
+            return words
         kind = int(rng.choice(len(c.fillers), p=self._filler_shares))
         at = begin
         level = rng.normal(0, 3)
@@ -173,24 +235,32 @@ class SequenceMaker:
             if rng.random() < 0.3:  # noqa: PLR2004 - somebody else goes on
                 kind = int(rng.choice(len(c.fillers), p=self._filler_shares))
                 level = rng.normal(0, 3)
-            piece = self._piece(kind, end - at + 60, rng)
-            piece = augment.revoice(piece, self._warps, rng).power
-            piece = piece[: end - at] * np.float32(10 ** (level / 10))
-            _add(into, piece, at)
-            at += len(piece) + int(rng.exponential(12))
+            power, word = self._piece(kind, end - at + 60, rng)
+            spoken = augment.revoice(power, self._warps, rng)
+            if word is not None and at + spoken.frame_of(word.stop) < end:
+                words.append(Word(word.number, at + spoken.frame_of(word.stop)))
+            power = spoken.power[: end - at] * np.float32(10 ** (level / 10))
+            _add(into, power, at)
+            at += len(power) + int(rng.exponential(12))
+        return words
 
-    def _piece(self, kind: int, longest: int, rng: np.random.Generator) -> Frames:
+    def _piece(self, kind: int, longest: int, rng: np.random.Generator) -> Piece:
         """Draw a piece that is not the word: of a filler, a half of the word, or a tempting one."""
         c = self.composition
         drawn = rng.random()
         if drawn < c.half_share:
-            return self._half(rng)
+            return Piece(self._half(rng))
         if drawn < c.half_share + c.tempting_share and len(self.tempting.starts):
             place = int(rng.integers(len(self.tempting.starts)))
             start = int(self.tempting.starts[place])
             library = c.fillers[int(self.tempting.fillers[place])].library
-            return library.power[start : start + min(longest, Tempting.FRAMES)]
-        return _crop(c.fillers[kind].library, longest, rng)
+            return Piece(library.power[start : start + min(longest, Tempting.FRAMES)])
+        filler = c.fillers[kind]
+        index = int(rng.integers(len(filler.library)))
+        power = filler.library[index]
+        if len(power) > longest:  # and who knows what is left of a word
+            return Piece(_crop(power, longest, rng))
+        return Piece(power, filler.words.get(index))
 
     def _half(self, rng: np.random.Generator) -> Frames:
         """Return the beginning or the end of the word, which is not the word."""
@@ -211,7 +281,8 @@ class SequenceMaker:
             if not len(self.composition.noise) or rng.random() < 0.2:  # noqa: PLR2004 - a quiet room
                 continue
             for _ in range(int(rng.integers(1, 3))):
-                piece = _crop(self.composition.noise, frames, rng)
+                library = self.composition.noise
+                piece = _crop(library[int(rng.integers(len(library)))], frames, rng)
                 if not len(piece):
                     continue
                 repeated = np.resize(piece, (frames, piece.shape[1]))
@@ -238,8 +309,7 @@ def _gap(rng: np.random.Generator) -> int:
     return int(3 * np.exp(rng.uniform(0, np.log(33))))
 
 
-def _crop(library: Library, longest: int, rng: np.random.Generator) -> Frames:
-    piece = library[int(rng.integers(len(library)))]
+def _crop(piece: Frames, longest: int, rng: np.random.Generator) -> Frames:
     spare = len(piece) - longest
     start = int(rng.integers(0, spare + 1)) if spare > 0 else 0
     return piece[start : start + longest]

@@ -25,6 +25,7 @@ from wakeword_daemon.training.evaluation import Streams, measure
 from wakeword_daemon.training.export import engine_of
 from wakeword_daemon.training.metrics import TARGETS
 from wakeword_daemon.training.mining import find_tempting
+from wakeword_daemon.training.naming import NamingNetwork, naming_loss
 from wakeword_daemon.training.network import CRNN
 from wakeword_daemon.training.sequences import SequenceMaker, Sequences, Tempting
 
@@ -46,7 +47,7 @@ class TrainingSettings:
 
     """
 
-    epochs: int = 16
+    epochs: int = 32
     batches: int = 75
     batch_size: int = 128
     mining: int = 4
@@ -64,6 +65,7 @@ UNDECIDED_AFTER = 140
 HARDEST = 3
 HARDEST_WEIGHT = 2.0
 BEST = 2
+NAMING_WEIGHT = 0.3
 
 
 WHOLE = slice(None)
@@ -142,12 +144,13 @@ class Trainer:
         torch.set_num_threads(1)  # as fast for networks of this size, and the same bytes again
         torch.manual_seed(s.seed)
         self._network = CRNN(architecture, features)
+        self._naming = NamingNetwork(self._network, maker.composition.words)
         self._average = AveragedModel(
             self._network,
             multi_avg_fn=get_ema_multi_avg_fn(s.averaging),  # type: ignore[no-untyped-call]
         )
         self._optimizer = torch.optim.AdamW(
-            self._network.parameters(), lr=s.rate, weight_decay=s.decay
+            self._naming.parameters(), lr=s.rate, weight_decay=s.decay
         )
         self._schedule = torch.optim.lr_scheduler.OneCycleLR(
             self._optimizer, s.rate, total_steps=s.epochs * s.batches, pct_start=0.15
@@ -169,7 +172,7 @@ class Trainer:
         """
         self._resume()
         # Every process composes the same batches, and works on its own share of each.
-        self._stream = self._processes.parallel(self._network, self._network.stream_from)
+        self._stream = self._processes.parallel(self._naming, self._naming.forward)
         average = cast(CRNN, self._average.module)
         while self._epoch < self._settings.epochs:
             loss = self._processes.mean(self._train_epoch())
@@ -218,8 +221,11 @@ class Trainer:
             if hidden is not None:
                 silent = torch.from_numpy(rng.random(s.batch_size) < 0.2)[share]  # noqa: PLR2004
                 hidden = hidden.detach().masked_fill(silent[None, :, None], 0.0)
-            logits, hidden = self._stream(torch.from_numpy(sequences.log_mel[share]), hidden)
-            loss = stream_loss(logits, sequences, self._network.architecture, share)
+            log_mel = torch.from_numpy(sequences.log_mel[share])
+            logits, names, hidden = self._stream(log_mel, hidden)
+            a = self._network.architecture
+            loss = stream_loss(logits, sequences, a, share)
+            loss = loss + NAMING_WEIGHT * naming_loss(names, sequences, a, share)
             if not torch.isfinite(loss):
                 raise TrainingError(
                     f"the loss became {loss.item()} in epoch {self._epoch + 1}; "
@@ -227,7 +233,7 @@ class Trainer:
                 )
             self._optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(self._network.parameters(), 1.0)
+            nn.utils.clip_grad_norm_(self._naming.parameters(), 1.0)
             self._optimizer.step()
             self._schedule.step()
             self._average.update_parameters(self._network)
@@ -245,7 +251,7 @@ class Trainer:
             {
                 **self._identity,
                 "epoch": self._epoch,
-                "network": self._network.state_dict(),
+                "network": self._naming.state_dict(),
                 "average": self._average.state_dict(),
                 "optimizer": self._optimizer.state_dict(),
                 "schedule": self._schedule.state_dict(),
@@ -265,7 +271,7 @@ class Trainer:
                     f"{self._folder} holds a run {told}; give another folder or remove it"
                 )
         self._epoch = saved["epoch"]
-        self._network.load_state_dict(saved["network"])
+        self._naming.load_state_dict(saved["network"])
         self._average.load_state_dict(saved["average"])
         self._optimizer.load_state_dict(saved["optimizer"])
         self._schedule.load_state_dict(saved["schedule"])
