@@ -64,14 +64,16 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True)
 class Spoken:
-    """Every word in a batch whose number is known: row, the frame where it ends, and its number.
+    """The words in a batch whose numbers are known.
 
-    [words] each.
+    Attributes:
+        rows, stops, numbers: of each the sequence, the frame of its end, and its number, [words].
+
     """
 
     rows: npt.NDArray[np.int64]
     stops: npt.NDArray[np.int64]
-    words: npt.NDArray[np.int64]
+    numbers: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
