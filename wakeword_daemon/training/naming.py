@@ -28,10 +28,11 @@ class NamingNetwork(nn.Module):
         self.names = nn.Linear(network.architecture.hidden, words)
 
     def forward(self, mel: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Do as `CRNN.stream_from`; return logits of the words too, [B, steps, words].
+        """Classify every step of streams [B, F, mels] from a GRU state [layers, B, hidden].
 
         Returns:
-            the logits of the word to detect, those of all words, the state that the GRU ends in.
+            logits of the word to detect, [B, steps, 2], of all words, [B, steps, words], and the
+            state that the GRU ends in.
 
         """
         hidden, state = self.network.listen(mel, state)

@@ -69,16 +69,16 @@ class CRNN(nn.Module):
         The GRU runs through from a zero state; attention at a step covers that step and the
         `steps` - 1 before it, as far as the stream has come.
         """
-        logits, _ = self.stream_from(mel, None)
-        return logits
-
-    def stream_from(self, mel: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Do as `stream`, from a GRU state [layers, B, hidden]; return the state it ends in too."""
-        hidden, state = self.listen(mel, state)
-        return self.decide(hidden), state
+        hidden, _ = self.listen(mel, None)
+        return self.decide(hidden)
 
     def listen(self, mel: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Return the GRU's output at every step, [B, steps, hidden], and the state it ends in."""
+        """Run the GRU over streams [B, F, mels] from a state [layers, B, hidden], or from zero.
+
+        Returns:
+            its output at every step, [B, steps, hidden], and the state it ends in.
+
+        """
         hidden, state = self.gru(self.columns(mel), state)
         return hidden, state
 

@@ -32,6 +32,13 @@ class Takes:
     """How often each take is drawn, summing to 1."""
 
 
+class Word(NamedTuple):
+    """Which word is spoken, by its number, and the frame where it ends; 0 is the one to detect."""
+
+    number: int
+    stop: int
+
+
 @dataclass(frozen=True)
 class Filler:
     """Other speech of one kind.
@@ -46,13 +53,6 @@ class Filler:
     library: Library
     share: float
     words: Mapping[int, Word] = field(default_factory=dict)
-
-
-class Word(NamedTuple):
-    """Which word is spoken, by its number, and the frame where it ends; 0 is the one to detect."""
-
-    number: int
-    stop: int
 
 
 class Piece(NamedTuple):
@@ -239,8 +239,8 @@ class SequenceMaker:
                 level = rng.normal(0, 3)
             power, word = self._piece(kind, end - at + 60, rng)
             spoken = augment.revoice(power, self._warps, rng)
-            if word is not None and at + spoken.frame_of(word.stop) < end:
-                words.append(Word(word.number, at + spoken.frame_of(word.stop)))
+            if word is not None and (stop := at + spoken.frame_of(word.stop)) < end:
+                words.append(Word(word.number, stop))
             power = spoken.power[: end - at] * np.float32(10 ** (level / 10))
             _add(into, power, at)
             at += len(power) + int(rng.exponential(12))

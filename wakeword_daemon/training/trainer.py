@@ -66,6 +66,7 @@ HARDEST = 3
 HARDEST_WEIGHT = 2.0
 BEST = 2
 NAMING_WEIGHT = 0.3
+"""How much telling other words apart counts beside detecting the one."""
 
 
 WHOLE = slice(None)
