@@ -42,6 +42,9 @@ _BROKEN_PIPE = 128 + 13
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line `arguments` (by default the process's own); return the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    # Before a command's module imports numpy: steps of 80 ms are too small for a pool of threads,
+    # and pools of two processes on two cores keep each other waiting.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         args = _parse(arguments)
         code: int = import_module(f"{__name__}.{args.command}").run(args)
@@ -84,8 +87,6 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 def _stay_small() -> None:
     """Keep out of the daemon what it never uses, before its module imports numpy and asyncio."""
-    # Steps of 80 ms are too small for a pool of threads.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # OpenSSL takes 5 MB; asyncio and hashlib load it where they can, and do well without.
     for module in ("ssl", "_hashlib"):
         sys.modules[module] = None  # type: ignore[assignment]

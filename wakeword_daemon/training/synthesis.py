@@ -178,6 +178,10 @@ def make(
                         raise
             progress.close()
             (partial / _TEXTS).write_text(json.dumps(said))
-            partial.rename(folder)
+            try:
+                partial.rename(folder)
+            except OSError:  # another process may have been as fast, and made the same
+                if not (folder / _TEXTS).exists():
+                    raise
     said = json.loads((folder / _TEXTS).read_text())
     return [Utterance(folder / f"{index:05}.wav", text) for index, text in enumerate(said)]
