@@ -42,9 +42,10 @@ _BROKEN_PIPE = 128 + 13
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line `arguments` (by default the process's own); return the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    # Before a command's module imports numpy: steps of 80 ms are too small for a pool of threads,
-    # and pools of two processes on two cores keep each other waiting.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Before a command's module imports numpy or torch: steps of 80 ms and takes of a second are too
+    # small for a pool of threads, and the pools of two processes keep each other waiting.
+    for pool in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(pool, "1")
     try:
         args = _parse(arguments)
         code: int = import_module(f"{__name__}.{args.command}").run(args)
