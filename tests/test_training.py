@@ -23,7 +23,7 @@ from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.training import augment, conditions, neighbours, synthesis
 from wakeword_daemon.training.corpus import read_corpus
-from wakeword_daemon.training.endpoints import speech_span
+from wakeword_daemon.training.endpoints import LONGEST_PAUSE, Span, speech_span
 from wakeword_daemon.training.evaluation import build_streams
 from wakeword_daemon.training.export import engine_of
 from wakeword_daemon.training.folds import cross_validate
@@ -32,7 +32,7 @@ from wakeword_daemon.training.melpower import Library, MelPower
 from wakeword_daemon.training.mining import find_tempting
 from wakeword_daemon.training.naming import naming_loss
 from wakeword_daemon.training.network import CRNN
-from wakeword_daemon.training.sequences import Filler, SequenceMaker, Word
+from wakeword_daemon.training.sequences import Filler, SequenceMaker, Takes, Word
 from wakeword_daemon.training.trainer import Trainer, TrainingSettings, stream_loss
 from wakeword_daemon.training.validation import divide_noise
 from wakeword_daemon.training.word import Order, train_word
@@ -250,6 +250,32 @@ def test_other_words_are_known_where_they_end(material):
             assert not heard[stop + 1 : min(stop + 10, 330)].any()
             numbers.add(number)
     assert numbers == {1, 2}
+
+
+def test_a_phrase_may_pause_and_go_on_in_another_voice(material):
+    takes = []
+    for voice in range(2):
+        power = np.zeros((100, 40), np.float32)
+        power[20:44, 10 * voice + 1] = 1.0  # one word
+        power[48:70, 10 * voice + 2] = 1.0  # and the other
+        takes.append(power)
+    library = Library.of(takes, 40)
+    phrases = Takes(library, [Span(20, 70)] * 2, np.array([0.5, 0.5]), phrase=True)
+    maker = SequenceMaker(replace(material.composition, takes=phrases))
+    voices, pauses = set(), set()
+    for seed in range(60):
+        span, power = maker._phrase(np.random.default_rng(seed))
+        one = [np.flatnonzero(power[:, band]) for band in (1, 11)]
+        other = [np.flatnonzero(power[:, band]) for band in (2, 12)]
+        first, second = np.concatenate(one), np.concatenate(other)
+        assert len(first) == 24
+        assert len(second) == 22
+        assert span == Span(first[0], second[-1] + 1)
+        voices.add((len(one[0]) > 0, len(other[0]) > 0))
+        pauses.add(int(second[0] - first[-1] - 1))
+    assert len(voices) == 4  # either may begin, and either go on
+    assert min(pauses) == 4
+    assert 15 < max(pauses) <= 4 + LONGEST_PAUSE
 
 
 def test_words_of_many_takes_are_told_apart(recordings, cache, tmp_path):

@@ -123,7 +123,9 @@ def gather(
         if paths:
             fillers.append(Filler(shelf.read(paths, title).levelled(), share * total))
     composition = Composition(
-        takes=weighted(train, shelf.read(spoken.word, "synthetic-word"), features),
+        takes=weighted(
+            train, shelf.read(spoken.word, "synthetic-word"), features, phrase=" " in phrase
+        ),
         fillers=fillers,
         noise=shelf.read([r.path for r in rehearsed], "noise"),
         features=features,

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.training import augment
-from wakeword_daemon.training.endpoints import Span
+from wakeword_daemon.training.endpoints import LONGEST_PAUSE, Span
 from wakeword_daemon.training.melpower import Frames, Library
 
 FULL_SCALE = 3e4
@@ -24,12 +24,20 @@ FULL_SCALE = 3e4
 
 @dataclass(frozen=True)
 class Takes:
-    """Takes of the word, and where in each the word is."""
+    """Takes of the word.
+
+    Attributes:
+        library: one piece a take.
+        spans: where in each the word is.
+        weights: how often each take is drawn, summing to 1.
+        phrase: whether the word is several words, between which a speaker may pause.
+
+    """
 
     library: Library
     spans: list[Span]
     weights: npt.NDArray[np.float64]
-    """How often each take is drawn, summing to 1."""
+    phrase: bool = False
 
 
 class Word(NamedTuple):
@@ -200,9 +208,7 @@ class SequenceMaker:
             the frames where it begins and ends, and all words that are spoken.
 
         """
-        takes = self.composition.takes
-        index = int(rng.choice(len(takes.weights), p=takes.weights))
-        span, power = takes.spans[index], takes.library[index]
+        span, power = self._phrase(rng) if self.composition.takes.phrase else self._take(rng)
         lead = min(span.start, int(rng.integers(2, 14)))
         tail = min(len(power) - span.stop, int(rng.integers(2, 14)))
         power = power[span.start - lead : span.stop + tail]
@@ -223,6 +229,31 @@ class SequenceMaker:
         if after < 0.5:  # noqa: PLR2004 - a share
             words += self._talk(into, stop + _gap(rng), frames, rng)
         return start, stop, words
+
+    def _take(self, rng: np.random.Generator) -> tuple[Span, Frames]:
+        """Draw a take of the word: where in it the word is, and its power."""
+        takes = self.composition.takes
+        index = int(rng.choice(len(takes.weights), p=takes.weights))
+        return takes.spans[index], takes.library[index]
+
+    def _phrase(self, rng: np.random.Generator) -> tuple[Span, Frames]:
+        """Draw a take, now and then with a pause in the phrase, or its end said by another.
+
+        Few speakers pause, and a network that never heard a pause misses those who do.
+        """
+        span, power = self._take(rng)
+        cut = span.start + _quietest(power[span.start : span.stop])
+        if rng.random() < 0.3:  # noqa: PLR2004 - a share
+            other_span, other = self._take(rng)
+            at = other_span.start + _quietest(other[other_span.start : other_span.stop])
+            power = np.concatenate([power[:cut], other[at:]])
+            span = Span(span.start, cut + other_span.stop - at)
+        if rng.random() < 0.35:  # noqa: PLR2004 - a share
+            pause = int(rng.integers(2, LONGEST_PAUSE))
+            quiet = np.minimum(power[cut - 1], power[cut]) * np.float32(rng.random())
+            power = np.concatenate([power[:cut], np.tile(quiet, (pause, 1)), power[cut:]])
+            span = Span(span.start, span.stop + pause)
+        return span, power
 
     def _talk(self, into: Frames, begin: int, end: int, rng: np.random.Generator) -> list[Word]:
         """Fill frames [begin, end) with pieces of other speech; return the words known in it."""
@@ -266,9 +297,7 @@ class SequenceMaker:
 
     def _half(self, rng: np.random.Generator) -> Frames:
         """Return the beginning or the end of the word, which is not the word."""
-        takes = self.composition.takes
-        index = int(rng.choice(len(takes.weights), p=takes.weights))
-        span, power = takes.spans[index], takes.library[index]
+        span, power = self._take(rng)
         cut = span.start + round(len(span) * rng.uniform(0.3, 0.7))
         piece = power[span.start : cut] if rng.random() < 0.6 else power[cut : span.stop]  # noqa: PLR2004
         return piece if len(piece) else power
@@ -304,6 +333,13 @@ class SequenceMaker:
         begins = rng.integers(0, len(self._grain) - c.frames, count)
         grain = np.stack([self._grain[begin : begin + c.frames] for begin in begins])
         return grain * colour
+
+
+def _quietest(phrase: Frames) -> int:
+    """Return the quietest frame in the middle of a phrase: there, or near, its words part."""
+    level = np.convolve(phrase.sum(axis=1), np.ones(3), mode="same")
+    begin, end = round(0.35 * len(phrase)), round(0.68 * len(phrase))
+    return begin + int(np.argmin(level[begin : end + 1]))
 
 
 def _gap(rng: np.random.Generator) -> int:

@@ -79,7 +79,9 @@ def usable_takes(
     return usable, set_aside
 
 
-def weighted(real: Sequence[UsableTake], synthetic: Library, features: FeatureSettings) -> Takes:
+def weighted(
+    real: Sequence[UsableTake], synthetic: Library, features: FeatureSettings, *, phrase: bool
+) -> Takes:
     """Return the takes to train on, the real ones and the synthetic ones.
 
     Every speaker counts alike, however many takes there are of each; synthetic speakers together
@@ -98,7 +100,8 @@ def weighted(real: Sequence[UsableTake], synthetic: Library, features: FeatureSe
     spans += [span for _, span in spoken]
     # Levelled by the word alone: a take may be mostly silence.
     pieces = [_at_unit_level(p, s) for p, s in zip(pieces, spans, strict=True)]
-    return Takes(Library.of(pieces, features.mels), spans, np.array(weights) / sum(weights))
+    drawn = np.array(weights) / sum(weights)
+    return Takes(Library.of(pieces, features.mels), spans, drawn, phrase)
 
 
 def _at_unit_level(power: Frames, span: Span) -> Frames:
