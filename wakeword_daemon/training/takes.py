@@ -85,7 +85,7 @@ def weighted(
     """Return the takes to train on, the real ones and the synthetic ones.
 
     Every speaker counts alike, however many takes there are of each; synthetic speakers together
-    make up a share of their own.
+    make up a share of their own. `phrase` tells whether the word is several words.
     """
     per_speaker = Counter(t.recording.speaker for t in real)
     pieces = [t.power for t in real]
