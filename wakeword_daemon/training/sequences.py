@@ -37,7 +37,7 @@ class Takes:
     library: Library
     spans: list[Span]
     weights: npt.NDArray[np.float64]
-    phrase: bool = False
+    phrase: bool
 
 
 class Word(NamedTuple):
