@@ -17,6 +17,7 @@ from wakeword_daemon.engine.settings import Architecture
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.training.distributed import Processes, joined
 from wakeword_daemon.training.naming import naming_loss
+from wakeword_daemon.training.peers import peer_loss
 from wakeword_daemon.training.trainer import stream_loss
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,6 +52,9 @@ def test_the_losses_of_all_shares_have_that_of_the_batch_as_their_mean():
         parts = [loss(outputs[share], sequences, architecture, share) for share in shares]
         whole = loss(outputs, sequences, architecture, slice(None))
         assert torch.stack(parts).mean().item() == pytest.approx(whole.item(), rel=1e-5)
+    log_odds = torch.randn(3, 8, 41, generator=torch.Generator().manual_seed(1))
+    parts = [peer_loss(log_odds[:, share]) for share in shares]
+    assert torch.allclose(torch.stack(parts).mean(dim=0), peer_loss(log_odds))
 
 
 def losses(run):

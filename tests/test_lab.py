@@ -27,7 +27,7 @@ from wakeword_daemon.training.lab.clips import CLIP, read_clips
 from wakeword_daemon.training.lab.fitting import Fitter, Lesson, Schedule
 from wakeword_daemon.training.lab.macs import macs, macs_a_step, parameters
 from wakeword_daemon.training.lab.models import describe, network_of, read_teacher, write_model
-from wakeword_daemon.training.lab.objective import Objective, align, soft_loss
+from wakeword_daemon.training.lab.objective import Objective, align
 from wakeword_daemon.training.lab.pruning import cut, shrinker
 from wakeword_daemon.training.lab.quantization import (
     as_rows,
@@ -40,6 +40,7 @@ from wakeword_daemon.training.lab.recipe import find_recipes, read_recipe
 from wakeword_daemon.training.lab.split import split
 from wakeword_daemon.training.lab.views import Views
 from wakeword_daemon.training.network import CRNN
+from wakeword_daemon.training.softlabels import soft_loss
 
 FEATURES = FeatureSettings()
 SMALL = Architecture(channels=3, hidden=10, attention=6)

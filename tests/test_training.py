@@ -30,14 +30,15 @@ from wakeword_daemon.training.folds import cross_validate
 from wakeword_daemon.training.material import gather
 from wakeword_daemon.training.melpower import Library, MelPower
 from wakeword_daemon.training.mining import find_tempting
-from wakeword_daemon.training.naming import naming_loss
+from wakeword_daemon.training.naming import NamingNetwork, naming_loss
 from wakeword_daemon.training.network import CRNN
+from wakeword_daemon.training.peers import Peers, peer_loss
 from wakeword_daemon.training.sequences import Filler, SequenceMaker, Takes, Word
 from wakeword_daemon.training.trainer import Trainer, TrainingSettings, stream_loss
 from wakeword_daemon.training.validation import divide_noise
 from wakeword_daemon.training.word import Order, train_word
 
-SETTINGS = TrainingSettings(epochs=4, batches=25, batch_size=32, averaging=0.9, rate=1e-2)
+SETTINGS = TrainingSettings(epochs=4, batches=25, batch_size=32, averaging=0.9, rate=1e-2, peers=2)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +69,7 @@ def test_a_trained_word_is_heard(recordings, cache, tmp_path):
     rows = []
     results = train_word(order(recordings, cache, tmp_path / "run"), rows.append)
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
-    assert rows[-1]["loss"] < rows[0]["loss"] / 2
+    assert rows[-1]["loss"] < 0.7 * rows[0]["loss"]
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == rows
 
@@ -128,7 +129,7 @@ def test_another_run_in_the_same_folder_is_refused(material, tmp_path):
 def test_a_loss_that_is_no_number_ends_the_run(material, tmp_path):
     broken = trainer(material, replace(SETTINGS, batch_size=4), tmp_path)
     with torch.no_grad():
-        broken._network.conv.bias.fill_(torch.nan)
+        broken._peers.first.conv.bias.fill_(torch.nan)
     with pytest.raises(TrainingError, match="the loss became nan in epoch 1"):
         broken.run()
     assert not list(tmp_path.iterdir())
@@ -315,6 +316,40 @@ def test_a_name_is_learnt_from_the_steps_after_the_word():
     assert loss((150, 0), (100, 1)) > 4
     assert loss((150, 0), (60, 2)) > 0.5  # told too early
     assert naming_loss(torch.zeros(2, steps, 3), batch([-1, -1]), architecture, slice(None)) == 0
+
+
+def test_peers_hear_the_same_each_from_its_own_state():
+    torch.manual_seed(0)
+    networks = [NamingNetwork(CRNN(), 4) for _ in range(3)]
+    peers = Peers(networks)
+    assert peers.first is networks[0].network
+    mel = torch.randn(2, 2, 100, 40)
+    states = None
+    for part in mel:
+        befores = states if states is not None else [None] * 3
+        logits, names, states = peers(part, states)
+        for network, before, *heard in zip(networks, befores, logits, names, states, strict=True):
+            for own, of_all in zip(network(part, before), heard, strict=True):
+                assert torch.equal(own, of_all)
+    assert not torch.equal(states[0], states[1])
+
+
+def test_peers_draw_each_other_to_what_they_say_together():
+    log_odds = torch.tensor([-3.0, 0.0, 6.0]).reshape(3, 1, 1).expand(3, 2, 5)
+    log_odds = log_odds.clone().requires_grad_()
+    losses = peer_loss(log_odds)
+    assert losses.shape == (3,)
+    losses.sum().backward()
+    low, middle, high = log_odds.grad
+    assert (low < middle).all()
+    assert (middle < 0).all()  # up, to the mean of 1
+    assert (high > 0).all()
+    agreed = torch.full((3, 2, 5), 1.0, requires_grad=True)
+    peer_loss(agreed).sum().backward()
+    assert agreed.grad.abs().max() < 1e-6
+    # A sequence's steps are summed, as its labels are given by the sequence.
+    twice = log_odds.detach().repeat(1, 1, 2)
+    assert torch.allclose(peer_loss(twice), 2 * losses)
 
 
 def test_endpoints_find_the_word():

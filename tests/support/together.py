@@ -7,7 +7,9 @@ from wakeword_daemon.training import distributed
 from wakeword_daemon.training.trainer import TrainingSettings
 from wakeword_daemon.training.word import Order, train_word
 
-SETTINGS = TrainingSettings(epochs=3, batches=8, batch_size=32, averaging=0.9, rate=1e-2, mining=2)
+SETTINGS = TrainingSettings(
+    epochs=3, batches=8, batch_size=32, averaging=0.9, rate=1e-2, mining=2, peers=2
+)
 
 
 def train(recordings, cache, run):

@@ -27,6 +27,7 @@ from wakeword_daemon.training.metrics import TARGETS
 from wakeword_daemon.training.mining import find_tempting
 from wakeword_daemon.training.naming import NamingNetwork, naming_loss
 from wakeword_daemon.training.network import CRNN
+from wakeword_daemon.training.peers import Peers, peer_loss
 from wakeword_daemon.training.sequences import SequenceMaker, Sequences, Tempting
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class TrainingSettings:
         rate: highest learning rate of the one-cycle schedule.
         decay: AdamW's weight decay.
         averaging: decay of the exponential moving average of the weights, per batch.
+        peers: networks that train side by side, of which the first is the result.
         seed: of weights, sequences and order.
 
     """
@@ -54,6 +56,7 @@ class TrainingSettings:
     rate: float = 4e-3
     decay: float = 0.02
     averaging: float = 0.998
+    peers: int = 3
     seed: int = 0
 
 
@@ -70,6 +73,10 @@ NAMING_WEIGHT = 0.3
 PHRASE_NAMING_WEIGHT = 1.0
 """The same for a phrase: a stranger's “snowboy” passed for “smart mirror” until it counted as much,
 while single words are heard better where it counts less."""
+LABELS_WEIGHT = 0.3
+"""How much the labels count beside what the peers say together, once they have something to say."""
+LEARNED_AFTER = 0.25
+"""Share of the epochs in which the labels weigh less and less, and the peers more and more."""
 
 
 WHOLE = slice(None)
@@ -147,16 +154,18 @@ class Trainer:
         self._identity = {"settings": asdict(settings), "identity": identity}
         torch.set_num_threads(1)  # as fast for networks of this size, and the same bytes again
         torch.manual_seed(s.seed)
-        self._network = CRNN(architecture, features)
-        self._naming = NamingNetwork(self._network, maker.composition.words)
+        words = maker.composition.words
+        networks = [CRNN(architecture, features) for _ in range(s.peers)]
+        self._architecture = networks[0].architecture
+        self._peers = Peers([NamingNetwork(network, words) for network in networks])
         phrase = maker.composition.takes.phrase
         self._naming_weight = PHRASE_NAMING_WEIGHT if phrase else NAMING_WEIGHT
         self._average = AveragedModel(
-            self._network,
+            self._peers,
             multi_avg_fn=get_ema_multi_avg_fn(s.averaging),  # type: ignore[no-untyped-call]
         )
         self._optimizer = torch.optim.AdamW(
-            self._naming.parameters(), lr=s.rate, weight_decay=s.decay
+            self._peers.parameters(), lr=s.rate, weight_decay=s.decay
         )
         self._schedule = torch.optim.lr_scheduler.OneCycleLR(
             self._optimizer, s.rate, total_steps=s.epochs * s.batches, pct_start=0.15
@@ -170,7 +179,7 @@ class Trainer:
             on_epoch: called with each epoch's row of metrics.
 
         Returns:
-            the network whose weights are the moving average at the end of the run.
+            the first peer, whose weights are the moving average at the end of the run.
 
         Raises:
             TrainingError: the loss is no longer a number, or the folder holds another run.
@@ -178,8 +187,8 @@ class Trainer:
         """
         self._resume()
         # Every process composes the same batches, and works on its own share of each.
-        self._stream = self._processes.parallel(self._naming, self._naming.forward)
-        average = cast(CRNN, self._average.module)
+        self._stream = self._processes.parallel(self._peers, self._peers.forward)
+        average = cast(Peers, self._average.module).first
         while self._epoch < self._settings.epochs:
             loss = self._processes.mean(self._train_epoch())
             self._epoch += 1
@@ -210,9 +219,9 @@ class Trainer:
     def _train_epoch(self) -> float:
         s, share = self._settings, self._processes.share()
         rng = np.random.default_rng([s.seed, self._epoch])
-        self._network.train()
+        self._peers.train()
         total = 0.0
-        hidden: Tensor | None = None
+        states: Tensor | None = None
         batches = tqdm(
             range(s.batches),
             desc=f"epoch {self._epoch + 1}/{s.epochs}",
@@ -224,28 +233,40 @@ class Trainer:
             sequences = self._maker.batch(s.batch_size, rng)
             # A live stream has always heard something: start from the state that the previous
             # batch ended in, but for one sequence in five, which starts from silence.
-            if hidden is not None:
+            if states is not None:
                 silent = torch.from_numpy(rng.random(s.batch_size) < 0.2)[share]  # noqa: PLR2004
-                hidden = hidden.detach().masked_fill(silent[None, :, None], 0.0)
+                states = states.detach().masked_fill(silent[:, None], 0.0)
             log_mel = torch.from_numpy(sequences.log_mel[share])
-            logits, names, hidden = self._stream(log_mel, hidden)
-            a = self._network.architecture
-            loss = stream_loss(logits, sequences, a, share)
-            loss = loss + self._naming_weight * naming_loss(names, sequences, a, share)
+            logits, names, states = self._stream(log_mel, states)
+            losses = self._losses(logits, names, sequences)
+            loss = losses.mean()
             if not torch.isfinite(loss):
                 raise TrainingError(
                     f"the loss became {loss.item()} in epoch {self._epoch + 1}; "
                     "train with a lower rate, or look for recordings that are not audio"
                 )
             self._optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(self._naming.parameters(), 1.0)
+            losses.sum().backward()  # type: ignore[no-untyped-call]
+            for network in self._peers.networks:
+                nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             self._optimizer.step()
             self._schedule.step()
-            self._average.update_parameters(self._network)
+            self._average.update_parameters(self._peers)
             total += loss.item()
             batches.set_postfix(loss=f"{total / (done + 1):.4f}")
         return total / s.batches
+
+    def _losses(self, logits: Tensor, names: Tensor, sequences: Sequences) -> Tensor:
+        """Return each peer's loss of a batch, [P], of what `Peers.forward` says of it."""
+        share, a = self._processes.share(), self._architecture
+        trust = min(1.0, (self._epoch + 1) / (LEARNED_AFTER * self._settings.epochs))
+        labels = 1 - (1 - LABELS_WEIGHT) * trust
+        taught = [
+            labels * stream_loss(own, sequences, a, share)
+            + self._naming_weight * naming_loss(own_names, sequences, a, share)
+            for own, own_names in zip(logits, names, strict=True)
+        ]
+        return torch.stack(taught) + trust * peer_loss(logits[..., 1] - logits[..., 0])
 
     def _keep(self, row: dict[str, Any]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -257,7 +278,7 @@ class Trainer:
             {
                 **self._identity,
                 "epoch": self._epoch,
-                "network": self._naming.state_dict(),
+                "peers": self._peers.state_dict(),
                 "average": self._average.state_dict(),
                 "optimizer": self._optimizer.state_dict(),
                 "schedule": self._schedule.state_dict(),
@@ -277,7 +298,7 @@ class Trainer:
                     f"{self._folder} holds a run {told}; give another folder or remove it"
                 )
         self._epoch = saved["epoch"]
-        self._naming.load_state_dict(saved["network"])
+        self._peers.load_state_dict(saved["peers"])
         self._average.load_state_dict(saved["average"])
         self._optimizer.load_state_dict(saved["optimizer"])
         self._schedule.load_state_dict(saved["schedule"])

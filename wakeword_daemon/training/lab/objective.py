@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from wakeword_daemon.engine.settings import Architecture
 from wakeword_daemon.training.lab.answers import Answers
+from wakeword_daemon.training.softlabels import soft_loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +60,6 @@ class Objective:
             divergence = functional.kl_div(log_attention, aligned, reduction="batchmean")
             loss = loss + self.attention * divergence
         return loss
-
-
-def soft_loss(margin: Tensor, taught: Tensor, temperature: float) -> Tensor:
-    """Return the mean cross entropy at temperature T, times T², so that gradients keep their size.
-
-    The softmax over two classes at temperature T is the logistic function of the log odds over T.
-    """
-    target = torch.sigmoid(taught / temperature)
-    loss = functional.binary_cross_entropy_with_logits(margin / temperature, target)
-    return loss * temperature**2
 
 
 def align(teacher: Architecture, student: Architecture, frames: int) -> Tensor:
