@@ -23,7 +23,7 @@ help:
 	@echo "make test     run the tests"
 	@echo "make bench    measure CPU, memory, start and latency, beside other engines"
 	@echo "make soak     listen for 10 minutes under faults; MINUTES=60 for an hour, SEED=2 for others"
-	@echo "make models   train the shipped wake words again, from DATA=DIR (a quarter of an hour a word)"
+	@echo "make models   train the shipped wake words again, from DATA=DIR (15 to 25 minutes a word)"
 	@echo "make accuracy measure alexa beside microWakeWord and openWakeWord, on DATA=DIR (FOLDS=DIR)"
 	@echo "make demo     synthesize models/demo.flac and the test speech again"
 	@echo "make pictures draw the examples of wakeword plot in docs/lab again"
