@@ -25,10 +25,10 @@ from wakeword_daemon.engine import load_model
 from wakeword_daemon.engine.crnn import CRNN
 from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.resources import find_model
-from wakeword_daemon.training import evaluation, metrics, validation
-from wakeword_daemon.training.conditions import CONDITIONS
-from wakeword_daemon.training.corpus import read_corpus
-from wakeword_daemon.training.takes import usable_takes
+from wakeword_daemon.training.data.corpus import read_corpus
+from wakeword_daemon.training.data.takes import usable_takes
+from wakeword_daemon.training.measure import evaluation, metrics, validation
+from wakeword_daemon.training.measure.conditions import CONDITIONS
 
 WORD = "alexa"
 TOLD = (0.5, 1.0, 2.0)

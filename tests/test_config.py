@@ -4,10 +4,9 @@ import msgspec
 import pytest
 import yaml
 
-from wakeword_daemon import resources
+from wakeword_daemon import config, resources
+from wakeword_daemon.config import Config, WordSection
 from wakeword_daemon.errors import ConfigError
-from wakeword_daemon.service import config
-from wakeword_daemon.service.config import Config, WordSection
 
 
 def test_default_file_holds_exactly_the_defaults():

@@ -6,7 +6,7 @@ import pytest
 from support.recordings import manifest_corpus, speech_commands_folder
 
 from wakeword_daemon.errors import TrainingError
-from wakeword_daemon.training.corpus import read_corpus
+from wakeword_daemon.training.data.corpus import read_corpus
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,10 @@ from support.recordings import manifest_corpus
 from wakeword_daemon.engine import load_model
 from wakeword_daemon.engine.settings import Architecture
 from wakeword_daemon.errors import TrainingError
-from wakeword_daemon.training.distributed import Processes, joined
-from wakeword_daemon.training.naming import naming_loss
-from wakeword_daemon.training.peers import peer_loss
-from wakeword_daemon.training.trainer import stream_loss
+from wakeword_daemon.training.fit.distributed import Processes, joined
+from wakeword_daemon.training.fit.naming import naming_loss
+from wakeword_daemon.training.fit.peers import peer_loss
+from wakeword_daemon.training.fit.trainer import stream_loss
 
 ROOT = Path(__file__).resolve().parents[1]
 

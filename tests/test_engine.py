@@ -12,8 +12,8 @@ from wakeword_daemon.engine.crnn import CRNN, weight_shapes
 from wakeword_daemon.engine.logmel import LogMel
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.errors import ModelError
-from wakeword_daemon.training import network as torch_network
-from wakeword_daemon.training.export import engine_of, folded_weights
+from wakeword_daemon.training.fit import network as torch_network
+from wakeword_daemon.training.fit.export import engine_of, folded_weights
 
 SMALL = Architecture(
     channels=3, kernel_mels=4, kernel_frames=11, stride_mels=3, stride_frames=5, hidden=7,

@@ -17,30 +17,30 @@ from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine.modelfile import load_model
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.errors import ConfigError, TrainingError
-from wakeword_daemon.training.corpus import read_corpus
-from wakeword_daemon.training.distributed import Processes
-from wakeword_daemon.training.export import folded_weights
-from wakeword_daemon.training.lab import pictures, table
-from wakeword_daemon.training.lab.answers import Answers, Teachers, answer
-from wakeword_daemon.training.lab.chain import check_chain
-from wakeword_daemon.training.lab.clips import CLIP, read_clips
-from wakeword_daemon.training.lab.fitting import Fitter, Lesson, Schedule
-from wakeword_daemon.training.lab.macs import macs, macs_a_step, parameters
-from wakeword_daemon.training.lab.models import describe, network_of, read_teacher, write_model
-from wakeword_daemon.training.lab.objective import Objective, align
-from wakeword_daemon.training.lab.pruning import cut, shrinker
-from wakeword_daemon.training.lab.quantization import (
+from wakeword_daemon.lab import pictures, table
+from wakeword_daemon.lab.answers import Answers, Teachers, answer
+from wakeword_daemon.lab.chain import check_chain
+from wakeword_daemon.lab.clips import CLIP, read_clips
+from wakeword_daemon.lab.fitting import Fitter, Lesson, Schedule
+from wakeword_daemon.lab.macs import macs, macs_a_step, parameters
+from wakeword_daemon.lab.models import describe, network_of, read_teacher, write_model
+from wakeword_daemon.lab.objective import Objective, align
+from wakeword_daemon.lab.pruning import cut, shrinker
+from wakeword_daemon.lab.quantization import (
     as_rows,
     disguised,
     dynamic,
     int8_rows,
     weight_bytes,
 )
-from wakeword_daemon.training.lab.recipe import find_recipes, read_recipe
-from wakeword_daemon.training.lab.split import split
-from wakeword_daemon.training.lab.views import Views
-from wakeword_daemon.training.network import CRNN
-from wakeword_daemon.training.softlabels import soft_loss
+from wakeword_daemon.lab.recipe import find_recipes, read_recipe
+from wakeword_daemon.lab.split import split
+from wakeword_daemon.lab.views import Views
+from wakeword_daemon.training.data.corpus import read_corpus
+from wakeword_daemon.training.fit.distributed import Processes
+from wakeword_daemon.training.fit.export import folded_weights
+from wakeword_daemon.training.fit.network import CRNN
+from wakeword_daemon.training.fit.softlabels import soft_loss
 
 FEATURES = FeatureSettings()
 SMALL = Architecture(channels=3, hidden=10, attention=6)
@@ -114,7 +114,7 @@ def test_clips_last_a_second_and_follow_the_split(corpus, clips):
 
 
 def test_a_short_recording_is_padded_evenly():
-    from wakeword_daemon.training.lab.clips import _padded  # noqa: PLC0415
+    from wakeword_daemon.lab.clips import _padded  # noqa: PLC0415
 
     padded = _padded(np.full(8000, 1000, np.int16), np.random.default_rng(0))
     assert len(padded) == CLIP
@@ -412,7 +412,7 @@ def test_a_broken_chain_is_seen(tmp_path, monkeypatch):
     made = network()
     model = saved(made, tmp_path / "m.safetensors", int8_rows(made))
     monkeypatch.setattr(
-        "wakeword_daemon.training.lab.chain._run",
+        "wakeword_daemon.lab.chain._run",
         lambda _, mel: np.full(len(mel), 0.5, np.float32),
     )
     engine = check_chain(model, clips_like())[1]

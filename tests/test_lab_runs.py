@@ -115,7 +115,7 @@ def test_what_is_done_is_not_done_again(done, recordings, home, capsys, monkeypa
     def refuse(*_):
         raise AssertionError("it was run again")
 
-    monkeypatch.setattr("wakeword_daemon.training.lab.runner.Laboratory._run", refuse)
+    monkeypatch.setattr("wakeword_daemon.lab.runner.Laboratory._run", refuse)
     assert lab(recordings, done, home / "recipes", more=["--output", str(home / "again")]) == 0
     assert "student-0:" in capsys.readouterr().out
     assert results(home / "again") == results(done)
@@ -130,7 +130,7 @@ def test_measuring_again_trains_nothing(done, recordings, home, monkeypatch):
         rows = results(folder).values()
         return [{key: run[key] for key in told} for row in rows for run in row["runs"]]
 
-    monkeypatch.setattr("wakeword_daemon.training.lab.fitting.Fitter._fit_epoch", refuse)
+    monkeypatch.setattr("wakeword_daemon.lab.fitting.Fitter._fit_epoch", refuse)
     more = ["--measure-again", "--output", str(home / "measured")]
     assert lab(recordings, done, home / "recipes", more=more) == 0
     assert figures(home / "measured") == figures(done)

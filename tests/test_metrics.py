@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from wakeword_daemon.clock import HOP, SAMPLE_RATE
 from wakeword_daemon.engine.trigger import Trigger
-from wakeword_daemon.training.metrics import (
+from wakeword_daemon.training.measure.metrics import (
     Take,
     clip_metric,
     false_accepts,

@@ -10,7 +10,7 @@ from wakeword_daemon.audio import files
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine import Detector, load_model
 from wakeword_daemon.resources import shipped_models
-from wakeword_daemon.training import synthesis
+from wakeword_daemon.training.data import synthesis
 
 WORDS = ["alexa", "computer", "jarvis", "smart_mirror", "snowboy", "view_glass"]
 VOICES = [

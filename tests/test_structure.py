@@ -1,4 +1,4 @@
-"""Imports point one way: cli → service → events, engine, audio; only training knows torch."""
+"""Imports point one way: cli → service → events, engine, audio; lab → training → engine, audio."""
 
 import ast
 import subprocess
@@ -11,14 +11,21 @@ import wakeword_daemon
 from wakeword_daemon.cli import COMMANDS
 
 PACKAGE = Path(wakeword_daemon.__file__).parent
-EVERYONE = {"__init__", "errors", "clock", "storage", "settingsfile"}
+EVERYONE = {"__init__", "errors", "clock", "pcm", "storage", "settingsfile"}
+SETTINGS = {"config", "resources", "words"}
 MAY_IMPORT = {
     "audio": set(),
     "engine": set(),
     "events": set(),
     "training": {"audio", "engine"},
-    "service": {"audio", "engine", "events", "resources"},
-    "cli": {"audio", "engine", "events", "resources", "service", "training"},
+    "lab": {"audio", "engine", "training"},
+    "service": {"audio", "engine", "events", *SETTINGS},
+    "cli": {"audio", "engine", "events", "lab", "service", "training", *SETTINGS},
+}
+ROOMS_OF_TRAINING = {
+    "data": set(),
+    "measure": {"data"},
+    "fit": {"data", "measure"},
 }
 TRAINING_ONLY = {"torch", "torchaudio", "tqdm"}
 
@@ -47,9 +54,20 @@ def test_imports_point_one_way(module):
             assert part in MAY_IMPORT[house] | EVERYONE | {house}, f"{module} imports {name}"
 
 
+@pytest.mark.parametrize(
+    "module", [m for m in modules() if m.parts[0] == "training" and len(m.parts) > 2], ids=str
+)
+def test_the_rooms_of_training_import_one_way_too(module):
+    room = module.parts[1]
+    for name in imports(module):
+        parts = name.split(".")
+        if parts[:2] == ["wakeword_daemon", "training"]:
+            assert parts[2] in ROOMS_OF_TRAINING[room] | {room}, f"{module} imports {name}"
+
+
 @pytest.mark.parametrize("module", modules(), ids=str)
-def test_only_training_knows_torch(module):
-    if module.parts[0] != "training":
+def test_only_training_and_the_laboratory_know_torch(module):
+    if module.parts[0] not in ("training", "lab"):
         assert not {name.split(".")[0] for name in imports(module)} & TRAINING_ONLY
 
 

@@ -21,21 +21,24 @@ from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine import Detector, load_model
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.errors import TrainingError
-from wakeword_daemon.training import augment, conditions, neighbours, synthesis
-from wakeword_daemon.training.corpus import read_corpus
-from wakeword_daemon.training.endpoints import LONGEST_PAUSE, Span, speech_span
-from wakeword_daemon.training.evaluation import build_streams
-from wakeword_daemon.training.export import engine_of
+from wakeword_daemon.training.data import neighbours, synthesis
+from wakeword_daemon.training.data.corpus import read_corpus
+from wakeword_daemon.training.data.endpoints import LONGEST_PAUSE, Span, speech_span
+from wakeword_daemon.training.data.melpower import Library, MelPower
+from wakeword_daemon.training.fit import augment
+from wakeword_daemon.training.fit.composition import Filler, Takes, Word
+from wakeword_daemon.training.fit.export import engine_of
+from wakeword_daemon.training.fit.mining import find_tempting
+from wakeword_daemon.training.fit.naming import NamingNetwork, naming_loss
+from wakeword_daemon.training.fit.network import CRNN
+from wakeword_daemon.training.fit.peers import Peers, peer_loss
+from wakeword_daemon.training.fit.sequences import SequenceMaker
+from wakeword_daemon.training.fit.trainer import Trainer, TrainingSettings, stream_loss
 from wakeword_daemon.training.folds import cross_validate
 from wakeword_daemon.training.material import gather
-from wakeword_daemon.training.melpower import Library, MelPower
-from wakeword_daemon.training.mining import find_tempting
-from wakeword_daemon.training.naming import NamingNetwork, naming_loss
-from wakeword_daemon.training.network import CRNN
-from wakeword_daemon.training.peers import Peers, peer_loss
-from wakeword_daemon.training.sequences import Filler, SequenceMaker, Takes, Word
-from wakeword_daemon.training.trainer import Trainer, TrainingSettings, stream_loss
-from wakeword_daemon.training.validation import divide_noise
+from wakeword_daemon.training.measure import conditions
+from wakeword_daemon.training.measure.evaluation import build_streams
+from wakeword_daemon.training.measure.validation import divide_noise
 from wakeword_daemon.training.word import Order, train_word
 
 SETTINGS = TrainingSettings(epochs=4, batches=25, batch_size=32, averaging=0.9, rate=1e-2, peers=2)

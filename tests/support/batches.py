@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from wakeword_daemon.training.sequences import Sequences, Spoken
+from wakeword_daemon.training.fit.sequences import Sequences, Spoken
 
 
 def batch(stops, spoken=()):

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from wakeword_daemon.training import distributed
-from wakeword_daemon.training.trainer import TrainingSettings
+from wakeword_daemon.training.fit import distributed
+from wakeword_daemon.training.fit.trainer import TrainingSettings
 from wakeword_daemon.training.word import Order, train_word
 
 SETTINGS = TrainingSettings(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from wakeword_daemon import config
 from wakeword_daemon.cli import _arguments
-from wakeword_daemon.service import config
-from wakeword_daemon.service.config import Config, WordSection
+from wakeword_daemon.config import Config, WordSection
 
 if TYPE_CHECKING:
     import argparse

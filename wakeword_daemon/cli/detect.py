@@ -11,7 +11,7 @@ from wakeword_daemon.audio import files
 from wakeword_daemon.cli import _options
 from wakeword_daemon.clock import seconds
 from wakeword_daemon.errors import AudioError
-from wakeword_daemon.service.words import Words, load_words
+from wakeword_daemon.words import Words, load_words
 
 if TYPE_CHECKING:
     import argparse

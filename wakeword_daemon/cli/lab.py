@@ -67,10 +67,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the recipes, then write the table and the pictures."""
     try:
-        from wakeword_daemon.training import distributed  # noqa: PLC0415 - only this pays for torch
-        from wakeword_daemon.training.lab import pictures, table  # noqa: PLC0415
-        from wakeword_daemon.training.lab.recipe import find_recipes  # noqa: PLC0415
-        from wakeword_daemon.training.lab.runner import Laboratory, Order  # noqa: PLC0415
+        from wakeword_daemon.lab import pictures, table  # noqa: PLC0415
+        from wakeword_daemon.lab.recipe import find_recipes  # noqa: PLC0415
+        from wakeword_daemon.lab.runner import Laboratory, Order  # noqa: PLC0415
+        from wakeword_daemon.training.fit import distributed  # noqa: PLC0415 - only this pays for torch
     except ModuleNotFoundError as error:
         raise TrainingError(
             f"the laboratory needs {error.name}: pip install 'wakeword-daemon[train]'"

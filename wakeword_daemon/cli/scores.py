@@ -12,7 +12,7 @@ from wakeword_daemon.audio import files
 from wakeword_daemon.cli import _options
 from wakeword_daemon.clock import HOP, seconds
 from wakeword_daemon.errors import ConfigError
-from wakeword_daemon.service.words import load_words
+from wakeword_daemon.words import load_words
 
 if TYPE_CHECKING:
     import argparse

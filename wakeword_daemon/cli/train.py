@@ -83,8 +83,9 @@ def run(args: argparse.Namespace) -> int:
     if not re.fullmatch(r"[^\W_]\w*", args.word):
         raise TrainingError(f"{args.word!r} is no name of a word: letters, digits and _ make one")
     try:
-        from wakeword_daemon.training import distributed, folds, word  # noqa: PLC0415 - nothing else pays for torch
-        from wakeword_daemon.training.trainer import TrainingSettings  # noqa: PLC0415
+        from wakeword_daemon.training import folds, word  # noqa: PLC0415 - nothing else pays for torch
+        from wakeword_daemon.training.fit import distributed  # noqa: PLC0415
+        from wakeword_daemon.training.fit.trainer import TrainingSettings  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise TrainingError(
             f"training needs {error.name}: pip install 'wakeword-daemon[train]'"

@@ -8,11 +8,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from wakeword_daemon.cli import _options
+from wakeword_daemon.config import WordSection
 from wakeword_daemon.engine import load_model
 from wakeword_daemon.errors import WakewordError
 from wakeword_daemon.resources import find_model, shipped_models
-from wakeword_daemon.service.config import WordSection
-from wakeword_daemon.service.words import threshold_in_force
+from wakeword_daemon.words import threshold_in_force
 
 if TYPE_CHECKING:
     import argparse

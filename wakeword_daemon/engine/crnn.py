@@ -3,7 +3,7 @@
 Source: Shan et al. 2018 (arXiv:1803.10916), run one step at a time: convolve when the stride
 allows, one GRU step from the saved hidden state, one new energy, softmax over it and the T - 1
 cached ones, classify; between strides the last value is repeated.
-`wakeword_daemon.training.network.StreamingCRNN` is the specification; the two agree to 1e-4.
+`wakeword_daemon.training.fit.network.StreamingCRNN` is the specification; the two agree to 1e-4.
 
 A step is so small that each call of numpy costs more than its arithmetic. So the calls are few and
 write to room that the state keeps, and its views are made once. The convolution's bias passes

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine.crnn import CRNN, StreamState
@@ -20,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from wakeword_daemon.engine.modelfile import Model
+    from wakeword_daemon.pcm import Pcm
 
-Pcm = npt.NDArray[np.int16]
 
 LEVEL_WINDOW = SAMPLE_RATE
 """Samples before a detection that its level is measured over."""

@@ -30,7 +30,7 @@ from wakeword_daemon.events.server import EventServer
 from wakeword_daemon.service import logs
 from wakeword_daemon.service.health import Health
 from wakeword_daemon.service.listener import Listener
-from wakeword_daemon.service.words import load_words
+from wakeword_daemon.words import load_words
 
 if TYPE_CHECKING:
     import socket
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 
     from wakeword_daemon import engine
     from wakeword_daemon.audio.sources import CaptureState, Source
-    from wakeword_daemon.service.config import Config
+    from wakeword_daemon.config import Config
     from wakeword_daemon.service.notify import Notifier
-    from wakeword_daemon.service.words import Words
+    from wakeword_daemon.words import Words
 
     OpenSource = Callable[[CaptureSettings, RingBuffer, Callable[[CaptureState], None]], Source]
 

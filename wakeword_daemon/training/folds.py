@@ -9,9 +9,9 @@ from typing import Any
 
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.storage import write_atomically
-from wakeword_daemon.training.corpus import read_corpus
-from wakeword_daemon.training.distributed import Processes
-from wakeword_daemon.training.report import Measured, Results, pooled, write_folds
+from wakeword_daemon.training.data.corpus import read_corpus
+from wakeword_daemon.training.fit.distributed import Processes
+from wakeword_daemon.training.measure.report import Measured, Results, pooled, write_folds
 from wakeword_daemon.training.word import Order, train_word
 
 logger = logging.getLogger(__name__)

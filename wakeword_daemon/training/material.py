@@ -15,13 +15,13 @@ import numpy as np
 
 from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.errors import TrainingError
-from wakeword_daemon.training import melpower, neighbours, synthesis
-from wakeword_daemon.training.corpus import Corpus
-from wakeword_daemon.training.endpoints import speech_span
-from wakeword_daemon.training.melpower import Library
-from wakeword_daemon.training.sequences import Composition, Filler, Word
-from wakeword_daemon.training.takes import usable_takes, weighted
-from wakeword_daemon.training.validation import Validation, divide_noise, halves
+from wakeword_daemon.training.data import melpower, neighbours, synthesis
+from wakeword_daemon.training.data.corpus import Corpus
+from wakeword_daemon.training.data.endpoints import speech_span
+from wakeword_daemon.training.data.melpower import Library
+from wakeword_daemon.training.data.takes import usable_takes
+from wakeword_daemon.training.fit.composition import Composition, Filler, Word, weighted
+from wakeword_daemon.training.measure.validation import Validation, divide_noise, halves
 
 logger = logging.getLogger(__name__)
 

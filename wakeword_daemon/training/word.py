@@ -27,11 +27,16 @@ from wakeword_daemon.engine.modelfile import (
 )
 from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.storage import write_atomically
-from wakeword_daemon.training import synthesis
-from wakeword_daemon.training.conditions import CLEAN, CONDITIONS
-from wakeword_daemon.training.corpus import read_corpus
-from wakeword_daemon.training.distributed import Processes
-from wakeword_daemon.training.evaluation import (
+from wakeword_daemon.training.data import synthesis
+from wakeword_daemon.training.data.corpus import read_corpus
+from wakeword_daemon.training.fit.distributed import Processes
+from wakeword_daemon.training.fit.export import engine_of, folded_weights, shift_margin
+from wakeword_daemon.training.fit.network import CRNN
+from wakeword_daemon.training.fit.sequences import SequenceMaker
+from wakeword_daemon.training.fit.trainer import Trainer, TrainingSettings
+from wakeword_daemon.training.material import gather
+from wakeword_daemon.training.measure.conditions import CLEAN, CONDITIONS
+from wakeword_daemon.training.measure.evaluation import (
     Speech,
     StreamReport,
     Streams,
@@ -39,15 +44,10 @@ from wakeword_daemon.training.evaluation import (
     clip_metric,
     measure,
 )
-from wakeword_daemon.training.export import engine_of, folded_weights, shift_margin
-from wakeword_daemon.training.material import gather
-from wakeword_daemon.training.metrics import TARGETS
-from wakeword_daemon.training.network import CRNN
-from wakeword_daemon.training.pictures import draw
-from wakeword_daemon.training.report import Measured, Results, write_card
-from wakeword_daemon.training.sequences import SequenceMaker
-from wakeword_daemon.training.trainer import Trainer, TrainingSettings
-from wakeword_daemon.training.validation import LONG_FORM, Validation, long_form
+from wakeword_daemon.training.measure.metrics import TARGETS
+from wakeword_daemon.training.measure.pictures import draw
+from wakeword_daemon.training.measure.report import Measured, Results, write_card
+from wakeword_daemon.training.measure.validation import LONG_FORM, Validation, long_form
 
 DEFAULT_TARGET = 0.5
 """False accepts an hour that the default threshold keeps within."""

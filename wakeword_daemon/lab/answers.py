@@ -1,0 +1,119 @@
+"""What a network says of clips, and what its teachers said of the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from wakeword_daemon.engine.settings import Architecture
+from wakeword_daemon.lab.views import Views
+from wakeword_daemon.training.fit.network import CRNN
+
+BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What one or more networks say of clips.
+
+    Attributes:
+        margin: log odds of the word, [clips].
+        attention: how the attention is shared out over the steps, [clips, steps].
+
+    """
+
+    margin: Tensor
+    attention: Tensor
+
+    def of(self, rows: npt.NDArray[np.int64]) -> Answers:
+        """Return the answers to some of the clips."""
+        return Answers(self.margin[rows], self.attention[rows])
+
+
+def answer(network: CRNN, mel: Tensor) -> tuple[Tensor, Tensor]:
+    """Classify clips [B, F, mels] as `CRNN.forward` does.
+
+    Returns:
+        log odds [B], and the logarithm of the attention [B, steps].
+
+    """
+    hidden, _ = network.gru(network.columns(mel))
+    log_attention = network.energy(hidden).squeeze(-1).log_softmax(-1)
+    context = (log_attention.exp().unsqueeze(1) @ hidden).squeeze(1)
+    logits = network.classifier(context)
+    return logits[:, 1] - logits[:, 0], log_attention
+
+
+@torch.no_grad()
+def margins(classify: Callable[[Tensor], Tensor], mel: npt.NDArray[np.float32]) -> Tensor:
+    """Return the log odds [clips] by which a network, of any make, gives logits [B, 2]."""
+    parts = [classify(torch.from_numpy(mel[i : i + BATCH])) for i in range(0, len(mel), BATCH)]
+    logits = torch.cat(parts)
+    return logits[:, 1] - logits[:, 0]
+
+
+class Teachers:
+    """Networks of one shape whose mean answers others learn from; each view is asked once.
+
+    Args:
+        networks: the teachers.
+        views: what they are asked about.
+        folder: where answers are kept; its name must tell these teachers from others.
+
+    """
+
+    def __init__(self, networks: Sequence[CRNN], views: Views, folder: Path) -> None:
+        self._networks = networks
+        self._views = views
+        self._folder = folder
+        self._number = -1
+        self._answers: Answers | None = None
+
+    @property
+    def architecture(self) -> Architecture:
+        """The shape of the teachers."""
+        return self._networks[0].architecture
+
+    def ask(self, view: int, *, write: bool = True) -> Answers:
+        """Return the answers to a view, from the folder where it was asked before."""
+        if view != self._number or self._answers is None:
+            file = self._folder / f"view-{view}.npz"
+            if file.exists():
+                with np.load(file) as kept:
+                    self._answers = Answers(
+                        torch.from_numpy(kept["margin"]), torch.from_numpy(kept["attention"])
+                    )
+            else:
+                self._answers = self._ask(view)
+                if write:
+                    self._keep(file, self._answers)
+            self._number = view
+        return self._answers
+
+    @torch.no_grad()
+    def _ask(self, view: int) -> Answers:
+        margin: list[Tensor] = []
+        attention: list[Tensor] = []
+        starts = range(0, len(self._views), BATCH)
+        for start in tqdm(
+            starts, desc=f"teachers, view {view}", unit="batch", leave=False, disable=None
+        ):
+            stop = min(start + BATCH, len(self._views))
+            mel = self._views.samples(view, np.arange(start, stop))
+            each = [answer(network, mel) for network in self._networks]
+            margin.append(torch.stack([m for m, _ in each]).mean(0))
+            attention.append(torch.stack([a.exp() for _, a in each]).mean(0))
+        return Answers(torch.cat(margin), torch.cat(attention))
+
+    def _keep(self, file: Path, answers: Answers) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(".partial.npz")
+        np.savez(partial, margin=answers.margin.numpy(), attention=answers.attention.numpy())
+        partial.replace(file)

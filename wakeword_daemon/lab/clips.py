@@ -1,0 +1,230 @@
+"""Clips of one second: what experiments learn from and are measured on.
+
+A clip is 98 frames, ten steps of the teacher. The attention of every network here looks back on as
+many steps as a clip has: so the streaming network gives exactly what the offline one does at the
+end of a clip, and in a stream it attends to no more than it learned to. The source report counts
+operations for two seconds; that is a unit of its table, not the length of its clips, and padding
+each of them by a second of nothing would double the training time to no end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from wakeword_daemon.audio import files
+from wakeword_daemon.clock import SAMPLE_RATE
+from wakeword_daemon.engine.logmel import LogMel
+from wakeword_daemon.engine.settings import Architecture, FeatureSettings
+from wakeword_daemon.errors import AudioError, TrainingError
+from wakeword_daemon.lab.split import Split
+from wakeword_daemon.pcm import Pcm
+from wakeword_daemon.training.data.corpus import Corpus, Recording
+from wakeword_daemon.training.data.endpoints import speech_span
+from wakeword_daemon.training.data.melpower import MOST_SET_ASIDE
+
+logger = logging.getLogger(__name__)
+
+CLIP = SAMPLE_RATE
+"""Samples of a clip."""
+QUIET = 4.0
+"""RMS of what a shorter recording is padded with: a quiet room, -78 dBFS."""
+
+FRAMES = (CLIP - FeatureSettings().window) // FeatureSettings().hop + 1
+"""Mel frames of a clip."""
+
+LogMels = npt.NDArray[np.float16]
+"""Log-mel frames of clips, [clips, 98, mels]; half precision errs by 0.03 dB."""
+
+
+def architecture_of_clips(**shape: int) -> Architecture:
+    """Return an architecture whose attention covers a clip, and no more.
+
+    Args:
+        shape: the architecture's other numbers.
+
+    Raises:
+        ModelError: the architecture cannot stream.
+        TrainingError: it does not make a step in a clip.
+
+    """
+    return over_a_clip(Architecture(**shape))
+
+
+def over_a_clip(a: Architecture) -> Architecture:
+    """Return an architecture whose attention covers a clip, and no more; no weight depends on it.
+
+    Raises:
+        TrainingError: it does not make a step in a clip.
+
+    """
+    steps = (FRAMES - a.kernel_frames) // a.stride_frames + 1
+    if steps < 1:
+        raise TrainingError(
+            f"a kernel of {a.kernel_frames} frames needs more than a clip's {FRAMES}"
+        )
+    return replace(a, steps=steps)
+
+
+@dataclass(frozen=True)
+class Clips:
+    """All clips of a corpus for one word.
+
+    Attributes:
+        log_mel: [clips, 98, mels], read from the cache as it is needed.
+        is_word: whether the word is spoken in it, [clips].
+        is_trained: whether it is trained on, or else measured on, [clips].
+        noise: clips in which nobody speaks, to train with, [noises, 98, mels].
+        features: the front end that made them.
+        key: changes with whatever the clips depend on.
+
+    """
+
+    log_mel: LogMels
+    is_word: npt.NDArray[np.bool_]
+    is_trained: npt.NDArray[np.bool_]
+    noise: LogMels
+    features: FeatureSettings
+    key: str
+
+    def validation(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+        """Return the clips that are measured on [clips, 98, mels], and whether each is the word."""
+        measured = ~self.is_trained
+        return self.log_mel[measured].astype(np.float32), self.is_word[measured]
+
+    def mean_of_word(self) -> npt.NDArray[np.float32]:
+        """Return the mean of the trained clips of the word [98, mels], which is nobody's voice."""
+        mine = np.flatnonzero(self.is_word & self.is_trained)
+        mean: npt.NDArray[np.float32] = self.log_mel[mine].mean(axis=0, dtype=np.float32)
+        return mean
+
+
+def read_clips(
+    corpus: Corpus, split: Split, word: str, features: FeatureSettings, cache: Path
+) -> Clips:
+    """Cut a corpus into clips, or take them from `cache` where they were cut before.
+
+    A recording of the word gives one clip; a longer one is cut where it is spoken. Any other gives
+    as many whole seconds as it has. Shorter recordings are padded evenly with a quiet room.
+
+    Raises:
+        TrainingError: a class is empty in one of the halves, or recordings cannot be read.
+
+    """
+    recordings = split.arrange(corpus)
+    trained = dict(zip((r.path for r in recordings), split.is_trained(), strict=True))
+    _refuse_empty(recordings, trained, word, corpus)
+    noise = [r for r in corpus.recordings if r.noise]
+    key = _key([*recordings, *noise], word, features)
+    folder = cache / f"clips-{key}"
+    if not (folder / "labels.npz").exists():
+        _cut_all(recordings, noise, word, features, folder)
+    with np.load(folder / "labels.npz") as labels:
+        is_word, source = labels["is_word"], labels["recording"]
+    return Clips(
+        log_mel=np.load(folder / "clips.npy", mmap_mode="r"),
+        is_word=is_word,
+        is_trained=np.array([trained[recordings[i].path] for i in source], bool),
+        noise=np.load(folder / "noise.npy"),
+        features=features,
+        key=key,
+    )
+
+
+def _refuse_empty(
+    recordings: Sequence[Recording], trained: dict[Path, bool], word: str, corpus: Corpus
+) -> None:
+    for side, name in ((True, "to train on"), (False, "to validate with")):
+        words = [r.word == word for r in recordings if trained[r.path] is side]
+        if not any(words):
+            known = ", ".join(sorted(corpus.words()))
+            raise TrainingError(
+                f"{corpus.root} has no recordings of {word!r} {name}; its words: {known}"
+            )
+        if all(words):
+            raise TrainingError(f"{corpus.root} has nothing but {word!r} {name}")
+
+
+def _key(recordings: Sequence[Recording], word: str, features: FeatureSettings) -> str:
+    digest = hashlib.sha256(f"{word} {features}".encode())
+    for recording in recordings:
+        status = recording.path.stat()
+        digest.update(f"{recording.path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _cut_all(
+    recordings: Sequence[Recording],
+    noise: Sequence[Recording],
+    word: str,
+    features: FeatureSettings,
+    folder: Path,
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    source: list[int] = []
+    pieces: list[LogMels] = []
+    for index, cut in _cuts(recordings, word, features, "reading recordings"):
+        source += [index] * len(cut)
+        pieces.append(cut)
+    nothing = np.empty((0, FRAMES, features.mels), "f2")
+    hums = [cut for _, cut in _cuts(noise, word, features, "reading noise")]
+    np.save(folder / "noise.npy", np.concatenate([nothing, *hums]))
+    np.save(folder / "clips.npy", np.concatenate([nothing, *pieces]))
+    is_word = np.array([recordings[i].word == word for i in source], bool)
+    partial = folder / "labels.partial.npz"  # the last file: where it is, all are whole
+    np.savez(partial, is_word=is_word, recording=np.array(source, np.int64))
+    partial.replace(folder / "labels.npz")
+
+
+def _cuts(
+    recordings: Sequence[Recording], word: str, features: FeatureSettings, title: str
+) -> Iterator[tuple[int, LogMels]]:
+    """Yield the number of each recording and its clips."""
+    front_end = LogMel(features)
+    rng = np.random.default_rng(0)
+    failed: list[str] = []
+    for index, recording in enumerate(tqdm(recordings, desc=title, unit="file", disable=None)):
+        try:
+            pcm = _padded(files.read(recording.path), rng)
+        except AudioError as error:
+            failed.append(str(error))
+            continue
+        if recording.word == word:
+            pcm = _spoken(pcm, front_end)
+        cuts = pcm[: len(pcm) // CLIP * CLIP].reshape(-1, CLIP)
+        frames = front_end.advance(front_end.initial_state(len(cuts)), cuts)
+        yield index, frames.astype(np.float16)
+    for reason in failed:
+        logger.warning("set aside: %s", reason)
+    if len(failed) > MOST_SET_ASIDE * len(recordings):
+        raise TrainingError(
+            f"{len(failed)} of {len(recordings)} recordings are unreadable: {failed[0]}"
+        )
+
+
+def _padded(pcm: Pcm, rng: np.random.Generator) -> Pcm:
+    missing = CLIP - len(pcm)
+    if missing <= 0:
+        return pcm
+    quiet = rng.normal(0, QUIET, missing).round().astype(np.int16)
+    return np.concatenate([quiet[: missing // 2], pcm, quiet[missing // 2 :]])
+
+
+def _spoken(pcm: Pcm, front_end: LogMel) -> Pcm:
+    """Return the second of a take in whose middle the word is spoken."""
+    if len(pcm) == CLIP:
+        return pcm
+    frames = front_end.advance(front_end.initial_state(), pcm[None])[0]
+    span = speech_span(np.exp(frames))
+    middle = len(pcm) // 2
+    if span is not None:
+        middle = (span.start + span.stop) // 2 * front_end.settings.hop
+    start = min(max(0, middle - CLIP // 2), len(pcm) - CLIP)
+    return pcm[start : start + CLIP]

@@ -1,0 +1,161 @@
+"""What the laboratory measures of one network: size, work, accuracy on clips and on streams."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from wakeword_daemon.audio import files
+from wakeword_daemon.clock import HOP, SAMPLE_RATE
+from wakeword_daemon.engine import Detector
+from wakeword_daemon.engine.modelfile import Model
+from wakeword_daemon.engine.settings import FeatureSettings
+from wakeword_daemon.errors import AudioError, TrainingError
+from wakeword_daemon.lab.answers import margins
+from wakeword_daemon.lab.chain import check_chain
+from wakeword_daemon.lab.clips import Clips
+from wakeword_daemon.lab.macs import macs, parameters
+from wakeword_daemon.lab.models import engine_of, network_of
+from wakeword_daemon.lab.split import Split
+from wakeword_daemon.pcm import Pcm
+from wakeword_daemon.training.data.corpus import Corpus
+from wakeword_daemon.training.data.endpoints import speech_span
+from wakeword_daemon.training.data.melpower import MelPower
+from wakeword_daemon.training.fit.network import CRNN
+from wakeword_daemon.training.measure.evaluation import (
+    Speech,
+    SpokenTake,
+    Streams,
+    build_streams,
+    measure,
+)
+from wakeword_daemon.training.measure.metrics import TARGETS, clip_metric
+
+FALSE_ACCEPTS = 1e-3
+"""Share of the clips without the word that the operating threshold of clips lets through."""
+LOWEST_THRESHOLD = 1e-6
+TIMED_SECONDS = 20
+TIMED_REPEATS = 5
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """What networks are measured on, the same for all.
+
+    Attributes:
+        mel: validation clips, [clips, F, mels].
+        is_word: whether each is the word.
+        streams: the validation recordings as streams, or None where they do not suffice for any.
+
+    """
+
+    mel: npt.NDArray[np.float32]
+    is_word: npt.NDArray[np.bool_]
+    streams: Streams | None
+
+    @classmethod
+    def of(cls, corpus: Corpus, split: Split, clips: Clips, word: str) -> Yardstick:
+        """Lay out the validation half of a split."""
+        return cls(*clips.validation(), _streams(corpus, split, word, clips.features))
+
+    def clip_metric(self, classify: Callable[[Tensor], Tensor]) -> float:
+        """Return the area under false rejects over false accepts; scores are log odds."""
+        return clip_metric(margins(classify, self.mel).numpy(), self.is_word)
+
+    def threshold(self, network: CRNN) -> float:
+        """Return the probability that one in a thousand of the clips without the word reaches.
+
+        It lies halfway to the next score of any clip, so that rounding decides nothing.
+        """
+        scores = margins(network, self.mel).numpy()
+        others = np.sort(scores[~self.is_word])[::-1]
+        highest = others[min(len(others) - 1, int(FALSE_ACCEPTS * len(others)))]
+        above = scores[scores > highest].min(initial=highest + 1)
+        halfway = (float(highest) + float(above)) / 2
+        return min(max(1 / (1 + math.exp(-halfway)), LOWEST_THRESHOLD), 1 - LOWEST_THRESHOLD)
+
+
+def measure_model(
+    yardstick: Yardstick,
+    path: Path,
+    model: Model,
+    *,
+    unrounded: CRNN | None = None,
+    dynamic: Callable[[Tensor], Tensor] | None = None,
+) -> dict[str, Any]:
+    """Return everything the table tells of a model file, as plain data.
+
+    The clip metric is that of the weights in the file, but where torch's dynamically quantized
+    network is given, of that; the file's is then `clip_metric_file`.
+    """
+    card = model.card
+    figures: dict[str, Any] = {
+        "parameters": parameters(card.architecture, card.features),
+        "file_bytes": path.stat().st_size,
+        "macs": macs(card.architecture, card.features),
+        "cpu_ms": cpu_time(model) * 1e3,
+        "clip_metric": yardstick.clip_metric(dynamic or network_of(model)),
+        "clips": len(yardstick.mel),
+        "clips_of_word": int(yardstick.is_word.sum()),
+        "threshold": model.threshold,
+    }
+    if dynamic is not None:
+        figures["clip_metric_file"] = yardstick.clip_metric(network_of(model))
+    links = check_chain(model, yardstick.mel, unrounded=unrounded, dynamic=dynamic)
+    figures["chain"] = [asdict(link) for link in links]
+    broken = [link.name for link in links if not link.holds]
+    if broken:
+        raise TrainingError(f"{path}: {', '.join(broken)} does not give what the network gives")
+    if yardstick.streams is not None:
+        report = measure(engine_of(model), yardstick.streams)
+        figures["stream"] = {
+            "takes": len(report.takes),
+            "hours": report.hours,
+            "miss_rate": {f"{t:g}": report.at(t).miss_rate for t in TARGETS},
+        }
+    return figures
+
+
+def cpu_time(model: Model) -> float:
+    """Return the processor time of front end and engine, in seconds per second of audio."""
+    rng = np.random.default_rng(0)
+    hops = rng.normal(0, 1000, (TIMED_SECONDS * SAMPLE_RATE // HOP, HOP)).astype(np.int16)
+    detector = Detector([model])
+    costs = []
+    for _ in range(TIMED_REPEATS):
+        before = time.process_time()
+        for hop in hops:
+            detector.push(hop)
+        costs.append((time.process_time() - before) / TIMED_SECONDS)
+    return min(costs)
+
+
+def _streams(corpus: Corpus, split: Split, word: str, features: FeatureSettings) -> Streams | None:
+    """Return the validation recordings as streams; None where there is less than a minute."""
+    takes: list[SpokenTake] = []
+    others: list[Pcm] = []
+    front_end = MelPower(features)
+    recordings = zip(split.arrange(corpus), split.is_trained(), strict=True)
+    for recording in (r for r, trained in recordings if not trained):
+        try:
+            pcm = files.read(recording.path)
+        except AudioError:
+            continue  # named when the clips were cut
+        if recording.word != word:
+            others.append(pcm)
+            continue
+        span = speech_span(front_end(pcm))
+        if span is not None:
+            bounds = span.start * features.hop, span.stop * features.hop
+            takes.append(SpokenTake(pcm, *bounds, recording.speaker))
+    if not takes or sum(map(len, others)) < 60 * SAMPLE_RATE:
+        return None
+    return build_streams(Speech(takes, others, noise=[], seed=0), features)

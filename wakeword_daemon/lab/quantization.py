@@ -1,0 +1,100 @@
+"""int8 weights: torch's dynamic quantization, and ours, which training can know of."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from wakeword_daemon.training.fit.export import folded_weights
+from wakeword_daemon.training.fit.network import CRNN
+
+LARGEST = 127
+Stored = dict[str, npt.NDArray[np.generic]]
+"""Weights as the model file holds them: int8 with NAME.scale, or floats."""
+
+
+@torch.no_grad()
+def as_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Round a weight to int8, row by row: its numbers, and the scale of each row [rows, 1, ...].
+
+    The largest of a row becomes ±127; scales are rounded to half precision, as they are stored.
+    """
+    largest = weight.flatten(1).abs().amax(1).clamp_min(1e-4)
+    scale = (largest / LARGEST).half().float().view(-1, *[1] * (weight.dim() - 1))
+    return (weight / scale).round().clamp(-LARGEST, LARGEST), scale
+
+
+@contextmanager
+def disguised(network: CRNN) -> Iterator[None]:
+    """Let a network compute with int8 weights; outside, it has its own again.
+
+    Gradients that are computed inside belong to the rounded weights, and move the others: the
+    straight-through estimator (Bengio et al. 2013, arXiv:1308.3432).
+    """
+    own = {name: p.detach().clone() for name, p in network.named_parameters() if p.dim() > 1}
+    weights = dict(network.named_parameters())
+    with torch.no_grad():
+        for name, weight in own.items():
+            numbers, scale = as_rows(weight)
+            weights[name].copy_(numbers * scale)
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for name, weight in own.items():
+                weights[name].copy_(weight)
+
+
+def int8_rows(network: CRNN) -> Stored:
+    """Return the weights of a network in int8 rows, its biases and scales in half precision."""
+    rounded = copy.deepcopy(network)
+    with disguised(rounded):  # before folding, so that the convolution's bias fits what is stored
+        folded = folded_weights(rounded)
+    stored: Stored = {}
+    for name, weight in folded.items():
+        if weight.ndim == 1:
+            stored[name] = weight.astype(np.float16)
+            continue
+        numbers, scale = as_rows(torch.from_numpy(weight))
+        stored[name] = numbers.numpy().astype(np.int8)
+        stored[f"{name}.scale"] = scale.flatten().numpy().astype(np.float16)
+    return stored
+
+
+def dynamic(network: CRNN) -> tuple[nn.Module, Stored]:
+    """Quantize GRU and linear layers as torch does dynamically, to qint8 with one scale a weight.
+
+    Returns:
+        torch's network, which also rounds what goes into a layer; and the same weights for the
+        model file, by which the engine computes in float32.
+
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # torch wants its users elsewhere, but there is no GRU there
+        quantized = torch.ao.quantization.quantize_dynamic(  # type: ignore[no-untyped-call]
+            network, {nn.GRU, nn.Linear}, dtype=torch.qint8
+        )
+    tensors: dict[str, Tensor] = {
+        f"gru.{name}": weight for name, weight in quantized.gru.get_weight().items()
+    }
+    for name in ("energy.0", "energy.2", "classifier"):
+        tensors[f"{name}.weight"] = quantized.get_submodule(name).weight()
+    stored: Stored = dict(folded_weights(network))
+    for name, tensor in tensors.items():
+        stored[name] = tensor.int_repr().numpy()
+        stored[f"{name}.scale"] = np.array([tensor.q_scale()], np.float32)
+    return quantized, stored
+
+
+def weight_bytes(stored: Mapping[str, npt.NDArray[np.generic]]) -> int:
+    """Return the bytes of weights, biases and scales, without what describes them."""
+    return sum(array.nbytes for array in stored.values())

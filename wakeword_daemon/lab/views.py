@@ -1,0 +1,140 @@
+"""What training hears of the clips: a fixed number of augmented views, each the same every time.
+
+A view alters every clip once, by draws that depend on nothing but the view's number. A teacher's
+answers to a view can therefore be kept, and serve every student that hears it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from wakeword_daemon.lab.clips import Clips
+from wakeword_daemon.training.fit.augment import tract_matrices
+
+VIEWS = 24
+WORD_REPEATS = 3
+"""How often a view holds each clip of the word, every time altered otherwise: they are few."""
+NEPER = math.log(10) / 10
+"""One decibel of power, as a difference of logarithms."""
+
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """How each sample of a view is altered; one number or row a sample."""
+
+    shift: Tensor  # frames that the clip comes later
+    pace: Tensor  # how many times as fast it is
+    gain: Tensor  # nepers
+    tilt: Tensor  # nepers from the lowest band to the highest
+    warp: Tensor  # which vocal tract
+    noise: Tensor  # which noise clip
+    noise_level: Tensor  # nepers of it relative to the clip's loud frames; -inf for none
+    band: Tensor  # [samples, 2, 2] first hidden band and one past the last
+    time: Tensor  # [samples, 2] the same of frames
+
+
+class Views:
+    """The augmented views of the clips that are trained on."""
+
+    def __init__(self, clips: Clips) -> None:
+        self._clips = clips
+        trained = np.flatnonzero(clips.is_trained)
+        word = trained[clips.is_word[trained]]
+        self._rows = np.concatenate([trained, np.tile(word, WORD_REPEATS - 1)])
+        self.is_word = torch.from_numpy(clips.is_word[self._rows])
+        self._warps = torch.from_numpy(tract_matrices(clips.features.mels))
+        self._noise = torch.from_numpy(clips.noise)
+        self._number = -1
+        self._draws: _Draws | None = None
+
+    def __len__(self) -> int:
+        """Return how many samples a view holds."""
+        return len(self._rows)
+
+    def samples(self, view: int, indices: Indices) -> Tensor:
+        """Return samples of a view as log-mel frames [len(indices), 98, mels]."""
+        draws = self._drawn(view)
+        rows = torch.from_numpy(indices)
+        clean = torch.from_numpy(self._clips.log_mel[self._rows[indices]]).float()
+        moved = _moved(clean, draws.shift[rows], draws.pace[rows])
+        features = self._clips.features
+        power = moved.exp() @ self._warps[draws.warp[rows]]
+        if len(self._noise):
+            power += self._noise_power(power, draws, rows)
+        mel = power.clamp_(features.floor, features.ceiling).log_()
+        slope = torch.linspace(-0.5, 0.5, features.mels)
+        mel += draws.gain[rows, None, None] + draws.tilt[rows, None, None] * slope
+        return _masked(mel, draws.band[rows], draws.time[rows])
+
+    def _noise_power(self, power: Tensor, draws: _Draws, rows: Tensor) -> Tensor:
+        noise = self._noise[draws.noise[rows]].float().exp_()
+        loud = power.sum(2).quantile(0.9, dim=1)
+        level = noise.sum(2).mean(1).clamp_min(1e-12)
+        ratio = draws.noise_level[rows].exp() * loud / level
+        return noise.mul_(ratio[:, None, None])
+
+    def _drawn(self, view: int) -> _Draws:
+        """Return the draws of a view; those of the last are kept, as training asks in turn."""
+        if view != self._number or self._draws is None:
+            self._draws = self._draw(np.random.default_rng([1, view]))
+            self._number = view
+        return self._draws
+
+    def _draw(self, rng: np.random.Generator) -> _Draws:
+        count = len(self)
+        _, frames, mels = self._clips.log_mel.shape
+        noisy = rng.random(count) < 0.7  # noqa: PLR2004 -- a share
+        level = np.where(noisy, -rng.uniform(0, 35, count) * NEPER, -np.inf)
+        width = rng.integers(0, 5, (count, 2))
+        first = rng.integers(0, max(1, mels - 4), (count, 2))
+        length = rng.integers(0, 9, count) * (rng.random(count) < 0.4)  # noqa: PLR2004
+        start = rng.integers(0, frames - 8, count)
+        return _Draws(
+            shift=_tensor(rng.uniform(-10, 10, count)),
+            pace=_tensor(np.exp(rng.uniform(-0.15, 0.15, count))),
+            gain=_tensor(rng.uniform(-15, 15, count) * NEPER),
+            tilt=_tensor(rng.normal(0, 4, count) * NEPER),
+            warp=torch.from_numpy(rng.integers(0, len(self._warps), count)),
+            noise=torch.from_numpy(rng.integers(0, max(1, len(self._noise)), count)),
+            noise_level=_tensor(level),
+            band=torch.from_numpy(np.stack([first, first + width], axis=2)),
+            time=torch.from_numpy(np.stack([start, start + length], axis=1)),
+        )
+
+
+def _tensor(numbers: npt.NDArray[np.float64]) -> Tensor:
+    return torch.from_numpy(numbers.astype(np.float32))
+
+
+def _moved(mel: Tensor, shift: Tensor, pace: Tensor) -> Tensor:
+    """Play clips later and faster about their middle; their first and last frames are held."""
+    count, frames, mels = mel.shape
+    middle = (frames - 1) / 2
+    time = torch.arange(frames) - middle
+    position = time * pace[:, None] + middle - shift[:, None]
+    position = position.clamp(0, frames - 1)
+    low = position.long().clamp_max(frames - 2)
+    share = (position - low)[:, :, None]
+    rows = mel.flatten(0, 1)  # whole frames are fetched faster than their numbers
+    at = (low + torch.arange(count)[:, None] * frames).flatten()
+    before = rows.index_select(0, at).view(count, frames, mels)
+    after = rows.index_select(0, at + 1).view(count, frames, mels)
+    return before.lerp_(after, share)
+
+
+def _masked(mel: Tensor, bands: Tensor, times: Tensor) -> Tensor:
+    """Hide two stretches of bands and one of time (SpecAugment, Park et al. 2019)."""
+    _, frames, mels = mel.shape
+    band, frame = torch.arange(mels), torch.arange(frames)
+    hidden = ((band >= bands[:, :, :1]) & (band < bands[:, :, 1:])).any(1)[:, None, :]
+    quiet = ((frame >= times[:, :1]) & (frame < times[:, 1:]))[:, :, None]
+    fill = mel.mean((1, 2), keepdim=True)
+    return torch.where(hidden | quiet, fill, mel)

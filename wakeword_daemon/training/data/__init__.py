@@ -1,0 +1,1 @@
+"""Recordings and synthetic speech: reading, checking and keeping what a word is trained on."""

@@ -1,0 +1,85 @@
+"""Where in a recording the word begins and ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from wakeword_daemon.training.data.melpower import Frames
+
+SILENT_DB = -40.0
+"""Level of mel power, summed and emphasised, below which nothing was recorded."""
+BELOW_PEAK_DB = 34.0
+ABOVE_NOISE_DB = 9.0
+HIGHEST_BELOW_PEAK_DB = 12.0
+LONGEST_PAUSE = 22
+"""Frames (220 ms) of quiet that may lie inside a word or a phrase."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Mel frames [start, stop) in which somebody speaks."""
+
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+
+def speech_span(power: Frames, longest: int | None = None) -> Span | None:
+    """Find the loudest stretch of speech in the mel power [frames, mels] of one spoken word.
+
+    A frame is speech where its level is within 34 dB of the loudest and 9 dB above the
+    recording's own noise (its tenth percentile); stretches less than 220 ms apart are one.
+
+    Args:
+        power: the recording.
+        longest: frames that the word may last. What is found longer holds noise too, as of a
+            microphone that turns itself up: the level that speech must reach rises, to at most
+            12 dB below the loudest, until the stretch is short enough.
+
+    Returns:
+        None where nothing stands out: a silent recording, or one of noise alone.
+
+    """
+    if not len(power):
+        return None
+    smooth = _emphasised(power)
+    level = 10 * np.log10(smooth + 1e-9)
+    peak, noise = level.max(), np.percentile(level, 10)
+    if peak < SILENT_DB or peak - noise < ABOVE_NOISE_DB:
+        return None
+    highest = peak - HIGHEST_BELOW_PEAK_DB
+    threshold = max(peak - BELOW_PEAK_DB, min(noise + ABOVE_NOISE_DB, highest))
+    span = _loudest_stretch(smooth, level > threshold)
+    while longest is not None and len(span) > longest and threshold < highest:
+        threshold += 2
+        span = _loudest_stretch(smooth, level > threshold)
+    return span
+
+
+def is_alone(power: Frames, span: Span) -> bool:
+    """Tell whether nothing outside a span comes within 12 dB of the loudest frame in it."""
+    smooth = _emphasised(power)
+    outside = np.delete(smooth, slice(span.start, span.stop))
+    loud = smooth[span.start : span.stop].max() * 10 ** (-HIGHEST_BELOW_PEAK_DB / 10)
+    return bool(outside.max(initial=0.0) < loud)
+
+
+def _emphasised(power: Frames) -> npt.NDArray[np.float32]:
+    emphasis = np.linspace(0.3, 3.0, power.shape[1], dtype=np.float32)  # fricatives are faint
+    return np.convolve((power * emphasis).sum(axis=1), np.ones(3) / 3, mode="same")
+
+
+def _loudest_stretch(power: npt.NDArray[np.float32], speech: npt.NDArray[np.bool_]) -> Span:
+    """Return the stretch of frames marked as speech that holds the most power."""
+    loud = np.flatnonzero(speech)
+    breaks = np.flatnonzero(np.diff(loud) > LONGEST_PAUSE)
+    starts = loud[np.concatenate([[0], breaks + 1])]
+    stops = loud[np.concatenate([breaks, [len(loud) - 1]])] + 1
+    weights = [power[a:b].sum() for a, b in zip(starts, stops, strict=True)]
+    best = int(np.argmax(weights))
+    return Span(int(starts[best]), int(stops[best]))

@@ -1,0 +1,193 @@
+"""What to say that is not the wake word: near-sounding, invented and everyday words."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from wakeword_daemon.storage import write_atomically
+from wakeword_daemon.training.data import synthesis
+from wakeword_daemon.training.data.sentences import SENTENCES
+
+logger = logging.getLogger(__name__)
+
+DICTIONARY = Path("/usr/share/dict/words")
+"""Debian's `wamerican`; without it the words of the built-in sentences serve."""
+
+_SIMILAR = 400
+"""Words of the dictionary that are taken as near-sounding, of each part of a phrase."""
+
+# Sounds that a listener may take for each other, in espeak-ng's notation of English.
+# fmt: off
+CONSONANTS = (
+    "p", "b", "t", "d", "k", "g", "f", "v", "T", "D", "s", "z",
+    "S", "Z", "tS", "dZ", "m", "n", "N", "l", "r", "w", "j", "h",
+)
+VOWELS = (
+    "a", "aa", "A:", "A@", "0", "O:", "V", "I", "i:", "E", "eI", "aI", "oU", "u:", "U", "3:",
+    "@", "aU", "OI", "I2", "i", "e@", "i@", "o@", "U@", "O@", "3", "@L", "I#", "a#", "@2",
+)
+# fmt: on
+ONSETS: tuple[str, ...] = (*"bdfghklmnprstvwz", "ch", "kr", "sh", "st", "tr", "th")
+CODAS: tuple[str, ...] = tuple("dfklmnrstx")
+
+
+def dictionary() -> list[str]:
+    """Return English words in small letters, sorted."""
+    if DICTIONARY.exists():
+        words = DICTIONARY.read_text(encoding="utf-8").split("\n")
+    else:
+        words = " ".join(SENTENCES).split()
+    plain = {word.lower() for word in words if word.isascii() and word.isalpha() and len(word) > 1}
+    return sorted(plain)
+
+
+def nonsense(phrase: str, rng: random.Random) -> Iterator[str]:
+    """Return near-sounding nonsense in espeak-ng's phoneme input, without end.
+
+    Up to two thirds of the phrase's sounds are exchanged, dropped or added, and what comes out is
+    at least 2 sounds away: near enough to tempt the network, far enough that nobody would say it
+    for the word. Accents differ in their vowels, so two of those count as one sound.
+    """
+    sounds = synthesis.phonemes([phrase])[0]
+    while True:
+        changed = list(sounds)
+        for _ in range(rng.randint(2, max(2, 2 * len(sounds) // 3))):
+            at = rng.randrange(len(changed))
+            same = VOWELS if changed[at] in VOWELS else CONSONANTS
+            action = rng.choice(("exchange", "exchange", "exchange", "drop", "add"))
+            if action == "exchange":
+                changed[at] = rng.choice([s for s in same if s != changed[at]])
+            elif action == "drop" and len(changed) > 2:  # noqa: PLR2004 - two sounds stay
+                del changed[at]
+            else:
+                changed.insert(at, rng.choice(VOWELS if same is CONSONANTS else CONSONANTS))
+        if _distances(sounds, [changed])[0] >= 2:  # noqa: PLR2004 - see above
+            yield "[['" + "_".join(changed) + "]]"
+
+
+def similar(phrase: str, cache: Path, rng: random.Random) -> Iterator[str]:
+    """Return words of the dictionary that sound like the phrase, without end.
+
+    Of a phrase of several words, one is exchanged for a near-sounding one (smart mirror: start
+    mirror, smart mere), or the near-sounding word stands alone. Words that hold the phrase itself,
+    as Alexander holds alexa, are not among them.
+    """
+    parts = phrase.split()
+    near = [_nearest(part, cache) for part in parts]
+    while True:
+        at = rng.randrange(len(parts))
+        # The nearest are the hardest: they come up more often.
+        word = near[at][min(int(rng.expovariate(3 / len(near[at]))), len(near[at]) - 1)]
+        text = " ".join([*parts[:at], word, *parts[at + 1 :]])
+        if len(parts) > 1 and rng.random() < 0.4:  # noqa: PLR2004 - a share
+            text = word
+        if phrase not in text:
+            yield text
+
+
+def running_speech(rng: random.Random) -> Iterator[str]:
+    """Return sentences without end: things people say, and any words of the dictionary."""
+    words = dictionary()
+    common = sorted(set(" ".join(SENTENCES).lower().split()))
+    while True:
+        if rng.random() < 0.3:  # noqa: PLR2004 - a share
+            yield ", ".join(rng.sample(SENTENCES, 2))
+        else:
+            yield " ".join(
+                rng.choice(words if rng.random() < 0.6 else common)  # noqa: PLR2004 - a share
+                for _ in range(rng.randint(5, 14))
+            )
+
+
+def invented_words(rng: random.Random) -> Iterator[str]:
+    """Return one to five invented words of one to four syllables, without end.
+
+    Other languages are full of short words that no English sentence holds.
+    """
+
+    def syllable() -> str:
+        onset, coda = rng.choice((*ONSETS, "")), rng.choice((*CODAS, "", "", ""))
+        return onset + rng.choice("aeiou") + coda
+
+    while True:
+        yield ", ".join(
+            "".join(syllable() for _ in range(rng.randint(1, 4))) for _ in range(rng.randint(1, 5))
+        )
+
+
+def respelt(phrase: str, rng: random.Random) -> Iterator[str]:
+    """Return the phrase with at least two of its consonants exchanged, without end.
+
+    Read aloud in other languages: words there may have the shape of the phrase, as “thalatha”,
+    three in Arabic, has that of alexa.
+    """
+    consonants = [
+        i for i, letter in enumerate(phrase) if letter.isalpha() and letter not in "aeiou"
+    ]
+    fewest = min(2, len(consonants))
+    while True:
+        letters = list(phrase)
+        for at in rng.sample(consonants, rng.randint(fewest, len(consonants))):
+            letters[at] = rng.choice([c for c in ONSETS if c != letters[at]])
+        for at, letter in enumerate(phrase):
+            if letter in "aeiou" and rng.random() < 0.3:  # noqa: PLR2004 - a share
+                letters[at] = rng.choice("aeiou")
+        if letters[0] in "aeiou" and rng.random() < 0.4:  # noqa: PLR2004 - a share
+            letters.insert(0, rng.choice(ONSETS))
+        yield "".join(letters)
+
+
+def _nearest(word: str, cache: Path) -> list[str]:
+    """Return the words of the dictionary that sound most like `word`, the nearest first."""
+    sounds = _dictionary_sounds(cache)
+    words = [other for other in sounds if word not in other]
+    distances = _distances(synthesis.phonemes([word])[0], [sounds[other] for other in words])
+    # A homophone is the word itself.
+    near = [words[i] for i in np.argsort(distances, kind="stable") if distances[i] >= 1]
+    return near[:_SIMILAR]
+
+
+def _dictionary_sounds(cache: Path) -> dict[str, list[str]]:
+    """Return the sounds of every word of the dictionary, from `cache` where they are known."""
+    words = dictionary()
+    kept = cache / f"sounds-{len(words)}.json"
+    if not kept.exists():
+        logger.info("asking espeak-ng how %d words sound, once", len(words))
+        sounds = dict(zip(words, synthesis.phonemes(words), strict=True))
+        write_atomically(kept, json.dumps(sounds).encode())
+    known: dict[str, list[str]] = json.loads(kept.read_text())
+    return known
+
+
+def _distances(own: Sequence[str], others: Sequence[Sequence[str]]) -> npt.NDArray[np.float32]:
+    """Return how far `own` is from the nearest part of each of the `others`, in sounds.
+
+    The edit distance (Sellers 1980), a vowel for another being half a sound; and a tenth of the
+    difference in length: of two words that hold something equally near, the shorter is nearer.
+    All words are worked off at once.
+    """
+    numbers = {sound: i for i, sound in enumerate(sorted({*own, *itertools.chain(*others)}))}
+    lengths = np.array([len(sounds) for sounds in others])
+    table = np.full((len(others), int(lengths.max(initial=1))), -1)
+    for row, sounds in zip(table, others, strict=True):
+        row[: len(sounds)] = [numbers[sound] for sound in sounds]
+    vowels = np.isin(table, [numbers[sound] for sound in VOWELS if sound in numbers])
+    row = np.zeros((len(others), table.shape[1] + 1), np.float32)
+    for i, sound in enumerate(own, 1):
+        above, row = row, np.full_like(row, i)
+        cost = np.where(vowels, 0.5, 1) if sound in VOWELS else 1
+        exchanged = above[:, :-1] + (table != numbers[sound]) * cost
+        for j in range(table.shape[1]):
+            row[:, j + 1] = np.minimum(exchanged[:, j], np.minimum(row[:, j], above[:, j + 1]) + 1)
+    row[np.arange(row.shape[1]) > lengths[:, None]] = np.inf
+    distances: npt.NDArray[np.float32] = row.min(axis=1)
+    distances += 0.1 * np.abs(lengths - len(own))
+    return distances

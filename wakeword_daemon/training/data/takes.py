@@ -1,0 +1,75 @@
+"""Takes of the word: which can be used, and where in them the word is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from wakeword_daemon.audio import files
+from wakeword_daemon.engine.settings import FeatureSettings
+from wakeword_daemon.errors import AudioError
+from wakeword_daemon.pcm import Pcm
+from wakeword_daemon.training.data.corpus import Recording
+from wakeword_daemon.training.data.endpoints import Span, is_alone, speech_span
+from wakeword_daemon.training.data.melpower import Frames, MelPower
+
+LONGEST_WORD = 2.4
+"""Seconds; a longer one leaves no room in a training sequence."""
+CLIPPED_SHARE = 0.01
+LONGER_THAN_USUAL = 1.4
+"""Times the word's usual length; what seems longer is looked at again, for noise around it."""
+
+
+@dataclass(frozen=True)
+class UsableTake:
+    """A recording of the word, read and found good.
+
+    Attributes:
+        recording: which one.
+        pcm: its samples.
+        power: their mel power.
+        span: where in `power` the word is.
+
+    """
+
+    recording: Recording
+    pcm: Pcm
+    power: Frames
+    span: Span
+
+
+def usable_takes(
+    recordings: Sequence[Recording], features: FeatureSettings
+) -> tuple[list[UsableTake], list[str]]:
+    """Read takes of the word; return those that can be used, and of the others the reasons."""
+    front_end = MelPower(features)
+    longest = LONGEST_WORD * features.frames_per_second
+    usable: list[UsableTake] = []
+    set_aside: list[str] = []
+    read: list[tuple[Recording, Pcm, Frames]] = []
+    for recording in recordings:
+        try:
+            pcm = files.read(recording.path)
+        except AudioError as error:
+            set_aside.append(str(error))
+            continue
+        read.append((recording, pcm, front_end(pcm)))
+    # What is found first may hold noise around the word; but who says more than the word does so
+    # as loudly.
+    wholes = [speech_span(power) for _, _, power in read]
+    usual = float(np.median([len(whole) for whole in wholes if whole] or [0]))
+    for (recording, pcm, power), whole in zip(read, wholes, strict=True):
+        span = speech_span(power, round(LONGER_THAN_USUAL * usual))
+        clipped = float(np.mean(np.abs(pcm.astype(np.int32)) >= 32_700))  # noqa: PLR2004
+        if span is None or whole is None:
+            set_aside.append(f"{recording.path}: nothing is spoken in it")
+        elif len(whole) > longest and (len(span) > longest or not is_alone(power, span)):
+            length = len(whole) / features.frames_per_second
+            set_aside.append(f"{recording.path}: the word lasts {length:.1f} s")
+        elif clipped > CLIPPED_SHARE:
+            set_aside.append(f"{recording.path}: {clipped:.0%} of the samples are clipped")
+        else:
+            usable.append(UsableTake(recording, pcm, power, span))
+    return usable, set_aside

@@ -1,0 +1,1 @@
+"""The network and its training: sequences, losses and the optimizer."""

@@ -1,0 +1,216 @@
+"""What rooms, microphones, voices and cookers do to speech, done to mel power.
+
+All functions take and return mel power, [frames, mels] or [batch, frames, mels], and draw from
+the generator they are given, so that a seed reproduces them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from wakeword_daemon.training.data.melpower import Frames
+
+Batch = npt.NDArray[np.float32]
+"""Mel power, [batch, frames, mels]."""
+
+VTL_RANGE = (0.84, 1.18)
+TRACTS = 35
+FORMANT_SPREAD = 0.05
+"""How far formants lie from where the vocal tract length alone puts them (sigma, natural log)."""
+BENDS = 6
+"""Places of the frequency axis, evenly spaced in mel, where a voice bends it."""
+VOICES = 12
+"""Voices of each vocal tract length."""
+TEMPO_RANGE = (0.72, 1.42)
+PACE_SPREAD = 0.25
+"""How much faster or slower than its own tempo a voice is for a syllable (sigma, natural log)."""
+STRESS_DB = 2.0
+"""How much louder or softer it is for a syllable (sigma)."""
+KNOT_FRAMES = 25
+"""The length of a syllable (250 ms), over which pace, stress and formants wander."""
+
+
+def _hertz_to_mel(hertz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return 2595 * np.log10(1 + hertz / 700)
+
+
+def _mel_to_hertz(mel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return 700 * (10 ** (mel / 2595) - 1)
+
+
+def _centres(mels: int) -> npt.NDArray[np.float64]:
+    """Return the centre of each mel band, in hertz."""
+    return _mel_to_hertz(np.linspace(0, _hertz_to_mel(np.array(8000.0)), mels + 2)[1:-1])
+
+
+def tract_matrices(mels: int) -> Batch:
+    """Return matrices [TRACTS, mels, mels] that warp a frame as another vocal tract would.
+
+    Matrix k scales the frequency axis by the k-th of TRACTS factors spread over VTL_RANGE;
+    bands warped from beyond the top repeat the highest band (Jaitly & Hinton 2013).
+    """
+    centres = _centres(mels)
+    factors = np.linspace(*VTL_RANGE, TRACTS)
+    return np.stack([_warp_matrix(centres / factor, centres) for factor in factors])
+
+
+def voice_matrices(mels: int) -> Batch:
+    """Return matrices [TRACTS, VOICES, mels, mels] that warp a frame as another voice would.
+
+    Those of one tract scale the frequency axis as `tract_matrices` does, and each of its voices
+    bends it besides, smoothly and at random, as people of one size differ in how they form their
+    vowels.
+    """
+    rng = np.random.default_rng(0)
+    bands, knots = np.arange(mels), np.linspace(0, mels - 1, BENDS)
+    centres = _centres(mels)
+    matrices = np.empty((TRACTS, VOICES, mels, mels), np.float32)
+    for tract, factor in enumerate(np.linspace(*VTL_RANGE, TRACTS)):
+        for voice in range(VOICES):
+            bend = np.exp(np.interp(bands, knots, rng.normal(0, FORMANT_SPREAD, BENDS)))
+            # A formant that overtook another would be another vowel.
+            origin = np.maximum.accumulate(centres / factor * bend)
+            matrices[tract, voice] = _warp_matrix(origin, centres)
+    return matrices
+
+
+def _warp_matrix(
+    origin: npt.NDArray[np.float64], centres: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float32]:
+    """Return the matrix that lets each band hear what was at `origin` [mels], in hertz."""
+    mels = len(centres)
+    bands = np.arange(mels)
+    position = np.interp(origin, centres, bands)
+    low = np.minimum(position.astype(int), mels - 2)
+    share = (position - low).astype(np.float32)
+    matrix = np.zeros((mels, mels), np.float32)
+    matrix[low, bands] += 1 - share
+    matrix[low + 1, bands] += share
+    return matrix
+
+
+@dataclass(frozen=True)
+class Revoiced:
+    """The same words from another voice.
+
+    Attributes:
+        power: its mel power.
+        origin: which frame of the recording each of its frames comes from; it never decreases.
+
+    """
+
+    power: Frames
+    origin: npt.NDArray[np.float32]
+
+    def frame_of(self, frame: int) -> int:
+        """Return where a frame of the recording is now, or the end for one past its last."""
+        return int(np.searchsorted(self.origin, frame))
+
+
+def revoice(power: Frames, warps: Batch, rng: np.random.Generator) -> Revoiced:
+    """Let another voice say the same: another tract, other formants, pace and stress.
+
+    All but the tract wander from syllable to syllable, as they do between speakers and accents:
+    few speakers become many.
+
+    Args:
+        power: at least one frame, [frames, mels].
+        warps: of all voices, as `voice_matrices` returns them.
+        rng: whose draws decide.
+
+    """
+    voices = warps[rng.integers(len(warps))]
+    one, other = voices[rng.integers(0, len(voices), 2)]
+    frames = len(power)
+    mix = np.clip(0.5 + _wander(frames, 0.5, rng), 0, 1).astype(np.float32)[:, None]
+    stress = (10 ** (_wander(frames, STRESS_DB, rng) / 10)).astype(np.float32)[:, None]
+    warped = (power @ one) * mix
+    warped += (power @ other) * (1 - mix)
+    warped *= stress
+    origin = _pace(frames, rng)
+    low = origin.astype(np.int64)
+    high = np.minimum(low + 1, frames - 1)
+    share = (origin - low)[:, None]
+    paced: Frames = warped[low]
+    paced += (warped[high] - paced) * share
+    return Revoiced(paced, origin)
+
+
+def _pace(frames: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Return the frames [count] to play, in order, for another and an uneven tempo."""
+    tempo = np.exp(rng.uniform(*np.log(TEMPO_RANGE)))
+    count = max(1, round(frames / tempo))
+    pace = np.exp(_wander(count, PACE_SPREAD, rng))
+    origin = np.cumsum(pace) - pace[0]
+    origin *= (frames - 1) / max(origin[-1], 1e-9)
+    played: npt.NDArray[np.float32] = np.minimum(origin, frames - 1).astype(np.float32)
+    return played
+
+
+def _wander(frames: int, spread: float, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Return a random curve [frames] with a normally distributed knot every KNOT_FRAMES."""
+    knots = 2 + frames // KNOT_FRAMES
+    steps = np.arange(frames) * ((knots - 1) / max(frames - 1, 1))
+    curve: npt.NDArray[np.float64] = np.interp(
+        steps, np.arange(knots), rng.normal(0, spread, knots)
+    )
+    return curve
+
+
+def equalise(batch: Batch, rng: np.random.Generator, spread_db: float = 5.0) -> Batch:
+    """Colour each sequence by a smooth random curve, a tilt, and sometimes a cut band edge.
+
+    The cut edges stand for narrow-band microphones and lossy codecs; they meet word and
+    other speech alike, so that neither is recognised by its codec.
+    """
+    count, _, mels = batch.shape
+    axis = np.linspace(0, 1, mels)
+    curve = np.empty((count, mels))
+    for row in range(count):
+        curve[row] = np.interp(axis, np.linspace(0, 1, 6), rng.normal(0, spread_db * 0.6, 6))
+    curve += rng.normal(0, spread_db, (count, 1)) * (axis - 0.5)
+    top = rng.uniform(0.55, 1.0, (count, 1))
+    depth = rng.uniform(15, 60, (count, 1)) * (rng.random((count, 1)) < 0.3)  # noqa: PLR2004
+    curve -= depth * np.clip((axis - top) / 0.06, 0, 1)
+    bottom = rng.uniform(0, 0.18, (count, 1))
+    depth = rng.uniform(10, 40, (count, 1)) * (rng.random((count, 1)) < 0.25)  # noqa: PLR2004
+    curve -= depth * np.clip((bottom - axis) / 0.06, 0, 1)
+    return batch * (10 ** (curve / 10)).astype(np.float32)[:, None]
+
+
+def reverberate(batch: Batch, rng: np.random.Generator, share: float = 0.5) -> Batch:
+    """Add the exponentially decaying echo of a room to a share of the sequences.
+
+    Reverberation time 0.15 to 0.9 s, direct-to-reverberant ratio -3 to 15 dB; high bands decay
+    faster, as air and furniture make them.
+    """
+    count, frames, mels = batch.shape
+    seconds = np.exp(rng.uniform(np.log(0.15), np.log(0.9), (count, 1)))
+    seconds = seconds * np.linspace(1.1, 0.7, mels)
+    decay = np.exp(-13.8155 * 0.01 / seconds).astype(np.float32)  # power, per 10 ms frame
+    ratio = 10 ** (-rng.uniform(-3, 15, (count, 1)) / 10) * (rng.random((count, 1)) < share)
+    gain = (ratio * (1 - decay)).astype(np.float32)
+    late = np.zeros((count, mels), np.float32)
+    echoed = batch.copy()
+    for t in range(1, frames):
+        late = late * decay + batch[:, t - 1]
+        echoed[:, t] += gain * late
+    return echoed
+
+
+def mask(log_mel: Batch, rng: np.random.Generator, fill: float) -> Batch:
+    """Hide a few bands and a few short stretches of time (SpecAugment, Park et al. 2019)."""
+    count, frames, mels = log_mel.shape
+    for row in range(count):
+        for _ in range(rng.integers(0, 3)):
+            width = rng.integers(1, 6)
+            start = rng.integers(0, mels - width)
+            log_mel[row, :, start : start + width] = fill
+        if rng.random() < 0.3:  # noqa: PLR2004 - a share
+            width = rng.integers(2, 8)
+            start = rng.integers(0, frames - width)
+            log_mel[row, start : start + width] = fill
+    return log_mel

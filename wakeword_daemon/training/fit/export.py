@@ -1,0 +1,38 @@
+"""From a trained network to what the engine runs."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from wakeword_daemon.engine import crnn
+from wakeword_daemon.training.fit.network import CRNN
+
+
+def folded_weights(network: CRNN) -> dict[str, npt.NDArray[np.float32]]:
+    """Return the weights of a network with the shift and scale of its input folded in.
+
+    (x - mean) / std convolved with W plus b is x convolved with W / std plus
+    b - sum(W) * mean / std: the convolution pads nothing, so this is exact.
+    """
+    weights = {
+        name: value.detach().numpy().astype(np.float32)
+        for name, value in network.state_dict().items()
+        if name not in ("mean", "std")
+    }
+    kernel = weights["conv.weight"] / network.std.numpy()
+    weights["conv.bias"] = weights["conv.bias"] - kernel.sum(axis=(1, 2, 3)) * network.mean.numpy()
+    weights["conv.weight"] = kernel
+    return {name: np.ascontiguousarray(value, np.float32) for name, value in weights.items()}
+
+
+def engine_of(network: CRNN) -> crnn.CRNN:
+    """Return the numpy engine with the weights of a torch network."""
+    return crnn.CRNN(network.architecture, network.features, [folded_weights(network)])
+
+
+@torch.no_grad()
+def shift_margin(network: CRNN, shift: float) -> None:
+    """Add `shift` to the log odds that the network gives the word, in place."""
+    network.classifier.bias.add_(torch.tensor([-shift / 2, shift / 2]))

@@ -1,0 +1,51 @@
+"""Finding the other speech that a half-trained network falls for, to train on it again."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wakeword_daemon.engine.crnn import CRNN
+from wakeword_daemon.training.data.melpower import Library
+from wakeword_daemon.training.fit.composition import Tempting
+from wakeword_daemon.training.fit.sequences import FULL_SCALE, SequenceMaker
+from wakeword_daemon.training.measure.evaluation import LANES, score
+
+MOST = 400
+"""Places to keep."""
+LEVEL_DB = -30.0
+APART = 20
+"""Steps between two places: 1.6 s."""
+LEAST_SCORE = 0.02
+"""What scores less tempts nobody."""
+
+
+def find_tempting(network: CRNN, maker: SequenceMaker) -> Tempting:
+    """Hear all other speech that a maker draws from and return where the scores were highest."""
+    found: list[tuple[float, int, int]] = []
+    for index, filler in enumerate(maker.composition.fillers):
+        found += [(s, index, start) for s, start in _peaks(network, filler.library)]
+    found.sort(reverse=True)
+    places = np.array([(index, start) for _, index, start in found[:MOST]], np.int64).reshape(-1, 2)
+    return Tempting(places[:, 0], places[:, 1])
+
+
+def _peaks(network: CRNN, library: Library) -> list[tuple[float, int]]:
+    """Return score and first frame of the places in a library that tempt a network most."""
+    f = network.features
+    length = len(library.power) // LANES
+    if length < 2 * Tempting.FRAMES:
+        return []
+    gain = np.float32(FULL_SCALE * 10 ** (LEVEL_DB / 10))
+    lanes = library.power[: LANES * length].reshape(LANES, length, -1)
+    frames = np.log(np.clip(lanes * gain + np.float32(1e-7), f.floor, f.ceiling))
+    scores, _ = score(network, frames)
+    found: list[tuple[float, int]] = []
+    for lane, row in enumerate(scores):
+        for step in np.argsort(-row)[: MOST // 4].tolist():
+            if row[step] < LEAST_SCORE:
+                break
+            if row[step] == row[max(0, step - APART) : step + APART].max():
+                end = network.architecture.frames_of_step(step) + 10
+                start = lane * length + max(0, end - Tempting.FRAMES)
+                found.append((float(row[step]), start))
+    return found

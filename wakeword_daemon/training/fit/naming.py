@@ -1,0 +1,67 @@
+"""Telling other words apart beside the one to detect: a second task, for training alone.
+
+Few speakers say a wake word, hundreds say the other words of a corpus. A network that must also
+tell those apart learns from all of them what words are made of, whoever says them, and hears its
+own word better from strangers (multi-task learning: Caruana 1997, doi:10.1023/A:1007379606734).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from wakeword_daemon.engine.settings import Architecture
+from wakeword_daemon.training.fit.network import CRNN
+from wakeword_daemon.training.fit.sequences import Sequences
+
+HEARD_STEPS = 4
+"""Steps after the end of a word that tell together which one it was: 320 ms."""
+
+
+class NamingNetwork(nn.Module):
+    """A network, and beside it the classifier of words that shares its GRU; no model holds it."""
+
+    def __init__(self, network: CRNN, words: int) -> None:
+        super().__init__()
+        self.network = network
+        self.names = nn.Linear(network.architecture.hidden, words)
+
+    def forward(self, mel: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Classify every step of streams [B, F, mels] from a GRU state [layers, B, hidden].
+
+        Returns:
+            logits of the word to detect, [B, steps, 2], of all words, [B, steps, words], and the
+            state that the GRU ends in.
+
+        """
+        hidden, state = self.network.listen(mel, state)
+        return self.network.decide(hidden), self.names(hidden), state
+
+
+def naming_loss(
+    names: Tensor, sequences: Sequences, architecture: Architecture, share: slice
+) -> Tensor:
+    """Return the cross entropy of the words spoken in one batch, each told by the steps after it.
+
+    Args:
+        names: [B, steps, words], of those sequences that are one process's share of the batch.
+        sequences: the whole batch.
+        architecture: tells at which frame a step ends.
+        share: which of the sequences `names` are of; the losses of all shares have the loss of the
+            batch as their mean.
+
+    """
+    spoken = sequences.spoken
+    place = np.full(len(sequences.stops), -1)
+    place[share] = np.arange(len(names))
+    own = place[spoken.rows] >= 0
+    rows = torch.from_numpy(place[spoken.rows[own]])
+    after = -(-(spoken.stops[own] - architecture.kernel_frames) // architecture.stride_frames)
+    first = torch.from_numpy(after.clip(0))
+    steps = (first[:, None] + torch.arange(HEARD_STEPS)).clamp(max=names.shape[1] - 1)
+    logits = names[rows[:, None], steps].mean(dim=1)
+    numbers = torch.from_numpy(spoken.numbers[own])
+    total = nn.functional.cross_entropy(logits, numbers, reduction="sum")
+    shares = len(sequences.stops) / len(names)
+    return total * shares / max(1, len(spoken.numbers))

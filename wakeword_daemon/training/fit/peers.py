@@ -1,0 +1,64 @@
+"""Networks of one word that train side by side and learn from each other; the first one ships.
+
+Few takes leave much to chance: networks that differ in nothing but their first weights miss
+different strangers, and their mean misses fewer. What they agree on, each of them can learn (deep
+mutual learning: Zhang et al. 2018, arXiv:1706.00384; codistillation: Anil et al. 2018,
+arXiv:1804.03235), so that one network alone comes near to what all would do together.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from wakeword_daemon.training.fit.naming import NamingNetwork
+from wakeword_daemon.training.fit.network import CRNN
+from wakeword_daemon.training.fit.softlabels import soft_loss
+
+
+class Peers(nn.Module):
+    """P networks that hear the same."""
+
+    def __init__(self, networks: list[NamingNetwork]) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+
+    @property
+    def first(self) -> CRNN:
+        """The network that ships."""
+        return cast(NamingNetwork, self.networks[0]).network
+
+    def forward(self, mel: Tensor, states: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Let every network classify every step of streams [B, F, mels], each from its own state.
+
+        Args:
+            mel: log-mel frames.
+            states: [P, layers, B, hidden], or None for streams that have heard nothing.
+
+        Returns:
+            what `NamingNetwork.forward` returns of each, stacked along a leading axis of P.
+
+        """
+        befores = [None] * len(self.networks) if states is None else list(states)
+        heard = [net(mel, before) for net, before in zip(self.networks, befores, strict=True)]
+        logits, names, afters = (torch.stack(parts) for parts in zip(*heard, strict=True))
+        return logits, names, afters
+
+
+def peer_loss(log_odds: Tensor) -> Tensor:
+    """Return how far each network is from what all of them say together: from their mean log odds.
+
+    Args:
+        log_odds: [P, B, steps].
+
+    Returns:
+        the KL divergence of a sequence, summed over its steps, [P]; nothing flows back into the
+        mean.
+
+    """
+    together = log_odds.detach().mean(dim=0)
+    least = soft_loss(together, together)
+    apart = torch.stack([soft_loss(own, together) - least for own in log_odds])
+    return apart * log_odds.shape[-1]

@@ -1,0 +1,1 @@
+"""What a network does: conditions, stream metric, report and pictures."""
