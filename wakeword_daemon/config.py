@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from wakeword_daemon import resources, settingsfile
+from wakeword_daemon import resources, settingsfile, xdg
 
 _NUMBER = r"[0-9]+(\.[0-9]+)?"
 
@@ -120,8 +119,7 @@ def find(chosen: Path | None = None) -> Path:
     """Return the config file to read: the chosen one, the user's, the system's or the default."""
     if chosen is not None:
         return chosen
-    home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    for path in (Path(home) / "wakeword/config.yaml", Path("/etc/wakeword/config.yaml")):
+    for path in (xdg.config_home() / "wakeword/config.yaml", Path("/etc/wakeword/config.yaml")):
         if path.exists():
             return path
     return resources.default_config()

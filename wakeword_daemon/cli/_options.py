@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from wakeword_daemon import config
+from wakeword_daemon import config, xdg
 from wakeword_daemon.cli import _arguments
 from wakeword_daemon.config import Config, WordSection
 
@@ -45,8 +44,7 @@ def add_threshold(parser: argparse.ArgumentParser) -> None:
 
 def cache_folder() -> Path:
     """Return the folder for what is computed once: of this user, by the XDG convention."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "wakeword"
+    return xdg.cache_home() / "wakeword"
 
 
 def read_config(args: argparse.Namespace) -> Config:

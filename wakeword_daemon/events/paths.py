@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from wakeword_daemon import xdg
 from wakeword_daemon.errors import EventsError
 
 _NAME = Path("wakeword/events.sock")
@@ -12,12 +12,9 @@ _SYSTEM = Path("/run") / _NAME
 
 
 def default_socket() -> Path:
-    """Return where a daemon of this user listens: in its run-time folder, else below /run."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    if runtime:
-        return Path(runtime) / _NAME
-    user = Path(f"/run/user/{os.getuid()}")
-    return user / _NAME if user.is_dir() else _SYSTEM
+    """Return where a daemon of this user listens: in the user's runtime folder, else below /run."""
+    runtime = xdg.runtime_folder()
+    return _SYSTEM if runtime is None else runtime / _NAME
 
 
 def find_socket() -> Path:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from wakeword_daemon import resources
+from wakeword_daemon import resources, xdg
 from wakeword_daemon.errors import WakewordError
 from wakeword_daemon.storage import write_atomically
 
@@ -65,8 +64,7 @@ def status() -> int:
 
 def _folder() -> Path:
     """Return where a user's own units are."""
-    home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return Path(home) / "systemd/user"
+    return xdg.config_home() / "systemd/user"
 
 
 def _command() -> str:

@@ -1,0 +1,37 @@
+"""A user's own folders, as the XDG Base Directory Specification names them.
+
+A variable that is unset, empty or not an absolute path counts for nothing, as the specification
+asks.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def config_home() -> Path:
+    """Return the folder of the user's settings: `$XDG_CONFIG_HOME`, else `~/.config`."""
+    return _folder("XDG_CONFIG_HOME") or Path.home() / ".config"
+
+
+def cache_home() -> Path:
+    """Return the folder for what can be computed again: `$XDG_CACHE_HOME`, else `~/.cache`."""
+    return _folder("XDG_CACHE_HOME") or Path.home() / ".cache"
+
+
+def runtime_folder() -> Path | None:
+    """Return the folder for the user's sockets: `$XDG_RUNTIME_DIR`, else `/run/user/UID`.
+
+    None if neither is there, as for a service of the machine.
+    """
+    folder = _folder("XDG_RUNTIME_DIR")
+    if folder is not None:
+        return folder
+    usual = Path(f"/run/user/{os.getuid()}")
+    return usual if usual.is_dir() else None
+
+
+def _folder(variable: str) -> Path | None:
+    path = Path(os.environ.get(variable, ""))
+    return path if path.is_absolute() else None
