@@ -27,7 +27,7 @@ ROOMS_OF_TRAINING = {
     "measure": {"data"},
     "fit": {"data", "measure"},
 }
-TRAINING_ONLY = {"torch", "torchaudio", "tqdm"}
+TRAINING_ONLY = {"torch", "torchaudio", "tqdm", "parselmouth", "onnx", "onnxruntime"}
 
 
 def modules():

@@ -1,0 +1,98 @@
+"""Recordings of a speaker, changed in pitch, formants and length as if another one spoke.
+
+Praat does it (Boersma 2001), by way of `praat-parselmouth`. That is GPL-3: a tool of the `train`
+extra, which the daemon never loads; no part of it goes into a model or into the package.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import parselmouth
+from parselmouth.praat import call
+
+from wakeword_daemon.clock import SAMPLE_RATE
+from wakeword_daemon.errors import TrainingError
+from wakeword_daemon.pcm import Pcm
+
+PITCHES = (0.75, 1.8)
+FORMANTS = (0.85, 1.2)
+LENGTHS = (0.8, 1.6)
+"""Ranges that changes for training are drawn from; nine takes in ten are still understood."""
+
+_LOWEST, _HIGHEST = 75, 600
+"""Hz; what Praat looks for a voice's pitch between."""
+_CHANGED_SHARE = 2 / 3
+_SHORTEST = 3 / _LOWEST
+"""Seconds; Praat finds no pitch in less than three periods of the lowest."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceChange:
+    """What is changed in a recording, as factors; 1 leaves a thing as it is.
+
+    Attributes:
+        pitch: of the median pitch. 1.6 makes most adults sound like a child.
+        formants: of the formants' frequencies; a shorter vocal tract has higher ones.
+        length: of the duration; 1.6 is slow speech.
+
+    """
+
+    pitch: float = 1.0
+    formants: float = 1.0
+    length: float = 1.0
+
+
+def drawn_changes(rng: random.Random) -> Iterator[VoiceChange]:
+    """Return changes to train with, without end: one, two or all three things are changed."""
+
+    def factor(low: float, high: float) -> float:
+        if rng.random() > _CHANGED_SHARE:
+            return 1.0
+        return math.exp(rng.uniform(math.log(low), math.log(high)))
+
+    while True:
+        change = VoiceChange(factor(*PITCHES), factor(*FORMANTS), factor(*LENGTHS))
+        if change != VoiceChange():
+            yield change
+
+
+def change_voice(pcm: Pcm, change: VoiceChange) -> Pcm:
+    """Return a recording as another speaker would have made it, as loud as before.
+
+    Praat's “Change gender” (its manual): the pitch and the length by overlap-add of pitch periods,
+    the formants by resampling. Where nobody speaks, the pitch stays as it is.
+
+    Args:
+        pcm: int16[n] at 16 kHz, at least 40 ms.
+        change: what to change.
+
+    Returns:
+        int16[m] at 16 kHz, m about n times the change of length.
+
+    Raises:
+        TrainingError: the recording is shorter than 40 ms.
+
+    """
+    if len(pcm) < _SHORTEST * SAMPLE_RATE:
+        raise TrainingError(f"a recording of {len(pcm)} samples is too short for another voice")
+    if change == VoiceChange():
+        return pcm
+    sound = parselmouth.Sound(pcm / 32_768, SAMPLE_RATE)
+    pitch = call(sound, "To Pitch", 0, _LOWEST, _HIGHEST)
+    median = call(pitch, "Get quantile", 0, 0, 0.5, "Hertz")
+    wanted = median * change.pitch if median > 0 else 0  # 0 leaves it; NaN: no voice was found
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", parselmouth.PraatWarning)  # "There were no voiced segments"
+        changed = call(
+            [sound, pitch], "Change gender", change.formants, wanted, 1, change.length
+        ).values[0]  # fmt: skip
+    loudness = np.sqrt(np.mean(sound.values**2)) / max(np.sqrt(np.mean(changed**2)), 1e-9)
+    scaled = np.clip(np.rint(changed * loudness * 32_768), -32_768, 32_767)
+    result: Pcm = scaled.astype(np.int16)
+    return result
