@@ -94,7 +94,7 @@ def validation_of(corpus, path):
     takes, _ = usable_takes([r for r in corpus.recordings if r.word == WORD], FeatureSettings())
     _, noise = validation.divide_noise(corpus)
     halves = validation.halves(corpus, WORD, takes, noise, seed=0)
-    return [(path, halves.select), (path, halves.final)]
+    return [(path, halves.dev), (path, halves.test)]
 
 
 def main(folder, folds=None):

@@ -100,8 +100,8 @@ def test_a_trained_word_is_heard(recordings, cache, tmp_path):
 
 
 def trainer(material, settings, folder, identity=""):
-    select = build_streams(material.validation.select, FeatureSettings())
-    return Trainer(SequenceMaker(material.composition), select, settings, folder, identity=identity)
+    dev = build_streams(material.validation.dev, FeatureSettings())
+    return Trainer(SequenceMaker(material.composition), dev, settings, folder, identity=identity)
 
 
 def test_an_interrupted_run_goes_on_to_the_same_network(material, tmp_path):
@@ -198,10 +198,10 @@ def test_a_small_validation_split_is_refused(recordings, cache, tmp_path):
 
 
 def test_validation_is_halved_by_speaker(material):
-    select = {take.speaker for take in material.validation.select.takes}
-    final = {take.speaker for take in material.validation.final.takes}
-    assert select.isdisjoint(final)
-    assert len(select) == len(final) == 2
+    dev = {take.speaker for take in material.validation.dev.takes}
+    test = {take.speaker for take in material.validation.test.takes}
+    assert dev.isdisjoint(test)
+    assert len(dev) == len(test) == 2
 
 
 def test_sequences_hold_the_word_where_they_say(material):
@@ -454,12 +454,12 @@ def test_folds_hear_every_training_speaker_once_and_nobody_else(cache, tmp_path)
     asked = replace(order(recordings, cache, run, short), output=run / "folds.md")
     measured = cross_validate(asked, 3)
     trained = [r for r in read_corpus(recordings).of("train") if r.word == "sweep"]
-    for reports in (measured.select, measured.final):
+    for reports in (measured.dev, measured.test):
         assert set(reports) == {"clean", "10 dB SNR", "echo"}
     heard = [take.speaker for take in measured.both("clean").takes]
     assert sorted(heard) == sorted(r.speaker for r in trained)
-    single = json.loads((run / "1/results.json").read_text())["select"]["clean"]["hours"]
-    assert measured.select["clean"].hours > single
+    single = json.loads((run / "1/results.json").read_text())["dev"]["clean"]["hours"]
+    assert measured.dev["clean"].hours > single
     report = asked.output.read_text()
     assert "3 networks were trained as the one that ships" in report
     for speaker in set(heard):

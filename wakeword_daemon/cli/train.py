@@ -119,13 +119,13 @@ def run(args: argparse.Namespace) -> int:
         raise
     if measured is None:  # another process speaks for all
         return 0
-    final = measured.final["clean"]
-    default = final.at_threshold(word.DEFAULT_THRESHOLD)
+    test = measured.test["clean"]
+    default = test.at_threshold(word.DEFAULT_THRESHOLD)
     told = "" if args.folds else f"; the card is {output.with_suffix('.md')}"
     print(
-        f"{output}: misses {default.miss_rate:.1%} of {len(final.takes)} takes at "
+        f"{output}: misses {default.miss_rate:.1%} of {len(test.takes)} takes at "
         f"{default.false_accepts_per_hour:.2f} false accepts an hour "
-        f"({final.hours:.2f} h){told}"
+        f"({test.hours:.2f} h){told}"
     )
     return 0
 

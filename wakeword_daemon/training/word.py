@@ -125,7 +125,7 @@ def train_word(
         hours = long_form(order.phrase, features, order.cache, LONG_FORM if order.synthetic else 0)
     network = Trainer(
         SequenceMaker(material.composition),
-        build_streams(material.validation.select, features),
+        build_streams(material.validation.dev, features),
         order.settings,
         order.run,
         identity=f"{order.word} “{order.phrase}” {order.synthetic} {corpus.fingerprint()}",
@@ -134,9 +134,9 @@ def train_word(
     ).run(on_epoch)
     if not together.first:
         return None
-    hours_select, hours_final = hours or (None, None)
-    _calibrate(network, material.validation.select, hours_select)
-    measured = _measure(network, material.validation, hours_final)
+    hours_dev, hours_test = hours or (None, None)
+    _calibrate(network, material.validation.dev, hours_dev)
+    measured = _measure(network, material.validation, hours_test)
     results = Results(
         phrase=order.phrase,
         command=order.command,
@@ -162,10 +162,10 @@ def _measure(network: CRNN, validation: Validation, hours: Streams | None) -> Me
     """Measure a network under every condition, and in hours of synthetic speech."""
     engine = engine_of(network)
     return Measured(
-        select=_under_all_conditions(network, validation.select),
-        final=_under_all_conditions(network, validation.final),
+        dev=_under_all_conditions(network, validation.dev),
+        test=_under_all_conditions(network, validation.test),
         long_form=None if hours is None else measure(engine, hours),
-        clip_metric=clip_metric(engine, build_streams(validation.final, network.features)),
+        clip_metric=clip_metric(engine, build_streams(validation.test, network.features)),
     )
 
 
@@ -178,7 +178,7 @@ def _under_all_conditions(network: CRNN, speech: Speech) -> dict[str, StreamRepo
     }
 
 
-def _calibrate(network: CRNN, select: Speech, hours: Streams | None) -> None:
+def _calibrate(network: CRNN, dev: Speech, hours: Streams | None) -> None:
     """Shift the network's margin so that the default operating point lies at a score of 0.5.
 
     Networks of different words or runs put the same trust at different scores; nobody should
@@ -186,7 +186,7 @@ def _calibrate(network: CRNN, select: Speech, hours: Streams | None) -> None:
     noise and echoes, and in synthetic speech too: in the little that was recorded, one false accept
     would decide.
     """
-    reports = list(_under_all_conditions(network, select).values())
+    reports = list(_under_all_conditions(network, dev).values())
     if hours is not None:
         reports.append(measure(engine_of(network), hours))
     threshold = functools.reduce(StreamReport.joined, reports).at(DEFAULT_TARGET).threshold

@@ -124,7 +124,7 @@ class Trainer:
 
     Args:
         maker: composes the sequences.
-        select: streams to measure each epoch by.
+        dev: streams to measure each epoch by.
         settings: how to train.
         folder: where checkpoints and metrics go.
         identity: what the run depends on beside its settings, as a line of text; a folder that
@@ -137,7 +137,7 @@ class Trainer:
     def __init__(
         self,
         maker: SequenceMaker,
-        select: Streams,
+        dev: Streams,
         settings: TrainingSettings,
         folder: Path,
         *,
@@ -149,7 +149,7 @@ class Trainer:
         self._processes = processes or Processes()
         self._processes.check(settings.batch_size)
         self._maker = maker
-        self._select = select
+        self._dev = dev
         self._settings = s = settings
         self._folder = folder
         self._identity = {"settings": asdict(settings), "identity": identity}
@@ -206,7 +206,7 @@ class Trainer:
         return average
 
     def _measure(self, engine: engine_crnn.CRNN, loss: float) -> dict[str, Any]:
-        report = measure(engine, self._select)
+        report = measure(engine, self._dev)
         row = {
             "epoch": self._epoch,
             "loss": round(loss, 5),

@@ -34,7 +34,7 @@ def draw(results: Results) -> bytes:
 
 
 def _trade_off(axes: Axes, results: Results) -> None:
-    for condition in results.measured.select:
+    for condition in results.measured.dev:
         report = results.measured.both(condition)
         accepts, misses = det_curve(report.takes, report.others, report.ends, report.hours)
         # Zero has no place on a logarithmic axis: it is drawn on the edge.

@@ -25,22 +25,22 @@ class Measured:
     """Everything measured of one network.
 
     Attributes:
-        select: by condition, on the speakers that the threshold was chosen by.
-        final: by condition, on speakers that nothing was chosen by.
+        dev: by condition, on the speakers that the threshold was chosen by.
+        test: by condition, on speakers that nothing was chosen by.
         long_form: hours of synthetic speech without the word, that nothing was chosen by; None
             where there is no synthesizer.
-        clip_metric: of `final`, in the clean.
+        clip_metric: of `test`, in the clean.
 
     """
 
-    select: Mapping[str, StreamReport]
-    final: Mapping[str, StreamReport]
+    dev: Mapping[str, StreamReport]
+    test: Mapping[str, StreamReport]
     long_form: StreamReport | None
     clip_metric: float
 
     def both(self, condition: str) -> StreamReport:
         """Return the report on all validation streams under a condition."""
-        return self.select[condition].joined(self.final[condition])
+        return self.dev[condition].joined(self.test[condition])
 
 
 def pooled(parts: Sequence[Measured]) -> Measured:
@@ -51,8 +51,8 @@ def pooled(parts: Sequence[Measured]) -> Measured:
 
     hours = [part.long_form for part in parts if part.long_form is not None]
     return Measured(
-        select={name: join(part.select[name] for part in parts) for name in parts[0].select},
-        final={name: join(part.final[name] for part in parts) for name in parts[0].final},
+        dev={name: join(part.dev[name] for part in parts) for name in parts[0].dev},
+        test={name: join(part.test[name] for part in parts) for name in parts[0].test},
         long_form=join(hours) if hours else None,
         clip_metric=sum(part.clip_metric for part in parts) / len(parts),
     )
@@ -95,7 +95,7 @@ class Results:
             "clip_metric": m.clip_metric,
             **{
                 half: {name: self._half(report) for name, report in reports.items()}
-                for half, reports in (("select", m.select), ("final", m.final))
+                for half, reports in (("dev", m.dev), ("test", m.test))
             },
         }
 
@@ -221,7 +221,7 @@ def _default_table(measured: Measured, threshold: float) -> str:
         "| speech | condition | missed | false accepts an hour |",
         "|---|---|---|---|",
     ]
-    for half, reports in (("last look", measured.final), ("chosen by", measured.select)):
+    for half, reports in (("last look", measured.test), ("chosen by", measured.dev)):
         for condition, report in reports.items():
             rows.append(
                 f"| {half} | {condition} | {_missed(report, threshold)} "
@@ -238,7 +238,7 @@ def _points_table(measured: Measured) -> str:
         "| condition | " + " | ".join(f"missed at ≤ {t:g}/h" for t in TOLD) + " | hours |",
         "|---|" + "---|" * (len(TOLD) + 1),
     ]
-    for condition in measured.select:
+    for condition in measured.dev:
         both = measured.both(condition)
         cells = [_missed(both, both.at(target).threshold) for target in TOLD]
         rows.append(f"| {condition} | " + " | ".join(cells) + f" | {both.hours:.2f} |")
@@ -279,7 +279,7 @@ def _accepts(report: StreamReport, threshold: float) -> str:
 
 
 def _speaker_table(measured: Measured, threshold: float) -> str:
-    conditions = list(measured.select)
+    conditions = list(measured.dev)
     reports = [measured.both(condition) for condition in conditions]
     speakers = sorted({take.speaker for take in reports[0].takes})
     rows = [

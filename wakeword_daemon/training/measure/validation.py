@@ -47,19 +47,19 @@ class Validation:
     """Speech of the validation split, halved by speaker.
 
     Attributes:
-        select: what the threshold is chosen by.
-        final: what is looked at once, at the end.
+        dev: what the threshold is chosen by.
+        test: what is looked at once, at the end.
 
     """
 
-    select: Speech
-    final: Speech
+    dev: Speech
+    test: Speech
 
 
 def halves(
     corpus: Corpus, word: str, takes: Sequence[UsableTake], noise: Sequence[Recording], seed: int
 ) -> Validation:
-    """Divide the validation split by speaker: one half to select by, one for the last look.
+    """Divide the validation split by speaker: one half for the dev set, one for the test set.
 
     Raises:
         TrainingError: a half has no take of the word or too little other speech.
@@ -141,8 +141,8 @@ def long_form(
     frames = np.load(kept, mmap_mode="r")
     hours = LANES * frames.shape[1] / features.frames_per_second / 3600
     nothing = np.empty((0, 0, features.mels), np.float32)
-    select, final = frames[: LANES // 2], frames[LANES // 2 :]
-    return Streams(nothing, [], select, hours / 2), Streams(nothing, [], final, hours / 2)
+    dev, test = frames[: LANES // 2], frames[LANES // 2 :]
+    return Streams(nothing, [], dev, hours / 2), Streams(nothing, [], test, hours / 2)
 
 
 def _paragraphs(sentences: Iterator[str]) -> Iterator[str]:
