@@ -16,7 +16,7 @@ from support.models import random_model
 import wakeword_daemon
 from wakeword_daemon import resources
 from wakeword_daemon.cli import COMMANDS
-from wakeword_daemon.engine import OperatingPoint
+from wakeword_daemon.engine import OperatingPoint, load_model
 from wakeword_daemon.engine.modelfile import save_model
 
 MODEL = resources.shipped_models()["jarvis"]
@@ -36,6 +36,10 @@ def refused(done, sentence, code=1):
     assert done.stderr.splitlines()[-1].startswith("wakeword: ")
 
 
+def samples(name):
+    return soundfile.read(AUDIO / f"{name}.flac", dtype="int16")[0]
+
+
 # Help and usage
 
 
@@ -44,13 +48,13 @@ def test_version():
 
 
 def test_help_names_every_command():
-    shown = wakeword("--help").stdout
+    shown = " ".join(wakeword("--help").stdout.split())
     for name, summary in COMMANDS.items():
         assert name in shown
         assert summary in shown
 
 
-@pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"train"}))
+@pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_each_command_has_help(command):
     done = wakeword(command, "--help")
     assert done.returncode == 0
@@ -69,6 +73,7 @@ def test_each_command_has_help(command):
         ("detect",),
         ("detect", "--threshold", "1.5", "a.wav"),
         ("scores",),
+        ("words", "--word", "jarvis"),
     ],
     ids=" ".join,
 )
@@ -136,6 +141,111 @@ def test_threshold_decides(tmp_path):
     assert wakeword("detect", "--config", config, *flag, AUDIO / "jarvis-slt.flac").stdout
 
 
+@pytest.mark.parametrize("suffix", [".raw", ".pcm", ".RAW"])
+def test_detect_takes_raw_samples(tmp_path, suffix):
+    path = tmp_path / f"in{suffix}"
+    path.write_bytes(samples("jarvis-slt").tobytes())
+    done = wakeword("detect", path)
+    assert done.stdout.split()[2] == "jarvis", done.stderr
+
+
+def test_detect_hears_standard_input_beside_files():
+    path = AUDIO / "jarvis-slt.flac"
+    raw = samples("jarvis-slt").tobytes()
+    done = wakeword("detect", path, "-", input=raw, text=False)
+    of_file, of_pipe = (line.split() for line in done.stdout.decode().splitlines())
+    assert (of_file[0], of_pipe[0]) == (str(path), "-")
+    assert of_file[1:3] == of_pipe[1:3]
+
+
+def test_silent_or_closed_standard_input_is_told():
+    for command in (("detect", "-"), ("scores", "-")):
+        refused(wakeword(*command, stdin=subprocess.DEVNULL), "held no sound")
+        closed = ("sh", "-c", 'exec "$@" <&-', "sh", *WAKEWORD, *command)
+        done = subprocess.run(closed, capture_output=True, text=True, check=False)
+        refused(done, "standard input is closed")
+
+
+def test_what_converts_another_format_is_told(tmp_path):
+    names = ["clip.m4a", "two words.webm", "text.wav"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"\0\0\0\x20ftypM4A " + bytes(1000))
+    done = wakeword("detect", *(tmp_path / name for name in names), AUDIO / "jarvis-slt.flac")
+    refused(done, f"ffmpeg -i {tmp_path}/clip.m4a -ac 1 -ar 16000 converted.wav")
+    assert f"ffmpeg -i '{tmp_path}/two words.webm'" in done.stderr
+    assert len(done.stderr.splitlines()) == len(names)
+    assert str(AUDIO / "jarvis-slt.flac") in done.stdout
+
+
+def test_a_damaged_clip_does_not_drop_the_rest(tmp_path):
+    good = AUDIO / "jarvis-slt.flac"
+    content = good.read_bytes()
+    (tmp_path / "cut.flac").write_bytes(content[: len(content) // 8] + bytes(20_000))
+    done = wakeword("detect", good, tmp_path / "cut.flac", good)
+    refused(done, "cut.flac is damaged after")
+    assert done.stdout.count(str(good)) == 2
+
+
+def test_a_pipe_is_not_a_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    refused(wakeword("detect", tmp_path / "pipe.wav"), "is not a file; pipe s16le")
+
+
+# --word
+
+
+def test_word_takes_the_path_of_a_model_file(tmp_path):
+    save_model(tmp_path / "mine.safetensors", load_model(MODEL))
+    path = AUDIO / "jarvis-slt.flac"
+    done = wakeword("detect", "--word", "./mine.safetensors", path, cwd=tmp_path)
+    assert done.stdout.split()[2] == "jarvis", done.stderr
+    done = wakeword("scores", "--word", tmp_path / "mine.safetensors", path)
+    assert max(float(line.split()[1]) for line in done.stdout.splitlines()) > 0.5
+
+
+def test_all_given_words_are_heard(tmp_path):
+    save_model(tmp_path / "hey.safetensors", random_model("hey"))
+    chosen = ("--word", "smart mirror", "--word", "jarvis", "--word", tmp_path / "hey.safetensors")
+    done = wakeword("scores", *chosen, AUDIO / "jarvis-slt.flac")
+    head, *rows = done.stdout.splitlines()
+    assert head == "# seconds smart_mirror jarvis hey", done.stderr
+    assert {len(row.split()) for row in rows} == {4}
+    found = wakeword("detect", *chosen[:4], AUDIO / "jarvis-slt.flac")
+    assert found.stdout.split()[2] == "jarvis", found.stderr
+
+
+@pytest.mark.parametrize("name", ["smart mirror", "Smart-Mirror", "smart_mirror"])
+def test_a_word_may_be_spelled_as_it_is_spoken(tmp_path, name):
+    quiet = ("scores", AUDIO / "jarvis-slt.flac")
+    assert wakeword(*quiet, "--word", name).returncode == 0
+    config = tmp_path / "config.yaml"
+    config.write_text(f"words: {{{name}: {{threshold: 0.25}}}}")
+    assert wakeword(*quiet, "--config", config).returncode == 0
+    assert wakeword(*quiet, "--config", config, "--word", "smart_mirror").returncode == 0
+    listed = map(json.loads, wakeword("words", "--json", "--config", config).stdout.splitlines())
+    words = {word["name"]: word["threshold"] for word in listed if word["configured"]}
+    assert words == {"smart_mirror": 0.25}
+
+
+def test_a_chosen_word_keeps_its_settings(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text("words: {smart mirror: {model: gone.safetensors}, jarvis: {}}")
+    done = wakeword("detect", "--config", config, "--word", "Smart-Mirror", "x.wav")
+    refused(done, "no model file .*gone.safetensors")
+
+
+def test_the_same_word_twice_is_told(tmp_path):
+    refused(wakeword("detect", "--word", "jarvis", "--word", MODEL, "x.wav"), "twice", code=2)
+    config = tmp_path / "config.yaml"
+    config.write_text("words: {smart mirror: {}, smart_mirror: {}}")
+    refused(wakeword("detect", "--config", config, "x.wav"), "'smart_mirror' is there twice", 2)
+
+
+def test_a_picture_shows_one_word():
+    done = wakeword("plot", "--word", "jarvis", "--word", "alexa", AUDIO / "jarvis-slt.flac")
+    refused(done, "takes one word; choose with --word: jarvis, alexa", code=2)
+
+
 # scores
 
 
@@ -183,6 +293,35 @@ def test_a_reader_that_leaves_early_is_no_error():
         process.stdin.close()
         assert process.wait(PATIENCE) == 141
         assert process.stderr.read() == b""
+
+
+@pytest.mark.parametrize("command", [("words",), ("--help",), ("detect", "a.flac")], ids=" ".join)
+def test_a_full_disk_under_the_output_is_one_sentence(command):
+    environment = {name: v for name, v in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
+        arguments = [AUDIO / "jarvis-slt.flac" if "flac" in word else word for word in command]
+        done = wakeword(
+            *arguments, env=environment, capture_output=False, stdout=full, stderr=subprocess.PIPE
+        )
+    assert done.stderr == "wakeword: cannot use the output: No space left on device\n"
+    assert done.returncode == 1
+
+
+def test_help_into_a_pipe_that_closes_is_quiet():
+    environment = {name: v for name, v in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = wakeword(
+        "--help", env=environment, capture_output=False, stdout=writer, stderr=subprocess.PIPE
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_closed_output_is_no_error():
+    closed = ("sh", "-c", 'exec "$@" >&-', "sh", *WAKEWORD, "words")
+    done = subprocess.run(closed, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_interrupt_is_quiet():
@@ -284,6 +423,61 @@ def test_a_bad_config_is_told_with_its_line(tmp_path, command):
 
 def test_a_config_that_is_not_there_is_told(tmp_path):
     refused(wakeword("run", "--config", tmp_path / "none.yaml"), "No such file", code=2)
+
+
+@pytest.fixture
+def forbid():
+    """Return a function that runs a command to which a file or folder is forbidden."""
+    drop = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--")
+    if os.geteuid():
+        drop = ()
+    elif subprocess.run([*drop, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("root may read everything here")
+    closed = []
+
+    def run(path, *arguments, **options):
+        path.chmod(0)
+        closed.append(path)
+        command = [*drop, *WAKEWORD, *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+    yield run
+    for path in closed:
+        path.chmod(0o700)
+
+
+def test_a_forbidden_file_is_one_sentence(tmp_path, forbid):
+    clip = tmp_path / "clip.wav"
+    recording(clip, 1.0)
+    done = forbid(clip, "detect", clip, AUDIO / "jarvis-slt.flac")
+    refused(done, f"Cannot read {clip}: Permission denied")
+    assert str(AUDIO / "jarvis-slt.flac") in done.stdout
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    model = folder / "jarvis.safetensors"
+    refused(forbid(folder, "detect", "--word", model, "x.wav"), f"{model} cannot be read: Perm")
+
+
+@pytest.mark.parametrize("command", [("words",), ("detect", "x.wav"), ("run", "--demo")])
+def test_a_forbidden_config_folder_is_one_sentence(tmp_path, forbid, command):
+    folder = tmp_path / "config"
+    (folder / "wakeword").mkdir(parents=True)
+    environment = os.environ | {"XDG_CONFIG_HOME": str(folder)}
+    done = forbid(folder, *command, env=environment)
+    refused(done, f"cannot read the config file {folder}/wakeword/config.yaml: Permission", 2)
+
+
+def test_a_config_names_words_and_not_paths(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text("words: {mine/hey.safetensors: {}}")
+    refused(wakeword("words", "--config", config), "name the word, and set its model", code=2)
+
+
+def test_what_an_extra_needs_is_told(tmp_path):
+    (tmp_path / "matplotlib.py").write_text("raise ModuleNotFoundError(name='matplotlib')")
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    done = wakeword("plot", "x.wav", env=os.environ | {"PYTHONPATH": path})
+    refused(done, r"drawing needs the package matplotlib; in a clone .* pip install '\.\[train\]'")
 
 
 def damaged(path, kind):

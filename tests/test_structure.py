@@ -93,7 +93,10 @@ def test_the_daemon_loads_no_torch():
     assert not loaded & TRAINING_ONLY
 
 
-def test_a_subscriber_starts_light():
-    loaded = loaded_by("import wakeword_daemon.cli.listen")
-    assert "wakeword_daemon.events.client" in loaded
+@pytest.mark.parametrize("command", ["listen", "status", "service"])
+def test_a_client_starts_light(command):
+    loaded = loaded_by(
+        f"from wakeword_daemon.cli import build_parser; build_parser(['{command}'])",
+    )
+    assert f"wakeword_daemon.cli.{command}" in loaded
     assert not loaded & {"asyncio", "numpy", "yaml", "sounddevice"} | (loaded & TRAINING_ONLY)

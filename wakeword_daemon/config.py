@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from wakeword_daemon import resources, settingsfile, xdg
+from wakeword_daemon.errors import ConfigError
 
 _NUMBER = r"[0-9]+(\.[0-9]+)?"
 
@@ -120,7 +121,7 @@ def find(chosen: Path | None = None) -> Path:
     if chosen is not None:
         return chosen
     for path in (xdg.config_home() / "wakeword/config.yaml", Path("/etc/wakeword/config.yaml")):
-        if path.exists():
+        if _is_there(path):
             return path
     return resources.default_config()
 
@@ -128,11 +129,13 @@ def find(chosen: Path | None = None) -> Path:
 def load(path: Path) -> Config:
     """Read and check a config file; settings it leaves out keep their defaults.
 
-    Raises ConfigError, naming the file, the line, the key and what is allowed.
+    Raises:
+        ConfigError: names the file, the line, the key and what is allowed.
+
     """
     config = settingsfile.load(path, Config, "config file")
     return msgspec.structs.replace(
-        config, words={name: _anchored(word, path) for name, word in config.words.items()}
+        config, words={name: _anchored(name, word, path) for name, word in config.words.items()}
     )
 
 
@@ -141,9 +144,22 @@ def parse(text: str, name: str) -> Config:
     return settingsfile.parse(text, Config, name)
 
 
-def _anchored(word: WordSection, file: Path) -> WordSection:
+def _anchored(name: str, word: WordSection, file: Path) -> WordSection:
     """Let a relative model path count from the config file's folder, wherever the daemon runs."""
+    if resources.is_path(name):
+        raise ConfigError(f"{file}: words.{name}: name the word, and set its model to this path")
     if word.model is None or not resources.is_path(word.model):
         return word
     model = file.resolve().parent / Path(word.model).expanduser()
     return msgspec.structs.replace(word, model=str(model))
+
+
+def _is_there(path: Path) -> bool:
+    """Tell whether there is such a file, or something that hides it and must be told of."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True  # reading it says what is wrong
+    return True

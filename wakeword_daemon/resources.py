@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 from wakeword_daemon.errors import ModelError
@@ -37,29 +39,37 @@ def shipped_models() -> dict[str, Path]:
 
 
 def is_path(reference: str) -> bool:
-    """Tell a path to a model file from the name of a shipped word."""
+    """Tell a path to a model file from the name of a word."""
     return "/" in reference or reference.endswith(_SUFFIX)
+
+
+def plain_name(word: str) -> str:
+    """Return a word's name without differences of spelling: “Smart mirror” is `smart_mirror`.
+
+    A path stays as it is.
+    """
+    return word if is_path(word) else re.sub(r"[\s_-]+", "_", word.strip()).casefold()
 
 
 def find_model(reference: str) -> Path:
     """Return the model file that `reference` means: a shipped word's name, or a path.
 
-    Raises ModelError, naming what there is, if there is no such file.
+    Raises:
+        ModelError: no such word ships with the package; the message names those that do.
+
     """
     if is_path(reference):
-        path = Path(reference).expanduser()
-        if not path.is_file():
-            raise ModelError(f"there is no model file {path}")
-        return path
+        return Path(os.path.expanduser(reference))  # noqa: PTH111 - leaves an unknown ~user as it is
     shipped = shipped_models()
-    if reference not in shipped:
+    name = plain_name(reference)
+    if name not in shipped:
         import difflib  # noqa: PLC0415 -- only a mistake needs it
 
-        close = difflib.get_close_matches(reference, shipped, n=1)
+        close = difflib.get_close_matches(name, shipped, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise ModelError(
-            f"no model named {reference!r} ships with this version{hint}"
-            f" (shipped: {', '.join(shipped) or 'none'}; your own is given by the path to its"
-            f" {_SUFFIX} file)"
+            f"no word named {reference!r} ships with this version{hint}"
+            f" (shipped: {', '.join(shipped) or 'none'}; for a word of your own, give the path to"
+            f" its {_SUFFIX} file)"
         )
-    return shipped[reference]
+    return shipped[name]

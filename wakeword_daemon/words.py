@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wakeword_daemon.engine import Detector, Model, WordSettings, load_model
 from wakeword_daemon.errors import ConfigError
-from wakeword_daemon.resources import find_model
+from wakeword_daemon.resources import find_model, is_path, plain_name
 
 if TYPE_CHECKING:
     from wakeword_daemon.config import WordSection
@@ -33,24 +33,37 @@ class Words:
 def load_words(sections: dict[str, WordSection]) -> Words:
     """Load the model of every word and run the self-test that is stored with it.
 
-    Raises ModelError for a model that is missing, damaged or does not give the probabilities it
-    was shipped with, and ConfigError for one that was trained on another word or was not measured
-    at the sensitivity that is asked for.
+    Args:
+        sections: by the word's name, or by the path to a model file, which then names the word.
+
+    Raises:
+        ModelError: a model is missing or damaged, or does not give the probabilities it was shipped
+            with.
+        ConfigError: a model was trained on another word, two are of the same word, or one was not
+            measured at the sensitivity that is asked for.
+
     """
-    models = [_load(name, section) for name, section in sections.items()]
+    models: dict[str, Model] = {}
+    for name, section in sections.items():
+        model = _load(name, section)
+        if model.name in models:
+            raise ConfigError(f"the word {model.name!r} is there twice; remove one of the two")
+        models[model.name] = model
     settings = {
-        model.name: WordSettings(
-            threshold_in_force(model, section), section.smoothing, section.refractory
+        name: WordSettings(
+            threshold_in_force(models[name], section), section.smoothing, section.refractory
         )
-        for model, section in zip(models, sections.values(), strict=True)
+        for name, section in zip(models, sections.values(), strict=True)
     }
-    return Words(models, settings)
+    return Words(list(models.values()), settings)
 
 
 def threshold_in_force(model: Model, section: WordSection) -> float:
     """Return the threshold that a word's settings ask for, or else its model's own.
 
-    Raises ConfigError if the model was not measured at the sensitivity that is asked for.
+    Raises:
+        ConfigError: the model was not measured at the sensitivity that is asked for.
+
     """
     if section.threshold is not None:
         return section.threshold
@@ -62,9 +75,9 @@ def threshold_in_force(model: Model, section: WordSection) -> float:
 def _load(name: str, section: WordSection) -> Model:
     path = find_model(section.model or name)
     model = load_model(path)
-    if model.name != name:
+    if not is_path(name) and plain_name(model.name) != plain_name(name):
         raise ConfigError(
-            f"words.{name}: the model {path} hears {model.name!r}; name the word so, or choose"
+            f"words.{name}: the model {path} hears {model.name!r}; call the word that, or choose"
             " another model"
         )
     model.self_test()

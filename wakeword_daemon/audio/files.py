@@ -1,50 +1,100 @@
-"""Recordings: WAV, FLAC, OGG or MP3 in any rate, as 16 kHz mono int16."""
+"""Recordings: WAV, FLAC, OGG or MP3 in any rate, and raw samples, as 16 kHz mono int16."""
 
 from __future__ import annotations
 
+import shlex
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from wakeword_daemon.audio.resample import Resampler
-from wakeword_daemon.clock import SAMPLE_RATE, seconds
+from wakeword_daemon.clock import HOP, SAMPLE_RATE, seconds
 from wakeword_daemon.errors import AudioError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import BinaryIO
 
     from numpy.typing import NDArray
+
+_RAW = frozenset({".raw", ".pcm"})
+"""Suffixes of files that hold bare samples: s16le, 16 kHz, mono, like every pipe here."""
 
 
 def blocks(path: Path | str, frames: int = SAMPLE_RATE) -> Iterator[NDArray[np.int16]]:
     """Return an iterator over a recording: 16 kHz mono, int16[n], about `frames` samples each.
 
-    Channels are mixed. However long the recording is, one block is held at a time. Raises
-    AudioError at once where the file is missing or is not audio, and on the way where it holds
-    nothing or is damaged.
+    Channels are mixed. However long the recording is, one block is held at a time.
+
+    Raises:
+        AudioError: the file is missing or no recording (at once), or it holds nothing or is damaged
+            (on the way).
+
     """
     return _decode(_open(Path(path)), Path(path), frames)
 
 
 def read(path: Path | str) -> NDArray[np.int16]:
-    """Return a whole recording, int16[n] at 16 kHz mono; raises AudioError as `blocks` does."""
+    """Return a whole recording, int16[n] at 16 kHz mono.
+
+    Raises:
+        AudioError: as in `blocks`.
+
+    """
     return np.concatenate(list(blocks(path)))
+
+
+def live_blocks(stream: BinaryIO) -> Iterator[NDArray[np.int16]]:
+    """Yield raw samples (s16le, 16 kHz, mono) as soon as they come, int16[n], at most a hop each.
+
+    Args:
+        stream: a buffered reader such as `sys.stdin.buffer`.
+
+    Raises:
+        AudioError: it ended before a single sample.
+
+    """
+    rest = b""
+    empty = True
+    while data := stream.read1(2 * HOP):  # type: ignore[attr-defined]
+        data = rest + data
+        whole = len(data) & ~1
+        rest = data[whole:]
+        if whole:
+            empty = False
+            yield np.frombuffer(data[:whole], "<i2").astype(np.int16)
+    if empty:
+        raise AudioError("standard input held no sound; s16le at 16 kHz, mono, is expected")
 
 
 def _open(path: Path) -> Any:  # noqa: ANN401 -- soundfile has no types
     import soundfile  # noqa: PLC0415 -- a daemon on a microphone never opens a file
 
-    if path.is_dir():
-        raise AudioError(f"{path} is a directory; name a recording.")
     try:
-        if not path.stat().st_size:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise AudioError(f"{path} is a directory; name a recording.")
+        if not stat.S_ISREG(status.st_mode):
+            raise AudioError(f"{path} is not a file; pipe s16le at 16 kHz to `-` instead.")
+        if not status.st_size:
             raise AudioError(f"{path} is empty.")
-        return soundfile.SoundFile(path)
+        with path.open("rb"):  # the library would not say why it may not
+            pass
+        if path.suffix.lower() not in _RAW:
+            return soundfile.SoundFile(path)
+        return soundfile.SoundFile(
+            path, samplerate=SAMPLE_RATE, channels=1, format="RAW", subtype="PCM_16",
+            endian="LITTLE",
+        )  # fmt: skip
     except OSError as error:
         raise AudioError(f"Cannot read {path}: {error.strerror}.") from None
-    except soundfile.LibsndfileError:
-        raise AudioError(f"{path} is not a recording in WAV, FLAC, OGG or MP3.") from None
+    except (soundfile.LibsndfileError, TypeError):
+        raise AudioError(
+            f"{path} is not a recording in WAV, FLAC, OGG or MP3; ffmpeg converts most others:"
+            f" ffmpeg -i {shlex.quote(str(path))} -ac 1 -ar 16000 converted.wav"
+        ) from None
 
 
 def _decode(file: Any, path: Path, frames: int) -> Iterator[NDArray[np.int16]]:  # noqa: ANN401

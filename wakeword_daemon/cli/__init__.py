@@ -7,87 +7,107 @@ returns the exit code.
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from wakeword_daemon import __version__
+from wakeword_daemon.cli import _process
 from wakeword_daemon.errors import WakewordError
 
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 COMMANDS = {
-    "run": "listen, and tell every subscriber what was heard",
-    "listen": "print detections as a running daemon reports them",
-    "status": "show how a running daemon is",
+    "run": "listen to the microphone, and tell every subscriber what was heard",
+    "listen": "print what a running daemon hears",
+    "status": "show how a running daemon is doing",
     "detect": "find wake words in recordings",
-    "scores": "print the probability of a wake word, 80 ms by 80 ms",
+    "scores": "print the probability of a wake word, every 80 ms",
     "devices": "list the microphones",
     "words": "list the wake words and their thresholds",
     "service": "install the daemon as a service of this user",
     "train": "train a wake word from recordings",
-    "plot": "draw what a wake word makes of recordings",
-    "lab": "distil, prune and quantize a word's network, and compare",
+    "plot": "draw what a wake word's network makes of recordings",
+    "lab": "distil, prune and quantize a word's network, and compare the results",
 }
 
 _EXAMPLES = """examples:
   wakeword run                      listen on the default microphone
   wakeword listen --json            print one line per detection
   wakeword detect evening.flac      find the words in a recording
-  wakeword COMMAND --help           more on one command
+  wakeword COMMAND --help           show more about one command
 """
 
 _INTERRUPTED = 128 + 2
 _BROKEN_PIPE = 128 + 13
+_OUTPUT_FAILED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line `arguments` (by default the process's own); return the exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    # Before a command's module imports numpy or torch: steps of 80 ms and takes of a second are too
-    # small for a pool of threads, and the pools of two processes keep each other waiting.
-    for pool in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-        os.environ.setdefault(pool, "1")
+    command = next((word for word in arguments if word in COMMANDS), None)
+    _process.prepare(command)
     try:
-        args = _parse(arguments)
-        code: int = import_module(f"{__name__}.{args.command}").run(args)
-        sys.stdout.flush()
+        return _run(arguments, [command] if command else [])
     except WakewordError as error:
         print(f"wakeword: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has left; let nothing more be written there at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read our output has left
+        _give_up_output()
         return _BROKEN_PIPE
-    return code
+    except OSError as error:
+        if error.filename is None and error.errno not in _OUTPUT_FAILED:
+            raise
+        if error.filename is None:
+            _give_up_output()
+        where = "the output" if error.filename is None else error.filename
+        print(f"wakeword: cannot use {where}: {error.strerror}", file=sys.stderr)
+        return 1
 
 
-def _parse(arguments: list[str]) -> argparse.Namespace:
+def build_parser(commands: Collection[str]) -> argparse.ArgumentParser:
+    """Return the parser of the whole command line, with the arguments of some commands.
+
+    Args:
+        commands: those whose modules are loaded and whose arguments are known.
+
+    """
     parser = argparse.ArgumentParser(
         prog="wakeword",
-        description="Hears a spoken wake word, offline, and tells every program that asked.",
+        description="Hears spoken wake words, offline, and tells every program that asked.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"wakeword {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    wanted = next((word for word in arguments if not word.startswith("-")), None)
-    if wanted == "run":
-        _stay_small()
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
-        command = commands.add_parser(
+        command = subparsers.add_parser(
             name,
             help=summary,
             description=summary[0].upper() + summary[1:] + ".",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        if name == wanted:
+        if name in commands:
             import_module(f"{__name__}.{name}").configure(command)
-    return parser.parse_args(arguments)
+    return parser
 
 
-def _stay_small() -> None:
-    """Keep out of the daemon what it never uses, before its module imports numpy and asyncio."""
-    # OpenSSL takes 5 MB; asyncio and hashlib load it where they can, and do well without.
-    for module in ("ssl", "_hashlib"):
-        sys.modules[module] = None  # type: ignore[assignment]
+def _run(arguments: list[str], commands: Collection[str]) -> int:
+    try:
+        args = build_parser(commands).parse_args(arguments)
+        code: int = import_module(f"{__name__}.{args.command}").run(args)
+    finally:
+        if sys.stdout is not None:  # it was closed before we began
+            sys.stdout.flush()  # so that a failure is reported here, and not at exit
+    return code
+
+
+def _give_up_output() -> None:
+    """Let nothing more be written to standard output when the process ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,18 +1,94 @@
-"""Arguments of several commands, and their types; loads nothing, so that a client stays light."""
+"""Arguments that several commands share.
+
+Loads nothing heavy: a client such as `wakeword listen` pays neither for numpy nor for yaml.
+"""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wakeword_daemon.errors import ConfigError
+
+if TYPE_CHECKING:
+    from wakeword_daemon.config import Config, WordSection
 
 
 def add_address(parser: argparse.ArgumentParser) -> None:
-    """Add `--socket` and `--token`: where a running daemon is reached."""
+    """Add `--socket` and `--token`: how to reach a running daemon."""
     parser.add_argument(
         "--socket",
         metavar="ADDRESS",
-        help="the daemon's socket, or tcp://HOST:PORT (default: this machine's)",
+        help="the daemon's socket, or tcp://HOST:PORT (default: the daemon on this machine)",
     )
-    parser.add_argument("--token", help="the secret a daemon on TCP may ask for")
+    parser.add_argument("--token", help="the secret, if a daemon on TCP asks for one")
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add `--config`."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="read this file instead of ~/.config/wakeword/config.yaml",
+    )
+
+
+def add_word(parser: argparse.ArgumentParser) -> None:
+    """Add `--word`, which may be given several times."""
+    parser.add_argument(
+        "--word",
+        metavar="WORD",
+        action="append",
+        help="hear this word: a name from `wakeword words`, or the path to a model file; may be"
+        " given more than once (default: the words in the config file)",
+    )
+
+
+def add_threshold(parser: argparse.ArgumentParser) -> None:
+    """Add `--threshold`."""
+    parser.add_argument(
+        "--threshold",
+        type=probability,
+        metavar="P",
+        help="report a word when its probability reaches P, above 0 and below 1",
+    )
+
+
+def read_config(args: argparse.Namespace) -> Config:
+    """Read the config file and apply the flags that the command has and was given.
+
+    Raises:
+        ConfigError: the file cannot be read, or a setting in it is wrong.
+
+    """
+    from msgspec.structs import replace  # noqa: PLC0415 - a client has no config to read
+
+    from wakeword_daemon import config  # noqa: PLC0415
+
+    given = {name: value for name, value in vars(args).items() if value is not None}
+    read = config.load(config.find(given.get("config")))
+    words = _chosen(given["word"], read.words) if "word" in given else read.words
+    if "threshold" in given:
+        chosen = {"threshold": given["threshold"], "sensitivity": None}
+        words = {name: replace(word, **chosen) for name, word in words.items()}
+    audio = replace(read.audio, device=given["device"]) if "device" in given else read.audio
+    socket = replace(read.socket, path=given["socket"]) if "socket" in given else read.socket
+    return replace(read, words=words, audio=audio, socket=socket)
+
+
+def read_one_word(args: argparse.Namespace) -> dict[str, WordSection]:
+    """Read the config as `read_config` does, for a command that takes one word at a time.
+
+    Raises:
+        ConfigError: as `read_config`, or several words are configured and none was chosen.
+
+    """
+    words = read_config(args).words
+    if len(words) > 1:
+        raise ConfigError(f"this command takes one word; choose with --word: {', '.join(words)}")
+    return words
 
 
 def positive_int(text: str) -> int:
@@ -48,3 +124,13 @@ def _number(text: str, limit: float) -> float:
         below = "" if limit > 1 else " and below 1"
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0{below}")
     return value
+
+
+def _chosen(wanted: list[str], configured: dict[str, WordSection]) -> dict[str, WordSection]:
+    """Return the wanted words, each with its configured settings or else the defaults."""
+    from wakeword_daemon.config import WordSection  # noqa: PLC0415
+    from wakeword_daemon.resources import plain_name  # noqa: PLC0415
+
+    names = {plain_name(name): name for name in configured}
+    words = (names.get(plain_name(word), word) for word in wanted)
+    return {word: configured.get(word, WordSection()) for word in words}

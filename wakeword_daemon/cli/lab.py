@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wakeword_daemon.cli import _arguments, _options
-from wakeword_daemon.errors import TrainingError
+from wakeword_daemon import xdg
+from wakeword_daemon.cli import _arguments, _extras
 
 if TYPE_CHECKING:
     import argparse
@@ -72,14 +72,12 @@ def run(args: argparse.Namespace) -> int:
         from wakeword_daemon.lab.runner import Laboratory, Order  # noqa: PLC0415
         from wakeword_daemon.training.fit import distributed  # noqa: PLC0415 - only this pays for torch
     except ModuleNotFoundError as error:
-        raise TrainingError(
-            f"the laboratory needs {error.name}: pip install 'wakeword-daemon[train]'"
-        ) from None
+        raise _extras.missing("the laboratory", error) from None
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     recipes = find_recipes(args.recipes)
     folder = args.runs or Path("runs/lab") / args.word
     output = args.output or folder
-    order = Order(args.word, args.data, folder, _options.cache_folder(), args.seed)
+    order = Order(args.word, args.data, folder, xdg.cache_home() / "wakeword", args.seed)
     with distributed.joined() as processes:
         try:
             results = Laboratory(order, processes).run(

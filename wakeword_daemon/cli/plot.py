@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wakeword_daemon.audio import files
-from wakeword_daemon.cli import _options
+from wakeword_daemon.cli import _arguments, _extras
 from wakeword_daemon.clock import SAMPLE_RATE, seconds
 from wakeword_daemon.errors import AudioError, ConfigError
 from wakeword_daemon.words import load_words
@@ -40,9 +40,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="the picture, .png or .svg (default: the first recording's name with .png)",
     )
-    _options.add_word(parser)
-    _options.add_threshold(parser)
-    _options.add_config(parser)
+    _arguments.add_word(parser)
+    _arguments.add_threshold(parser)
+    _arguments.add_config(parser)
     parser.epilog = _EXAMPLES
 
 
@@ -51,16 +51,12 @@ def run(args: argparse.Namespace) -> int:
     output = args.output or Path(f"{args.files[0].stem}.png")
     if output.suffix not in FORMATS:
         raise ConfigError(f"a picture's name ends in {' or '.join(FORMATS)}, unlike {output}")
-    configured = _options.read_config(args).words
-    if len(configured) != 1:
-        raise ConfigError(f"choose one word with --word (configured: {', '.join(configured)})")
+    word = _arguments.read_one_word(args)
     try:
         from wakeword_daemon.cli import _picture  # noqa: PLC0415 - only this pays for matplotlib
     except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"pictures need {error.name}: pip install 'wakeword-daemon[train]'"
-        ) from None
-    words = load_words(configured)
+        raise _extras.missing("drawing", error) from None
+    words = load_words(word)
     (model,) = words.models
     pieces = [files.read(path) for path in args.files]
     begins = np.cumsum([0, *map(len, pieces)])

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from wakeword_daemon import resources
 from wakeword_daemon.audio.capture import Capture
 from wakeword_daemon.audio.sources import FileSource, PcmSource
-from wakeword_daemon.cli import _options
+from wakeword_daemon.cli import _arguments
 from wakeword_daemon.service import logs
 from wakeword_daemon.service.activation import listening_socket
 from wakeword_daemon.service.daemon import Daemon
@@ -48,7 +48,7 @@ SIGHUP reads the config again; SIGTERM and Ctrl-C end the daemon.
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    _options.add_config(parser)
+    _arguments.add_config(parser)
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
         "--device",
@@ -61,8 +61,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--demo", action="store_true", help="a recording that comes along, again and again"
     )
-    _options.add_word(parser)
-    _options.add_threshold(parser)
+    _arguments.add_word(parser)
+    _arguments.add_threshold(parser)
     parser.add_argument("--socket", metavar="PATH", help="where events go out")
     parser.epilog = _EXAMPLES
 
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     _keep_the_heap_small()
     logs.set_up("info")
     daemon = Daemon(
-        partial(_options.read_config, args), _source(args), Notifier(), listening_socket()
+        partial(_arguments.read_config, args), _source(args), Notifier(), listening_socket()
     )
     # What is loaded stays; the collector need not look through it, and so looks sooner at the rest.
     gc.collect()

@@ -1,63 +1,42 @@
-"""`wakeword scores`: the bare probability at every step, to choose a threshold by."""
+"""`wakeword scores`: the probability at every step, to choose a threshold by."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from wakeword_daemon.audio import files
-from wakeword_daemon.cli import _options
-from wakeword_daemon.clock import HOP, seconds
-from wakeword_daemon.errors import ConfigError
+from wakeword_daemon.cli import _arguments, _audio
+from wakeword_daemon.clock import seconds
 from wakeword_daemon.words import load_words
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
-    from typing import BinaryIO
-
-    from numpy.typing import NDArray
 
 _EXAMPLES = """examples:
-  arecord -t raw -f S16_LE -r 16000 -c 1 | wakeword scores -
   wakeword scores --word jarvis evening.flac
+  arecord -t raw -f S16_LE -r 16000 -c 1 | wakeword scores -
 
-One line per 80 ms: the end of the audio heard in seconds, and the probability of the word.
+Prints a line for every 80 ms: seconds since the start, and the probability that the word ended
+there. With several words, a first line that starts with # names the columns.
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument(
-        "input", metavar="FILE", help="a recording, or - for s16le at 16 kHz on standard input"
-    )
-    _options.add_word(parser)
-    _options.add_config(parser)
+    parser.add_argument("input", metavar="FILE", help=_audio.FORMATS)
+    _arguments.add_word(parser)
+    _arguments.add_config(parser)
     parser.epilog = _EXAMPLES
 
 
 def run(args: argparse.Namespace) -> int:
     """Print a line for each step as soon as its audio is there."""
-    configured = _options.read_config(args).words
-    if len(configured) != 1:
-        raise ConfigError(f"choose one word with --word (configured: {', '.join(configured)})")
-    (name,) = configured
-    detector = load_words(configured).detector()
-    audio = _blocks(sys.stdin.buffer) if args.input == "-" else files.blocks(Path(args.input))
+    words = load_words(_arguments.read_config(args).words)
+    audio = _audio.blocks(args.input)
+    detector = words.detector()
+    if len(words.names) > 1:
+        print("# seconds", *words.names, flush=True)
     for pcm in audio:
         for end, scores in detector.scores(pcm):
-            print(f"{seconds(end):.3f} {scores[name]:.6f}", flush=True)
+            columns = (f"{scores[name]:.6f}" for name in words.names)
+            print(f"{seconds(end):.3f}", *columns, flush=True)
     return 0
-
-
-def _blocks(stream: BinaryIO) -> Iterator[NDArray[np.int16]]:
-    """Yield whatever has come, at most a hop at a time, so that a live pipe is never waited on."""
-    rest = b""
-    while data := stream.read1(2 * HOP):  # type: ignore[attr-defined]
-        data = rest + data
-        whole = len(data) & ~1
-        rest = data[whole:]
-        yield np.frombuffer(data[:whole], "<i2").astype(np.int16)

@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from wakeword_daemon import resources
-from wakeword_daemon.cli import _arguments, _options
+from wakeword_daemon import resources, xdg
+from wakeword_daemon.cli import _arguments, _extras
 from wakeword_daemon.errors import TrainingError
 
 _EXAMPLES = """examples:
@@ -87,9 +87,7 @@ def run(args: argparse.Namespace) -> int:
         from wakeword_daemon.training.fit import distributed  # noqa: PLC0415
         from wakeword_daemon.training.fit.trainer import TrainingSettings  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise TrainingError(
-            f"training needs {error.name}: pip install 'wakeword-daemon[train]'"
-        ) from None
+        raise _extras.missing("training", error) from None
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     name = f"{args.word}-folds" if args.folds else args.word
     folder = args.run or Path("runs") / name
@@ -100,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
         data=args.data,
         output=output,
         run=folder,
-        cache=_options.cache_folder(),
+        cache=xdg.cache_home() / "wakeword",
         synthetic=args.synthetic,
         fold=None,
         licences=yaml.safe_load((resources.root() / "models" / "sources.yaml").read_text()),

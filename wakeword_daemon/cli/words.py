@@ -7,37 +7,39 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from wakeword_daemon.cli import _options
+from wakeword_daemon.cli import _arguments
 from wakeword_daemon.config import WordSection
 from wakeword_daemon.engine import load_model
 from wakeword_daemon.errors import WakewordError
-from wakeword_daemon.resources import find_model, shipped_models
+from wakeword_daemon.resources import find_model, plain_name, shipped_models
 from wakeword_daemon.words import threshold_in_force
 
 if TYPE_CHECKING:
     import argparse
 
 _EXAMPLES = """examples:
-  wakeword words --points   also what was measured, to choose a sensitivity or a threshold by
+  wakeword words
+  wakeword words --points   also what each threshold costs, to choose one by
 
-Words the daemon listens for are marked with *. A sensitivity goes into the config:
+A * marks the words that the daemon listens for. To choose by false accepts, put into the config:
   words: {jarvis: {sensitivity: 0.25 false accepts/hour}}
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    _options.add_config(parser)
+    _arguments.add_config(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
     parser.add_argument(
-        "--points", action="store_true", help="show the misses and false accepts of each threshold"
+        "--points", action="store_true", help="show misses and false accepts at other thresholds"
     )
     parser.epilog = _EXAMPLES
 
 
 def run(args: argparse.Namespace) -> int:
-    """List the words; one that cannot be run is told and the others are still listed."""
-    configured = _options.read_config(args).words
+    """List the words; say which cannot be used, and list the others all the same."""
+    read = _arguments.read_config(args).words
+    configured = {plain_name(name): section for name, section in read.items()}
     failed = False
     for name in sorted({*configured, *shipped_models()}):
         try:
@@ -86,7 +88,7 @@ def _line(word: dict[str, Any]) -> str:
 
 def _table(word: dict[str, Any]) -> list[str]:
     if not word["points"]:
-        return ["    nothing was measured of this model", ""]
+        return ["    this model was never measured", ""]
     rows = [
         f"    {point['target']:11g}  {point['threshold']:9.6f}  {point['miss_rate']:6.1%}"
         f"  {point['false_accepts_per_hour']:18.2f}"
