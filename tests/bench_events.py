@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from support.eventserver import detection, info
+from support.eventserver import detection, info, status
 
 from wakeword_daemon.events.framing import MAX_BYTES
 from wakeword_daemon.events.server import EventServer
@@ -42,7 +42,7 @@ def say(line):
 
 async def serve(path):
     """Publish as many events as each line on stdin says, and tell what it took."""
-    server = EventServer(info=info, status=dict, unix=Path(path))
+    server = EventServer(info=info, status=status, unix=Path(path))
     await server.start()
     say("up")
     while count := await asyncio.to_thread(sys.stdin.readline):

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import soundfile
 from support.daemon import AUDIO, PATIENCE, WAKEWORD, Daemon, events, recording, until, wakeword
+from support.eventserver import Peer
 from support.models import random_model
 
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine import OperatingPoint
 from wakeword_daemon.engine.modelfile import save_model
-from wakeword_daemon.events.client import request
 
 
 @pytest.fixture
@@ -157,7 +157,9 @@ def reload(daemon):
 
 def threshold(daemon):
     """Return the threshold in force as subscribers are told it."""
-    (program,) = request("describe", daemon.socket)["wake"]
+    with Peer(daemon.socket) as peer:
+        peer.send("describe")
+        (program,) = peer.expect("info")["wake"]
     (model,) = program["models"]
     return model["threshold"]
 

@@ -19,10 +19,10 @@ from support.eventserver import PATIENCE, RunningServer, detection
 from wakeword_daemon.errors import EventsError
 from wakeword_daemon.events import aioclient, client, paths
 from wakeword_daemon.events.aioclient import subscribe_async
-from wakeword_daemon.events.client import request, subscribe
-from wakeword_daemon.events.listening import Tcp
+from wakeword_daemon.events.client import read_status, subscribe
 from wakeword_daemon.events.protocol import StateChanged
 from wakeword_daemon.events.session import Limits
+from wakeword_daemon.events.sockets import Tcp
 
 
 @pytest.fixture
@@ -260,7 +260,7 @@ def test_a_daemon_that_is_flooded_with_connects_is_waited_for(folder):
 def test_a_daemon_that_is_flooded_for_good_does_not_answer(folder, monkeypatch):
     monkeypatch.setattr(client, "ANSWER_TIMEOUT", 0.1)
     with full_queue(folder / "s"), pytest.raises(EventsError, match="does not answer"):
-        request("ping", folder / "s")
+        read_status(folder / "s")
 
 
 def test_a_daemon_that_hangs_is_not_waited_for(server, folder, listen, monkeypatch):
@@ -314,16 +314,16 @@ def test_a_peer_that_stops_iterating_leaves(server):
     server.until(lambda peers: not peers)
 
 
-def test_requests():
-    with RunningServer(status=lambda: {"state": "deaf"}, tcp=Tcp(port=0, token="sesame")) as server:  # noqa: S106
-        assert request("status", server.path) == {"state": "deaf"}
-        assert request("ping", server.path) == {"text": None}
-        assert request("describe", server.path)["wake"][0]["name"] == "wakeword-daemon"
-        assert request("status", tcp_address(server), token="sesame") == {"state": "deaf"}  # noqa: S106
+def test_the_status():
+    with RunningServer(tcp=Tcp(port=0, token="sesame")) as server:  # noqa: S106
+        assert read_status(server.path).state == "listening"
+        told = read_status(tcp_address(server), token="sesame")  # noqa: S106
+        assert (told.words, told.start_id) == (["jarvis", "alexa"], server.server.start_id)
+        assert [peer.peer.split()[0] for peer in told.subscribers] == ["127.0.0.1"]
         with pytest.raises(EventsError, match="token"):
-            request("status", tcp_address(server))
+            read_status(tcp_address(server))
     with pytest.raises(EventsError, match="wakeword run"):
-        request("status", server.path)
+        read_status(server.path)
 
 
 def test_the_client_is_light():

@@ -15,14 +15,14 @@ import time
 from pathlib import Path
 
 import pytest
-from support.eventserver import PATIENCE, Peer, RunningServer, detection, info
+from support.eventserver import PATIENCE, Peer, RunningServer, detection, info, status
 
 from wakeword_daemon.errors import EventsError
 from wakeword_daemon.events.framing import MAX_BYTES
-from wakeword_daemon.events.listening import Tcp
 from wakeword_daemon.events.protocol import StateChanged
 from wakeword_daemon.events.server import EventServer
 from wakeword_daemon.events.session import Limits
+from wakeword_daemon.events.sockets import Tcp
 
 NOBODY = 65534
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user needs root")
@@ -73,13 +73,17 @@ def test_a_peer_is_greeted_and_told_everything_from_then_on(server):
 
 
 def test_requests_are_answered():
-    status = {"state": "degraded", "hops": 12}
-    with RunningServer(status=lambda: status) as server, server.connect() as peer:
+    now = {"state": "degraded", "hops": 12}
+    with RunningServer(status=lambda: status(**now)) as server, server.connect() as peer:
         assert peer.ask("describe", answer="info")["state"] == "listening"
         assert peer.ask("ping", {"text": "é"}, answer="pong") == {"text": "é"}
         assert peer.ask("ping", answer="pong") == {"text": None}
-        assert peer.ask("status", answer="status") == status
-        status["hops"] = 13
+        told = peer.ask("status", answer="status")
+        assert (told["state"], told["hops"], told["rate"]) == ("degraded", 12, None)
+        assert (told["sequence"], told["start_id"]) == (0, server.server.start_id)
+        (asking,) = told["subscribers"]
+        assert asking["peer"].startswith(f"process {os.getpid()} (")
+        now["hops"] = 13
         assert peer.ask("status", answer="status")["hops"] == 13
 
 
@@ -454,8 +458,8 @@ def test_of_two_that_start_at_once_one_listens(folder):
 
     async def race():
         servers = [
-            EventServer(info=info, status=dict, unix=path),
-            EventServer(info=info, status=dict, unix=path),
+            EventServer(info=info, status=status, unix=path),
+            EventServer(info=info, status=status, unix=path),
         ]
         started = await asyncio.gather(
             *(asyncio.to_thread(asyncio.run, attempt(server)) for server in servers)

@@ -10,7 +10,7 @@ from wyoming.info import Describe, Info
 from wyoming.ping import Ping, Pong
 from wyoming.wake import Detect, Detection
 
-from wakeword_daemon.events.listening import Tcp
+from wakeword_daemon.events.sockets import Tcp
 
 
 def converse(conversation, **options):

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+from msgspec import to_builtins
 
 from wakeword_daemon.clock import SAMPLE_RATE
-from wakeword_daemon.events.client import request
+from wakeword_daemon.events.client import read_status
 
 WAKEWORD = (sys.executable, "-m", "wakeword_daemon")
 AUDIO = Path(__file__).resolve().parents[1] / "audio"
@@ -129,7 +130,7 @@ class Daemon:
                 pass
 
     def status(self):
-        return request("status", self.socket)
+        return to_builtins(read_status(self.socket))
 
     def listen(self, *arguments):
         """Start `wakeword listen --json`; return it when it is connected."""

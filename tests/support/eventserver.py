@@ -9,7 +9,14 @@ import threading
 import time
 from pathlib import Path
 
-from wakeword_daemon.events.protocol import Attribution, Detection, Info, WakeModel, WakeProgram
+from wakeword_daemon.events.protocol import (
+    Attribution,
+    Detection,
+    Info,
+    Status,
+    WakeModel,
+    WakeProgram,
+)
 from wakeword_daemon.events.server import EventServer
 
 PATIENCE = 20.0  # seconds after which a test that hangs fails
@@ -36,6 +43,12 @@ def info(words=("jarvis", "alexa")):
     return Info(wake=[program], state="listening")
 
 
+def status(**fields):
+    known = {"state": "listening", "words": ["jarvis", "alexa"], "pid": 1}
+    measured = {"uptime": 2.5, "cpu": 0.5, "rss": 1_000_000}
+    return Status(**known | measured | fields)
+
+
 def detection(name="jarvis", sample=16_000):
     return Detection(
         name=name,
@@ -56,10 +69,10 @@ class RunningServer:
             prefix="ww"
         )  # short: a path of 107 bytes at most
         self.path = Path(self._folder.name) / "wakeword" / "events.sock"
-        options = {"info": info, "status": lambda: {"state": "listening"}} | options
+        options = {"info": info, "status": status} | options
         self.server = EventServer(unix=options.pop("unix", self.path), **options)
         self.subscriptions = 0  # `subscribe` requests answered so far
-        history = self.server._desk.history
+        history = self.server._context.history
         resume = history.resume
 
         def counting_resume(request):

@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import to_builtins
 
-from wakeword_daemon.events.client import request
+from wakeword_daemon.events.client import read_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -182,7 +183,7 @@ class Manager(ABC):
 
     def status(self) -> dict[str, object]:
         """Return the daemon's answer to a `status` request."""
-        return request("status", self.socket)
+        return to_builtins(read_status(self.socket))
 
     def until(self, condition: Callable[[], object], what: str) -> object:
         """Wait until the condition holds; return its value."""

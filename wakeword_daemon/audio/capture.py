@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wakeword_daemon.audio import devices
-from wakeword_daemon.audio.sources import CaptureSettings, CaptureState, Source
+from wakeword_daemon.audio.sources import AudioSource, CaptureSettings, CaptureState
 from wakeword_daemon.audio.stream import InputStream
 from wakeword_daemon.audio.timekeeper import DriftError, Timekeeper, now
 from wakeword_daemon.clock import seconds
@@ -77,7 +77,7 @@ class _StallError(Exception):
     """The stream is open and gives nothing."""
 
 
-class Capture(Source):
+class Capture(AudioSource):
     """Records from a microphone into a ring until it is stopped, whatever the device does.
 
     Time in which nothing was heard moves the ring's clock on, so that from the first sample on

@@ -72,7 +72,7 @@ class Counters:
     overflows: int = 0
 
 
-class Source(ABC):
+class AudioSource(ABC):
     """A thread that writes to a ring.
 
     `on_state` is called on that thread with every new state, once; never with "starting".
@@ -136,7 +136,7 @@ class Source(ABC):
         self.heartbeat = time.monotonic()
 
 
-class FileSource(Source):
+class FileSource(AudioSource):
     """A recording, played into the ring at the pace of a microphone, once or over and over.
 
     The ring is closed at its end. Raises AudioError where the file is no recording.
@@ -177,7 +177,7 @@ class FileSource(Source):
         return True
 
 
-class PcmSource(Source):
+class PcmSource(AudioSource):
     """Raw audio, s16le at 16 kHz mono, from a pipe or the like, as fast as it comes.
 
     It waits for the readers of the ring, so nothing is lost; the ring is closed at the end.

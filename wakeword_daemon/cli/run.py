@@ -20,13 +20,13 @@ from wakeword_daemon.cli import _arguments
 from wakeword_daemon.service import logs
 from wakeword_daemon.service.activation import listening_socket
 from wakeword_daemon.service.daemon import Daemon
-from wakeword_daemon.service.health import HungError
 from wakeword_daemon.service.notify import Notifier
+from wakeword_daemon.service.watchdog import HungError
 
 if TYPE_CHECKING:
     import argparse
 
-    from wakeword_daemon.service.daemon import OpenSource
+    from wakeword_daemon.service.daemon import MakeSource
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 """From <malloc.h>."""
@@ -99,7 +99,7 @@ def _keep_the_heap_small() -> None:
         mallopt(_M_TRIM_THRESHOLD, _LARGE)
 
 
-def _source(args: argparse.Namespace) -> OpenSource:
+def _source(args: argparse.Namespace) -> MakeSource:
     """Return what makes the input that the flags ask for."""
     if args.demo:
         demo = resources.demo_recording()

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import time
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from wakeword_daemon.cli import _arguments
-from wakeword_daemon.events.client import request
+from wakeword_daemon.events.client import read_status
 
 if TYPE_CHECKING:
     import argparse
+
+    from wakeword_daemon.events.protocol import Detection, Status, Subscriber
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,44 +26,44 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask the daemon and show its answer."""
-    status = request("status", args.socket, token=args.token)
+    status = read_status(args.socket, token=args.token)
     if args.json:
-        print(json.dumps(status))
+        print(msgspec.json.encode(status).decode())
     else:
         for name, value in _rows(status):
             print(f"{name:15} {value}")
-    return 0 if status["state"] == "listening" else 1
+    return 0 if status.state == "listening" else 1
 
 
-def _rows(status: dict[str, Any]) -> list[tuple[str, str]]:
-    reason = f": {status['reason']}" if status["reason"] else ""
-    rate = f" at {status['rate']} Hz" if status["rate"] else ""
-    capture = status["capture"]
-    share = 100 * status["cpu"] / max(status["uptime"], 1)
+def _rows(status: Status) -> list[tuple[str, str]]:
+    reason = f": {status.reason}" if status.reason else ""
+    rate = f" at {status.rate} Hz" if status.rate else ""
+    capture = status.capture
+    share = 100 * status.cpu / max(status.uptime, 1)
     return [
-        ("state", status["state"] + reason),
-        ("device", (status["device"] or "none") + rate),
-        ("words", ", ".join(status["words"])),
-        ("last heard", _detection(status["last_detection"])),
-        ("events", str(status["sequence"])),
-        ("hops", f"{status['hops']}, {status['backlog']} samples behind"),
-        ("missing audio", f"{status['gaps']} gaps, {status['lost']} samples"),
-        ("device trouble", f"{capture['overflows']} overruns, {capture['reopened']} reopenings"),
-        ("subscribers", "; ".join(_subscriber(one) for one in status["subscribers"]) or "none"),
-        ("memory", f"{status['rss'] / 1e6:.1f} MB"),
-        ("CPU", f"{status['cpu']:.2f} s, {share:.1f} % of a core"),
-        ("up for", str(timedelta(seconds=int(status["uptime"])))),
-        ("process", str(status["pid"])),
+        ("state", status.state + reason),
+        ("device", (status.device or "none") + rate),
+        ("words", ", ".join(status.words)),
+        ("last heard", _detection(status.last_detection)),
+        ("events", str(status.sequence)),
+        ("hops", f"{status.hops}, {status.backlog} samples behind"),
+        ("missing audio", f"{status.gaps} gaps, {status.lost} samples"),
+        ("device trouble", f"{capture.overflows} overruns, {capture.reopened} reopenings"),
+        ("subscribers", "; ".join(_subscriber(one) for one in status.subscribers) or "none"),
+        ("memory", f"{status.rss / 1e6:.1f} MB"),
+        ("CPU", f"{status.cpu:.2f} s, {share:.1f} % of a core"),
+        ("up for", str(timedelta(seconds=int(status.uptime)))),
+        ("process", str(status.pid)),
     ]
 
 
-def _detection(detection: dict[str, Any] | None) -> str:
+def _detection(detection: Detection | None) -> str:
     if detection is None:
         return "nothing yet"
-    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(detection["wall_time"]))
-    return f"{detection['name']} at {when}, score {detection['score']:.3f}"
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(detection.wall_time))
+    return f"{detection.name} at {when}, score {detection.score:.3f}"
 
 
-def _subscriber(subscriber: dict[str, Any]) -> str:
-    queued = f", {subscriber['queued']} events behind" if subscriber["queued"] else ""
-    return f"{subscriber['peer']}{queued}"
+def _subscriber(subscriber: Subscriber) -> str:
+    queued = f", {subscriber.queued} events behind" if subscriber.queued else ""
+    return f"{subscriber.peer}{queued}"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from wakeword_daemon.events.protocol import Detection
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 async def subscribe_async(
@@ -55,7 +55,7 @@ async def subscribe_async(
                 if not reconnect:
                     raise UnreachableError.because(address, error) from error
                 connection.close()
-                _log.info("the daemon went away; waiting for it to come back")
+                logger.info("the daemon went away; waiting for it to come back")
                 connection = await _reopen(address, subscription)
     finally:
         connection.close()

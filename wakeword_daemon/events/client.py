@@ -16,12 +16,12 @@ import socket as sockets
 import struct
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 from wakeword_daemon.errors import EventsError
 from wakeword_daemon.events.framing import FrameDecoder, ProtocolError, encode
 from wakeword_daemon.events.paths import parse_address
-from wakeword_daemon.events.protocol import Authenticate, Error
+from wakeword_daemon.events.protocol import Authenticate, Error, Status
 from wakeword_daemon.events.subscription import (
     ANSWER_TIMEOUT,
     READ_SIZE,
@@ -35,9 +35,7 @@ if TYPE_CHECKING:
 
     from wakeword_daemon.events.protocol import Detection
 
-_log = logging.getLogger(__name__)
-
-_ANSWERS = {"describe": "info", "ping": "pong", "status": "status"}
+logger = logging.getLogger(__name__)
 
 
 def subscribe(
@@ -73,27 +71,26 @@ def subscribe(
     return _follow(connection, address, subscription, deadline, reconnect=reconnect)
 
 
-def request(
-    kind: Literal["describe", "ping", "status"],
-    socket: str | Path | None = None,
-    *,
-    token: str | None = None,
-) -> dict[str, Any]:
-    """Ask the daemon one thing and return the data of its answer.
+def read_status(socket: str | Path | None = None, *, token: str | None = None) -> Status:
+    """Ask the daemon how it is.
+
+    Args:
+        socket: the daemon's socket, or `tcp://host:port`; None for the daemon on this machine.
+        token: what a daemon on TCP may ask for.
 
     Raises:
         EventsError: no daemon is there, it does not answer, or it refused.
 
     """
     address = parse_address(socket)
-    lines = encode(kind, {})
+    lines = encode("status", {})
     if token is not None:
         lines = Authenticate(token=token).line() + lines
     try:
         with connect(address) as connection:
             with contextlib.suppress(ConnectionError):  # it may have said why before it closed
                 connection.sendall(lines)
-            return _answer(connection, _ANSWERS[kind])
+            return _answer(connection)
     except OSError as error:
         raise UnreachableError.because(address, error) from error
     except ProtocolError as error:
@@ -122,13 +119,13 @@ def connect(address: Path | tuple[str, int]) -> sockets.socket:
     return connection
 
 
-def _answer(connection: sockets.socket, kind: str) -> dict[str, Any]:
+def _answer(connection: sockets.socket) -> Status:
     decoder = FrameDecoder()
     while True:
         decoder.feed(_receive(connection))
         while (frame := decoder.next_frame()) is not None:
-            if frame.type == kind:
-                return frame.data
+            if frame.type == Status.kind:
+                return Status.from_frame(frame)
             if frame.type == Error.kind:
                 raise EventsError(f"the daemon refused: {Error.from_frame(frame).text}")
 
@@ -157,7 +154,7 @@ def _follow(
                 if not reconnect:
                     raise UnreachableError.because(address, error) from error
                 connection.close()
-                _log.info("the daemon went away; waiting for it to come back")
+                logger.info("the daemon went away; waiting for it to come back")
                 reopened = _reopen(address, subscription, deadline)
                 if reopened is None:
                     return

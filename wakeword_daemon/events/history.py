@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import msgspec
 
 from wakeword_daemon.events.framing import ProtocolError
 from wakeword_daemon.events.protocol import Published, Subscribe, Subscribed
+
+PublishedT = TypeVar("PublishedT", bound=Published)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,13 @@ class History:
         self.sequence = 0  # of the event numbered last
         self._entries: deque[Entry] = deque(maxlen=size)
 
-    def append(self, event: Published) -> Entry:
-        """Give the event the next number and remember it."""
+    def number(self, event: PublishedT) -> PublishedT:
+        """Return the event with the next number."""
         self.sequence += 1
-        event = msgspec.structs.replace(event, sequence=self.sequence, start_id=self.start_id)
+        return msgspec.structs.replace(event, sequence=self.sequence, start_id=self.start_id)
+
+    def append(self, event: Published) -> Entry:
+        """Remember a numbered event."""
         entry = Entry(event, event.line())
         self._entries.append(entry)
         return entry

@@ -152,6 +152,69 @@ class Info(Event, frozen=True, kw_only=True):
         return [model.name for program in self.wake for model in program.models]
 
 
+class Subscriber(msgspec.Struct, frozen=True, kw_only=True):
+    """A connected peer."""
+
+    peer: str
+    """Process and command, or address and port."""
+    words: list[str] | None
+    """The words it asked for; null for all."""
+    queued: int
+    """Events that wait to be sent to it."""
+
+
+class CaptureCounters(msgspec.Struct, frozen=True, kw_only=True):
+    """What went wrong at the microphone since the start."""
+
+    gaps: int = 0
+    """Times at which audio was missing."""
+    lost: int = 0
+    """Samples (16 kHz) that would have been there."""
+    reopened: int = 0
+    """Times the device was opened after the first."""
+    overflows: int = 0
+    """Times the sound system said that it dropped audio."""
+
+
+class Status(Event, frozen=True, kw_only=True):
+    """How the daemon is: the answer to `status`."""
+
+    kind: ClassVar[str] = "status"
+
+    state: StateName
+    reason: str = ""
+    """Why, in words; empty while all is well."""
+    device: str | None = None
+    """The microphone in use; null while there is none."""
+    rate: int | None = None
+    """Samples a second of the device."""
+    words: list[str]
+    """Names of all wake words."""
+    last_detection: Detection | None = None
+    """The last detection since the start; null before the first."""
+    hops: int = 0
+    """Blocks of 80 ms that went through the engine."""
+    gaps: int = 0
+    """Times at which audio was missing and the engine started afresh."""
+    lost: int = 0
+    """Samples (16 kHz) that were missing there."""
+    backlog: int = 0
+    """Samples captured that the engine has not heard yet."""
+    capture: CaptureCounters = CaptureCounters()
+    subscribers: list[Subscriber] = []
+    """Who is connected, whoever asks included."""
+    sequence: int = 0
+    """Number of the last published event; 0 before the first."""
+    start_id: str = ""
+    pid: int
+    uptime: float
+    """Seconds since the start."""
+    cpu: float
+    """Seconds of CPU time used, all threads together."""
+    rss: int
+    """Bytes of memory in RAM."""
+
+
 class Pong(Event, frozen=True, kw_only=True):
     """Answer to `ping`."""
 
@@ -180,7 +243,7 @@ class Error(Event, frozen=True, kw_only=True):
     code: str | None = None
 
 
-# What a client asks; `describe` and `status` have no data and need no struct
+# What a client asks; `describe` and `status` have no data and no struct of their own
 
 
 class Ping(Event, frozen=True, kw_only=True):

@@ -7,39 +7,23 @@ import logging
 import socket
 from typing import TYPE_CHECKING
 
-import msgspec
+from msgspec.structs import replace
 
 from wakeword_daemon.events.history import History
-from wakeword_daemon.events.listening import (
-    Listener,
-    Tcp,
-    admitted,
-    adopt,
-    listen_tcp,
-    listen_unix,
-    peer_name,
-    tune,
-)
-from wakeword_daemon.events.protocol import Error, Info, Published
-from wakeword_daemon.events.session import READ_SIZE, Desk, Limits, Session
+from wakeword_daemon.events.peers import admitted, peer_name, tune
+from wakeword_daemon.events.protocol import Error, Info, Status, Subscriber
+from wakeword_daemon.events.session import READ_SIZE, Limits, ServerContext, Session
+from wakeword_daemon.events.sockets import ListeningSocket, Tcp, adopt, listen_tcp, listen_unix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-_log = logging.getLogger(__name__)
+    from wakeword_daemon.events.history import PublishedT
+
+logger = logging.getLogger(__name__)
 
 _ACCEPT_PAUSE = 1.0  # seconds before the next try when no file descriptor is left
-
-
-class Subscriber(msgspec.Struct, frozen=True):
-    """A connected peer, as `status` tells it."""
-
-    peer: str
-    words: list[str] | None
-    """The words it asked for; None for all."""
-    queued: int
-    """Events that wait to be sent to it."""
 
 
 class EventServer:
@@ -53,9 +37,9 @@ class EventServer:
     All methods belong to the event loop's thread.
 
     Args:
-        info: tells the present words and state; called for each `info` that is sent. The server
-            fills in the numbering.
-        status: tells whatever the `status` request is answered with: a mapping or a Struct.
+        info: returns the present words and state; called for each `info` that is sent.
+        status: returns how the daemon is; called for each `status` that is sent. The server fills
+            in the numbering of both, and the subscribers.
         unix: the socket's path, or a unix socket that listens already (socket activation).
         group: name of a group whose members may connect too.
         tcp: where else to listen; None for nowhere.
@@ -67,39 +51,45 @@ class EventServer:
         self,
         *,
         info: Callable[[], Info],
-        status: Callable[[], object],
+        status: Callable[[], Status],
         unix: Path | socket.socket,
         group: str | None = None,
         tcp: Tcp | None = None,
         limits: Limits | None = None,
     ) -> None:
         limits = limits or Limits()
-        self._desk = Desk(info, status, History(limits.history), limits)
+        self._context = ServerContext(
+            self._numbered_info, self._whole_status, History(limits.history), limits
+        )
+        self._info = info
+        self._status = status
         self._unix = unix
         self._group = group
         self._tcp = tcp
-        self._listeners: list[Listener] = []
+        self._listeners: list[ListeningSocket] = []
         self._accepting: list[asyncio.Task[None]] = []
-        self._connections: dict[asyncio.Task[None], Listener] = {}
+        self._connections: dict[asyncio.Task[None], ListeningSocket] = {}
         self._sessions: set[Session] = set()
         self._logged: set[str] = set()  # reasons for which the log tells of a refusal
 
     @property
     def start_id(self) -> str:
         """Name of this run in the numbering of events."""
-        return self._desk.history.start_id
+        return self._context.history.start_id
 
     @property
     def sequence(self) -> int:
         """Number of the event published last; 0 before the first."""
-        return self._desk.history.sequence
+        return self._context.history.sequence
 
     @property
     def subscribers(self) -> list[Subscriber]:
         """Who is connected."""
         return [
             Subscriber(
-                session.peer, sorted(session.words) if session.words else None, session.queued
+                peer=session.peer,
+                words=None if session.words is None else sorted(session.words),
+                queued=session.queued,
             )
             for session in self._sessions
         ]
@@ -129,19 +119,20 @@ class EventServer:
         for listener in self._listeners:
             listener.socket.setblocking(False)
             self._accepting.append(asyncio.create_task(self._accept(listener)))
-            _log.info("listening on %s", listener.address)
+            logger.info("listening on %s", listener.address)
 
-    def publish(self, event: Published) -> int:
-        """Queue an event for every peer, and remember it under its number; never waits.
+    def publish(self, event: PublishedT) -> PublishedT:
+        """Queue an event for every peer and remember it; never waits.
 
         Returns:
-            The event's number.
+            The event with its number, as it is sent.
 
         """
-        entry = self._desk.history.append(event)
+        event = self._context.history.number(event)
+        entry = self._context.history.append(event)
         for session in self._sessions:
             session.offer(entry)
-        return entry.event.sequence
+        return event
 
     async def stop(self, grace: float = 0.5) -> None:
         """Let nobody in any more, and close once all queues are sent, after `grace` s at most."""
@@ -159,12 +150,23 @@ class EventServer:
             connection.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
 
+    def _numbered_info(self) -> Info:
+        return replace(self._info(), sequence=self.sequence, start_id=self.start_id)
+
+    def _whole_status(self) -> Status:
+        return replace(
+            self._status(),
+            subscribers=self.subscribers,
+            sequence=self.sequence,
+            start_id=self.start_id,
+        )
+
     def _close_listeners(self) -> None:
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
 
-    async def _accept(self, listener: Listener) -> None:
+    async def _accept(self, listener: ListeningSocket) -> None:
         loop = asyncio.get_running_loop()
         while True:
             try:
@@ -176,11 +178,11 @@ class EventServer:
             try:
                 self._admit(connection, listener)
             except OSError as error:
-                _log.debug("a peer left while it was let in: %s", error)
+                logger.debug("a peer left while it was let in: %s", error)
                 connection.close()
             await asyncio.sleep(0)  # a flood of connects takes turns with everyone else
 
-    def _admit(self, connection: socket.socket, listener: Listener) -> None:
+    def _admit(self, connection: socket.socket, listener: ListeningSocket) -> None:
         refusal = self._refusal(connection, listener)
         if refusal is not None:
             self._log_once(refusal.text, f"refused {peer_name(connection)}: {refusal.text}")
@@ -193,10 +195,10 @@ class EventServer:
         self._connections[task] = listener
         task.add_done_callback(self._forget)
 
-    def _refusal(self, connection: socket.socket, listener: Listener) -> Error | None:
+    def _refusal(self, connection: socket.socket, listener: ListeningSocket) -> Error | None:
         if not admitted(connection, listener.group):
             return Error(text="this socket belongs to another user", code="forbidden")
-        if list(self._connections.values()).count(listener) >= self._desk.limits.connections:
+        if list(self._connections.values()).count(listener) >= self._context.limits.connections:
             return Error(text="too many connections; try again later", code="busy")
         return None
 
@@ -204,11 +206,11 @@ class EventServer:
         # Until somebody is let in again: a flood of connects must not become a flood of lines.
         if reason not in self._logged:
             self._logged.add(reason)
-            _log.warning("%s", text)
+            logger.warning("%s", text)
 
     async def _serve(self, connection: socket.socket, peer: str, token: str | None) -> None:
         reader, writer = await asyncio.open_connection(sock=connection, limit=READ_SIZE)
-        session = Session(self._desk, reader, writer, peer=peer, token=token)
+        session = Session(self._context, reader, writer, peer=peer, token=token)
         self._sessions.add(session)
         try:
             await session.run()
@@ -218,4 +220,4 @@ class EventServer:
     def _forget(self, task: asyncio.Task[None]) -> None:
         del self._connections[task]
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("a connection failed", exc_info=error)
+            logger.error("a connection failed", exc_info=error)

@@ -10,9 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import msgspec
-
-from wakeword_daemon.events.framing import Frame, FrameDecoder, ProtocolError, encode
+from wakeword_daemon.events.framing import Frame, FrameDecoder, ProtocolError
 from wakeword_daemon.events.history import Entry, History
 from wakeword_daemon.events.protocol import (
     Authenticate,
@@ -22,10 +20,11 @@ from wakeword_daemon.events.protocol import (
     Info,
     Ping,
     Pong,
+    Status,
     Subscribe,
 )
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 READ_SIZE = 16 * 1024
 
@@ -48,11 +47,11 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Desk:
-    """What all connections draw from."""
+class ServerContext:
+    """What all connections of a server share."""
 
     info: Callable[[], Info]
-    status: Callable[[], object]
+    status: Callable[[], Status]
     history: History
     limits: Limits
 
@@ -67,7 +66,7 @@ class Session:
 
     def __init__(
         self,
-        desk: Desk,
+        context: ServerContext,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         *,
@@ -76,7 +75,7 @@ class Session:
     ) -> None:
         self.peer = peer
         self.words: frozenset[str] | None = None  # None: all
-        self._desk = desk
+        self._context = context
         self._reader = reader
         self._writer = writer
         # What the kernel does not take stays in our queue, where it is counted.
@@ -100,16 +99,16 @@ class Session:
         try:
             await self._serve()
         except ProtocolError as error:
-            _log.debug("closing the connection of %s: %s", self.peer, error)
+            logger.debug("closing the connection of %s: %s", self.peer, error)
             if not self._writer.is_closing():
                 self._writer.write(Error(text=str(error), code=error.code).line())
         except OSError as error:
-            _log.debug("lost the connection of %s: %s", self.peer, error)
+            logger.debug("lost the connection of %s: %s", self.peer, error)
         finally:
             sender.cancel()
             self._writer.close()
             try:
-                async with asyncio.timeout(self._desk.limits.stall):
+                async with asyncio.timeout(self._context.limits.stall):
                     with contextlib.suppress(OSError):
                         await self._writer.wait_closed()
             except TimeoutError:
@@ -119,7 +118,7 @@ class Session:
         """Queue a published event; never waits."""
         if not self._greeted or self._writer.is_closing() or not self._wants(entry):
             return
-        limits = self._desk.limits
+        limits = self._context.limits
         if len(self._pending) >= limits.history + limits.queue:  # a replay may fill a part
             self._drop(f"{len(self._pending)} events wait and it does not read")
             return
@@ -144,7 +143,7 @@ class Session:
 
     def _drop(self, reason: str) -> None:
         if not self._writer.is_closing():
-            _log.warning("dropped subscriber %s: %s", self.peer, reason)
+            logger.warning("dropped subscriber %s: %s", self.peer, reason)
             self._writer.transport.abort()
 
     async def _send(self, line: bytes) -> None:
@@ -152,10 +151,10 @@ class Session:
             raise ConnectionResetError("the connection is closed")
         self._writer.write(line)
         try:
-            async with asyncio.timeout(self._desk.limits.stall):
+            async with asyncio.timeout(self._context.limits.stall):
                 await self._writer.drain()
         except TimeoutError:
-            self._drop(f"it has not read for {self._desk.limits.stall:g} s")
+            self._drop(f"it has not read for {self._context.limits.stall:g} s")
             raise ConnectionResetError("dropped") from None
 
     async def _send_pending(self) -> None:
@@ -185,17 +184,17 @@ class Session:
 
     async def _greet(self) -> None:
         self._greeted = True
-        await self._send(self._info().line())
+        await self._send(self._context.info().line())
 
     def _request_deadline(self) -> float:
-        return asyncio.get_running_loop().time() + self._desk.limits.request
+        return asyncio.get_running_loop().time() + self._context.limits.request
 
     async def _read(self) -> bytes:
         try:
             async with asyncio.timeout_at(self._deadline):
                 return await self._reader.read(READ_SIZE)
         except TimeoutError:
-            limit = self._desk.limits.request
+            limit = self._context.limits.request
             raise ProtocolError("timeout", f"no whole event came within {limit:g} s") from None
 
     async def _answer_frames(self) -> bool:
@@ -220,9 +219,9 @@ class Session:
             return
         match frame.type:
             case "describe":
-                await self._send(self._info().line())
+                await self._send(self._context.info().line())
             case "status":
-                await self._send(encode("status", self._desk.status()))
+                await self._send(self._context.status().line())
             case "ping":
                 await self._send(Pong(text=Ping.from_frame(frame).text).line())
             case "detect":
@@ -247,14 +246,8 @@ class Session:
         self._deadline = None
         await self._greet()
 
-    def _info(self) -> Info:
-        history = self._desk.history
-        return msgspec.structs.replace(
-            self._desk.info(), sequence=history.sequence, start_id=history.start_id
-        )
-
     def _choose_words(self, request: Detect) -> None:
-        known = self._desk.info().words
+        known = self._context.info().words
         unknown = [name for name in request.names or [] if name not in known]
         if unknown:
             raise ProtocolError(
@@ -264,7 +257,7 @@ class Session:
         self.words = frozenset(request.names) if request.names else None
 
     async def _subscribe(self, request: Subscribe) -> None:
-        answer, entries = self._desk.history.resume(request)
+        answer, entries = self._context.history.resume(request)
         # No other task runs between these, so that nothing falls between old events and new ones.
         self._pending.clear()
         self._pending.extend(entry for entry in entries if self._wants(entry))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from wakeword_daemon.events.framing import Frame
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 ANSWER_TIMEOUT = 5.0  # seconds a daemon may take to accept and to answer
 READ_SIZE = 16 * 1024
@@ -106,13 +106,13 @@ class Subscription:
             self._sequence = changed.sequence
             level = logging.INFO if changed.state == "listening" else logging.WARNING
             reason = f": {changed.reason}" if changed.reason else ""
-            _log.log(level, "the daemon is %s%s", changed.state, reason)
+            logger.log(level, "the daemon is %s%s", changed.state, reason)
 
     def _begin(self, answer: Subscribed) -> None:
         if answer.missed is None:
-            _log.warning("the daemon was restarted; what it told just before that may be lost")
+            logger.warning("the daemon was restarted; what it told just before that may be lost")
         elif answer.missed:
-            _log.warning("%d events are lost: the daemon no longer holds them", answer.missed)
+            logger.warning("%d events are lost: the daemon no longer holds them", answer.missed)
         self._start_id, self._sequence = answer.start_id, answer.sequence
         self.ready = True
 

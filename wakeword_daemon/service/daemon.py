@@ -7,29 +7,29 @@ import logging
 import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from wakeword_daemon import __version__
 from wakeword_daemon.audio.ring import RingBuffer
 from wakeword_daemon.audio.sources import CaptureSettings
 from wakeword_daemon.clock import milliseconds, seconds
 from wakeword_daemon.errors import WakewordError
-from wakeword_daemon.events.listening import Tcp
 from wakeword_daemon.events.paths import default_socket
 from wakeword_daemon.events.protocol import (
     Attribution,
     Detection,
     Info,
     StateChanged,
+    Status,
     WakeModel,
     WakeProgram,
 )
 from wakeword_daemon.events.server import EventServer
+from wakeword_daemon.events.sockets import Tcp
 from wakeword_daemon.service import logs
-from wakeword_daemon.service.health import Health
-from wakeword_daemon.service.listener import Listener
+from wakeword_daemon.service.engine_thread import EngineThread
+from wakeword_daemon.service.status import StatusReporter
+from wakeword_daemon.service.watchdog import Watchdog
 from wakeword_daemon.words import load_words
 
 if TYPE_CHECKING:
@@ -37,12 +37,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wakeword_daemon import engine
-    from wakeword_daemon.audio.sources import CaptureState, Source
+    from wakeword_daemon.audio.sources import AudioSource, CaptureState
     from wakeword_daemon.config import Config
     from wakeword_daemon.service.notify import Notifier
     from wakeword_daemon.words import Words
 
-    OpenSource = Callable[[CaptureSettings, RingBuffer, Callable[[CaptureState], None]], Source]
+    OnState = Callable[[CaptureState], None]
+    MakeSource = Callable[[CaptureSettings, RingBuffer, OnState], AudioSource]
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class Daemon:
 
     Args:
         read_config: reads and checks the config; called again to reload it.
-        open_source: makes the input for a ring; what it says about its state goes to the third
+        make_source: makes the input for a ring; what it says about its state goes to the third
             argument.
         notifier: the service manager.
         listening: a unix socket that listens already, if the service manager passed one.
@@ -77,7 +78,7 @@ class Daemon:
     def __init__(
         self,
         read_config: Callable[[], Config],
-        open_source: OpenSource,
+        make_source: MakeSource,
         notifier: Notifier,
         listening: socket.socket | None = None,
     ) -> None:
@@ -88,9 +89,10 @@ class Daemon:
         self._words = load_words(config.words)
         ring = RingBuffer(config.audio.history)
         self._ring = ring
-        self._listener = Listener(ring, self._words.detector(), self._on_detection, self._on_end)
-        self._source = open_source(_capture(config), ring, self._on_state)
-        self._health = Health(self._source, self._listener)
+        self._engine = EngineThread(ring, self._words.detector(), self._on_detection, self._on_end)
+        self._source = make_source(_capture(config), ring, self._on_state)
+        self._watchdog = Watchdog(self._source, self._engine)
+        self._reporter = StatusReporter(self._source, self._engine)
         self._server = EventServer(
             info=self._info,
             status=self._status,
@@ -116,7 +118,7 @@ class Daemon:
         try:
             await self._server.start()
             self._source.start()
-            self._listener.start()
+            self._engine.start()
             await self._watch()
         finally:
             await self._close()
@@ -127,8 +129,8 @@ class Daemon:
         tick = _TICK if allowed is None else min(_TICK, allowed / 3)
         while not self._end.done():
             await asyncio.wait([self._end], timeout=tick)
-            self._health.check()
-            if self._health.hears():
+            self._watchdog.check()
+            if self._watchdog.hears():
                 self._notifier.watchdog()
         self._end.result()
 
@@ -137,7 +139,7 @@ class Daemon:
         self._notifier.stopping()
         self._source.stop(_SOURCE_GRACE)
         self._ring.close()
-        self._listener.join(_ENGINE_GRACE)
+        self._engine.join(_ENGINE_GRACE)
         await asyncio.sleep(0)  # what the engine thread handed over last
         await self._server.stop(_QUEUE_GRACE)
 
@@ -172,10 +174,7 @@ class Daemon:
             level=heard.level,
             model=heard.model,
         )
-        number = self._server.publish(event)
-        self._health.last_detection = msgspec.structs.replace(
-            event, sequence=number, start_id=self._server.start_id
-        )
+        self._reporter.last_detection = self._server.publish(event)
         logger.info(
             "heard %s at %.2f s, score %.3f", heard.word, seconds(heard.sample), heard.score
         )
@@ -183,8 +182,8 @@ class Daemon:
     def _change_state(self, state: CaptureState) -> None:
         if self._end.done():
             return  # that no audio comes any more is what was wanted
-        self._health.state = state
-        status = self._health.status_line(self._words.names)
+        self._reporter.state = state
+        status = self._reporter.line(self._words.names)
         logger.log(logging.INFO if state.name == "listening" else logging.WARNING, "%s", status)
         self._server.publish(
             StateChanged(
@@ -211,12 +210,12 @@ class Daemon:
             logger.error("the config was not reloaded and the old one stays: %s", error)  # noqa: TRY400 -- the sentence says it all
         else:
             self._adopt(config, words)
-        self._notifier.ready(self._health.status_line(self._words.names))
+        self._notifier.ready(self._reporter.line(self._words.names))
 
     def _adopt(self, config: Config, words: Words) -> None:
         old, self._config, self._words = self._config, config, words
         logs.set_level(config.log.level)
-        self._listener.replace(words.detector())
+        self._engine.replace(words.detector())
         if _capture(config) != _capture(old):
             self._source.change(_capture(config))
         if (config.socket, config.tcp, config.audio.history) != (
@@ -230,17 +229,12 @@ class Daemon:
     def _info(self) -> Info:
         return Info(
             wake=[_program(self._words)],
-            state=self._health.state.name,
-            reason=self._health.state.reason,
+            state=self._reporter.state.name,
+            reason=self._reporter.state.reason,
         )
 
-    def _status(self) -> dict[str, Any]:
-        return self._health.snapshot() | {
-            "words": self._words.names,
-            "start_id": self._server.start_id,
-            "sequence": self._server.sequence,
-            "subscribers": self._server.subscribers,
-        }
+    def _status(self) -> Status:
+        return self._reporter.status(self._words.names)
 
 
 def _capture(config: Config) -> CaptureSettings:

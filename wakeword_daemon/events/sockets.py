@@ -1,4 +1,4 @@
-"""Opening the sockets the daemon listens on, and who may connect to them."""
+"""Opening the sockets the daemon listens on."""
 
 from __future__ import annotations
 
@@ -8,23 +8,20 @@ import grp
 import os
 import socket
 import stat
-import struct
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wakeword_daemon.errors import EventsError
+from wakeword_daemon.events.peers import peer_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BACKLOG = 128
-_SEND_BUFFER = 64 * 1024  # bytes the kernel holds for a peer that does not read
 _LOCK_TRIES = 100
-_LOCK_PAUSE = 0.02
-_SO_PEERGROUPS = 59  # <asm-generic/socket.h>; Python has no name for it
-_MAX_OPTION = 1024  # the most bytes Python's getsockopt returns: 256 groups
+_LOCK_PAUSE = 0.02  # seconds between two tries
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,7 @@ class Tcp:
 
 
 @dataclass(frozen=True, eq=False)
-class Listener:
+class ListeningSocket:
     """A listening socket, and the rules for those who connect to it."""
 
     socket: socket.socket
@@ -68,7 +65,7 @@ class Listener:
                     path.unlink()
 
 
-def listen_unix(path: Path, group: str | None = None) -> Listener:
+def listen_unix(path: Path, group: str | None = None) -> ListeningSocket:
     """Listen on a unix socket that only this user may open, and `group` where one is named.
 
     A missing folder is made, mode 0700 (0750 for a group); the socket has mode 0600 (0660). A
@@ -92,7 +89,7 @@ def listen_unix(path: Path, group: str | None = None) -> Listener:
         if gid is not None:
             os.chown(path, -1, gid)
             path.chmod(0o660)
-        return Listener(listening, group=gid, file=(path, path.lstat().st_ino))
+        return ListeningSocket(listening, group=gid, file=(path, path.lstat().st_ino))
     except OSError as error:
         listening.close()
         reason = error.strerror or str(error)  # a path that is too long has no errno
@@ -102,20 +99,20 @@ def listen_unix(path: Path, group: str | None = None) -> Listener:
         raise
 
 
-def listen_tcp(tcp: Tcp) -> list[Listener]:
+def listen_tcp(tcp: Tcp) -> list[ListeningSocket]:
     """Listen on every address `tcp.host` stands for.
 
     Raises:
         EventsError: an address is unknown, taken, or not loopback while there is no token.
 
     """
-    listeners: list[Listener] = []
+    listeners: list[ListeningSocket] = []
     try:
         found = socket.getaddrinfo(tcp.host, tcp.port, type=socket.SOCK_STREAM)
         for family, _, _, _, address in found:
             _require_token(str(address[0]), tcp.token)
             listening = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
-            listeners.append(Listener(listening, token=tcp.token or None))
+            listeners.append(ListeningSocket(listening, token=tcp.token or None))
     except OSError as error:
         _close(listeners)
         reason = error.strerror or str(error)
@@ -126,7 +123,7 @@ def listen_tcp(tcp: Tcp) -> list[Listener]:
     return listeners
 
 
-def adopt(listening: socket.socket, group: str | None = None) -> Listener:
+def adopt(listening: socket.socket, group: str | None = None) -> ListeningSocket:
     """Take over a unix socket that already listens (socket activation); its file stays.
 
     Raises:
@@ -137,60 +134,7 @@ def adopt(listening: socket.socket, group: str | None = None) -> Listener:
         socket.SOL_SOCKET, socket.SO_ACCEPTCONN
     ):
         raise EventsError("the socket passed to the daemon is not a listening unix stream socket")
-    return Listener(listening, group=None if group is None else _group_id(group))
-
-
-def tune(connection: socket.socket) -> None:
-    """Bound what a peer costs that does not read, and notice one that vanished from the network."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
-    if connection.family != socket.AF_UNIX:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
-
-
-def admitted(connection: socket.socket, group: int | None) -> bool:
-    """Whether a peer may stay: on a unix socket it is this user, root or in the group.
-
-    File permissions say the same; this holds where they were widened, by hand or by a unit. On TCP
-    the token decides, later.
-    """
-    if connection.family != socket.AF_UNIX:
-        return True
-    _, uid, gid = _credentials(connection)
-    if uid in {0, os.getuid()} or gid == group:
-        return True
-    return group is not None and group in _supplementary_groups(connection)
-
-
-def peer_name(connection: socket.socket) -> str:
-    """Return who is at the other end, for the log: process and command, or address and port."""
-    if connection.family != socket.AF_UNIX:
-        host, port = connection.getpeername()[:2]
-        return f"{host} port {port}"
-    pid, uid, _ = _credentials(connection)
-    try:
-        command = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace")
-    except OSError:  # it is gone, or in another PID namespace
-        return f"process {pid} of user {uid}"
-    # Any process chooses its own name; it may not forge a line of our log with it.
-    printable = "".join(char for char in command if char.isprintable())
-    return f"process {pid} ({printable})"
-
-
-def _credentials(connection: socket.socket) -> tuple[int, int, int]:
-    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    pid, uid, gid = struct.unpack("3i", raw)
-    return pid, uid, gid
-
-
-def _supplementary_groups(connection: socket.socket) -> set[int]:
-    try:
-        raw = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MAX_OPTION)
-    except OSError:  # it is in more groups than that
-        return set()
-    return {gid for (gid,) in struct.iter_unpack("I", raw)}
+    return ListeningSocket(listening, group=None if group is None else _group_id(group))
 
 
 def _group_id(group: str) -> int:
@@ -259,6 +203,6 @@ def _require_token(host: str, token: str | None) -> None:
         )
 
 
-def _close(listeners: list[Listener]) -> None:
+def _close(listeners: list[ListeningSocket]) -> None:
     for listener in listeners:
         listener.close()

@@ -24,7 +24,7 @@ _WARM_UP = samples(2.0)
 """What a new detector hears again of the past, so that a word being spoken is not lost."""
 
 
-class Listener:
+class EngineThread:
     """Reads the ring and calls `on_detection(detection, wall_time)` for every spoken word.
 
     Both callbacks run on the engine thread. `on_end` is called once when the ring is closed and

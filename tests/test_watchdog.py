@@ -4,54 +4,54 @@ from types import SimpleNamespace
 
 import pytest
 
-from wakeword_daemon.service import health
-from wakeword_daemon.service.health import HUNG, Health, HungError
+from wakeword_daemon.service import watchdog
+from wakeword_daemon.service.watchdog import HUNG, HungError, Watchdog
 
 
 @pytest.fixture
 def clock(monkeypatch):
     clock = SimpleNamespace(now=1_000.0)
-    monkeypatch.setattr(health.time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(watchdog.time, "monotonic", lambda: clock.now)
     return clock
 
 
 def parts(clock):
     thread = SimpleNamespace(heartbeat=clock.now)
     engine = SimpleNamespace(heartbeat=clock.now)
-    return thread, engine, Health(thread, engine)
+    return thread, engine, Watchdog(thread, engine)
 
 
-def watch(clock, seconds, health_, *alive):
+def watch(clock, seconds, dog, *alive):
     """Check once a second, while some of the threads live."""
     for _ in range(seconds):
         clock.now += 1
         for thread in alive:
             thread.heartbeat = clock.now
-        health_.check()
+        dog.check()
 
 
 def test_a_thread_that_hangs_alone_is_told_by_its_name(clock):
-    capture, engine, health_ = parts(clock)
-    watch(clock, 60, health_, capture, engine)
+    capture, engine, dog = parts(clock)
+    watch(clock, 60, dog, capture, engine)
     with pytest.raises(HungError, match="the sound library has hung for 7 s"):
-        watch(clock, 60, health_, engine)
-    capture, engine, health_ = parts(clock)
+        watch(clock, 60, dog, engine)
+    capture, engine, dog = parts(clock)
     with pytest.raises(HungError, match="the engine has hung for 7 s"):
-        watch(clock, 60, health_, capture)
+        watch(clock, 60, dog, capture)
 
 
 def test_a_process_that_was_stopped_for_a_minute_goes_on(clock):
-    capture, engine, health_ = parts(clock)
-    watch(clock, 5, health_, capture, engine)
+    capture, engine, dog = parts(clock)
+    watch(clock, 5, dog, capture, engine)
     clock.now += 60
-    health_.check()
-    watch(clock, int(HUNG), health_)  # the threads are not at work again at once
-    watch(clock, 60, health_, capture, engine)
+    dog.check()
+    watch(clock, int(HUNG), dog)  # the threads are not at work again at once
+    watch(clock, 60, dog, capture, engine)
 
 
 def test_a_thread_that_hangs_across_a_stop_still_counts_as_hung(clock):
-    _, engine, health_ = parts(clock)
+    _, engine, dog = parts(clock)
     clock.now += 60
-    health_.check()
+    dog.check()
     with pytest.raises(HungError, match="the sound library has hung for 7 s"):
-        watch(clock, 60, health_, engine)
+        watch(clock, 60, dog, engine)

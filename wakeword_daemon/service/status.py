@@ -1,0 +1,74 @@
+"""What the daemon says about itself; it never claims to hear when it does not."""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wakeword_daemon.audio.sources import CaptureState
+from wakeword_daemon.events.protocol import CaptureCounters, Detection, Status
+
+if TYPE_CHECKING:
+    from wakeword_daemon.audio.sources import AudioSource
+    from wakeword_daemon.service.engine_thread import EngineThread
+
+
+class StatusReporter:
+    """Collects how the daemon is from its threads and from the process.
+
+    Attributes:
+        state: what capture last said about itself.
+        last_detection: what was heard last, if anything yet.
+
+    """
+
+    def __init__(self, source: AudioSource, engine: EngineThread) -> None:
+        self.state = CaptureState("starting", "", None, None)
+        self.last_detection: Detection | None = None
+        self._source = source
+        self._engine = engine
+        self._started = time.monotonic()
+
+    def line(self, words: list[str]) -> str:
+        """Return how things are in one line, as `systemctl status` shows it."""
+        state = self.state
+        if state.name == "listening":
+            rate = f" at {state.rate} Hz" if state.rate else ""
+            return f"listening for {', '.join(words)} on {state.device or 'the microphone'}{rate}"
+        return f"{state.name}: {state.reason}"
+
+    def status(self, words: list[str]) -> Status:
+        """Return all that is known here; the numbering and the subscribers are the server's."""
+        state, counters, engine = self.state, self._source.counters, self._engine
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        return Status(
+            state=state.name,
+            reason=state.reason,
+            device=state.device,
+            rate=state.rate,
+            words=words,
+            last_detection=self.last_detection,
+            hops=engine.hops,
+            gaps=engine.gaps,
+            lost=engine.lost,
+            backlog=engine.backlog,
+            capture=CaptureCounters(
+                gaps=counters.gaps,
+                lost=counters.lost,
+                reopened=counters.reopened,
+                overflows=counters.overflows,
+            ),
+            pid=os.getpid(),
+            uptime=round(time.monotonic() - self._started, 1),
+            cpu=round(usage.ru_utime + usage.ru_stime, 3),
+            rss=_resident_bytes(),
+        )
+
+
+def _resident_bytes() -> int:
+    """Return the memory of this process that is in RAM now."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize()

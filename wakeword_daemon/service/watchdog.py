@@ -1,0 +1,68 @@
+"""Whether the daemon's threads still do their work; only a new process cures one that hangs."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from wakeword_daemon.errors import WakewordError
+
+if TYPE_CHECKING:
+    from wakeword_daemon.audio.sources import AudioSource
+    from wakeword_daemon.service.engine_thread import EngineThread
+
+HUNG = 6.0
+"""Seconds without a sign of life after which a thread counts as hung."""
+
+_PAUSED = 3.0
+"""Seconds between two checks, normally one second apart, that show that the process was paused."""
+
+
+class HungError(WakewordError):
+    """A thread hangs in a library call, which only a new process can cure."""
+
+    exit_code = 75  # EX_TEMPFAIL: try again
+
+
+class Watchdog:
+    """Reads the signs of life of the capture thread and of the engine thread."""
+
+    def __init__(self, source: AudioSource, engine: EngineThread) -> None:
+        self._source = source
+        self._engine = engine
+        self._checked = self._resumed = time.monotonic()
+        self._hops_seen = 0
+
+    def check(self) -> None:
+        """Look after both threads; to be called once a second.
+
+        A process that was stopped or starved of CPU time hangs as a whole and recovers by itself,
+        so after such a pause both threads get their time again.
+
+        Raises:
+            HungError: a thread has shown no sign of life for `HUNG` seconds.
+
+        """
+        now = time.monotonic()
+        if now - self._checked > _PAUSED:
+            self._resumed = now
+        self._checked = now
+        for name, heartbeat in (
+            ("sound library", self._source.heartbeat),
+            ("engine", self._engine.heartbeat),
+        ):
+            silent = now - max(heartbeat, self._resumed)
+            if silent > HUNG:
+                raise HungError(
+                    f"the {name} has hung for {silent:.0f} s; ending, so that the service"
+                    " manager can start afresh"
+                )
+
+    def hears(self) -> bool:
+        """Return whether hops went through the engine since the last call.
+
+        While capture says that there is nothing to hear, it is enough that both threads live.
+        """
+        moved = self._engine.hops != self._hops_seen
+        self._hops_seen = self._engine.hops
+        return moved or self._source.state.name != "listening"
