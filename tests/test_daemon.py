@@ -201,7 +201,7 @@ def test_reload_takes_over_words_and_thresholds_and_keeps_subscribers(tmp_path, 
     ("text", "told"),
     [
         ("words: {jarvis: {treshold: 0.5}}", "config.yaml:1: unknown key words.jarvis.treshold"),
-        ("words: {nobody: {}}", "no model named 'nobody'"),
+        ("words: {nobody: {}}", "no word named 'nobody'"),
         ("words: {hey: {model: broken.safetensors}}", "broken.safetensors is truncated"),
     ],
 )
