@@ -76,7 +76,8 @@ def measure_delivery(path, server):
     with selectors.DefaultSelector() as selector:
         for _ in range(SUBSCRIBERS):
             peer = connect(path)
-            peer.recv(65536)  # the greeting
+            peer.sendall(b'{"type": "ping"}\n')
+            peer.recv(65536)  # it was let in
             selector.register(peer, selectors.EVENT_READ)
         began = time.perf_counter()
         server.stdin.write(f"{EVENTS}\n")

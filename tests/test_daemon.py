@@ -231,6 +231,7 @@ def test_socket_activation(tmp_path, minute):
         with socket.socket(socket.AF_UNIX) as early:
             early.connect(str(path))
             early.settimeout(PATIENCE)
+            early.sendall(b'{"type": "describe"}\n')
             # Only the process itself can name its own pid, so a shell does it and becomes it.
             command = 'exec 3<&"$0"; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"'
             process = subprocess.Popen(

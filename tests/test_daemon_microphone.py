@@ -82,7 +82,6 @@ def test_a_server_that_dies_and_comes_back_is_heard_again(room, tmp_path):
         (event,) = events(listener)
         status = daemon.status()
         with Peer(daemon.socket) as late:
-            late.expect("info")
             late.ask("subscribe", {"after_sequence": 0}, answer="subscribed")
             states = [late.expect("state") for _ in range(3)]
             assert late.expect("detection") == event

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -9,15 +10,16 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import aclosing, closing, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from support.eventserver import PATIENCE, RunningServer, detection
+from msgspec.structs import replace
+from support.eventserver import PATIENCE, RunningServer, detection, info
 
 from wakeword_daemon.errors import EventsError
-from wakeword_daemon.events import aioclient, client, paths
+from wakeword_daemon.events import client, connection, paths, subscription
 from wakeword_daemon.events.aioclient import subscribe_async
 from wakeword_daemon.events.client import read_status, subscribe
 from wakeword_daemon.events.protocol import StateChanged
@@ -81,6 +83,13 @@ def listen(request):
     return lambda server, address=None, **options: request.param(
         server, address or server.path, options
     )
+
+
+def until(condition):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 def numbers(listener, count):
@@ -166,7 +175,63 @@ def test_without_a_daemon_the_user_is_told_how_to_start_one(folder, server, list
             with socket.socket(socket.AF_UNIX) as left_behind:
                 left_behind.bind(str(path))
         with pytest.raises(EventsError, match=f"no daemon is listening at {path}.*wakeword run"):
-            listen(server, path).__enter__()
+            listen(server, path, reconnect=False).__enter__()
+
+
+def test_a_daemon_that_is_not_there_yet_is_waited_for_and_the_log_says_so(folder, caplog):
+    caplog.set_level(logging.INFO)
+    path = folder / "events.sock"
+
+    def subscribe_plainly():
+        with closing(subscribe(path, words=["alexa"])) as events:
+            return next(events)
+
+    async def subscribe_asynchronously():
+        async with aclosing(subscribe_async(path, words=["alexa"])) as events:
+            return await anext(events)
+
+    with ThreadPoolExecutor() as pool:
+        waiting = [
+            pool.submit(subscribe_plainly),
+            pool.submit(lambda: asyncio.run(subscribe_asynchronously())),
+        ]
+        said = f"no daemon is listening at {path}; start it with `wakeword run`; waiting for it"
+        until(lambda: caplog.messages.count(said) == 2)
+        with RunningServer(unix=path) as server:
+            server.until(lambda peers: [peer.words for peer in peers] == [["alexa"]] * 2)
+            until(lambda: server.subscriptions == 2)
+            server.publish(detection("alexa"))
+            assert [each.result(PATIENCE).name for each in waiting] == ["alexa", "alexa"]
+    assert caplog.messages.count(said) == 2, "once each, however often it tried"
+    said = f"connected to {path}, which is listening for alexa"
+    assert caplog.messages.count(said) == 2
+
+
+def test_waiting_ends_in_time_with_an_error(folder):
+    with pytest.raises(EventsError, match="no daemon is listening"):
+        subscribe(folder / "events.sock", timeout=0.1)
+
+
+def test_a_subscriber_that_reaches_a_deaf_daemon_is_warned(listen, caplog):
+    deaf = replace(info(), state="deaf", reason="There is no microphone.")
+    with RunningServer(info=lambda: deaf) as server, listen(server):
+        pass
+    (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    where = f"connected to {server.path}, which is deaf"
+    assert warning.getMessage() == f"{where}: There is no microphone."
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user needs root")
+def test_another_users_socket_is_told_in_one_sentence(server, listen, monkeypatch):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(server.path.parents[1]))
+    server.path.parents[1].chmod(0o700)
+    os.seteuid(65534)
+    try:
+        for ask in (read_status, lambda: listen(server, str(server.path)).__enter__()):
+            with pytest.raises(EventsError, match="belongs to another user"):
+                ask()
+    finally:
+        os.seteuid(0)
 
 
 def test_a_daemon_that_goes_away_is_an_error_if_nobody_waits_for_it(server, listen):
@@ -251,21 +316,20 @@ def full_queue(path):
 
 def test_a_daemon_that_is_flooded_with_connects_is_waited_for(folder):
     with full_queue(folder / "s") as listening, ThreadPoolExecutor() as pool:
-        waiting = pool.submit(client.connect, folder / "s")
+        waiting = pool.submit(connection.connect, folder / "s")
         time.sleep(0.1)
         listening.accept()[0].close()
         waiting.result(PATIENCE).close()
 
 
 def test_a_daemon_that_is_flooded_for_good_does_not_answer(folder, monkeypatch):
-    monkeypatch.setattr(client, "ANSWER_TIMEOUT", 0.1)
+    monkeypatch.setattr(connection, "ANSWER_TIMEOUT", 0.1)
     with full_queue(folder / "s"), pytest.raises(EventsError, match="does not answer"):
         read_status(folder / "s")
 
 
 def test_a_daemon_that_hangs_is_not_waited_for(server, folder, listen, monkeypatch):
-    monkeypatch.setattr(client, "ANSWER_TIMEOUT", 0.1)
-    monkeypatch.setattr(aioclient, "ANSWER_TIMEOUT", 0.1)
+    monkeypatch.setattr(subscription, "ANSWER_TIMEOUT", 0.1)
     path = folder / "events.sock"
     with impostor(path, b""), pytest.raises(EventsError, match="does not answer"):
         listen(server, path).__enter__()

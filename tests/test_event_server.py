@@ -51,18 +51,18 @@ def numbers(peer, count):
 # What a connection is told
 
 
-def test_a_peer_is_greeted_and_told_everything_from_then_on(server):
+def test_a_peer_is_told_everything_from_the_connection_on(server):
     server.publish(detection())
-    with Peer(server.path) as peer:
-        greeting = peer.expect("info")
-        assert [model["name"] for model in greeting["wake"][0]["models"]] == ["jarvis", "alexa"]
-        assert greeting["sequence"] == 1
+    with server.connect() as peer:
+        info = peer.ask("describe", answer="info")
+        assert [model["name"] for model in info["wake"][0]["models"]] == ["jarvis", "alexa"]
+        assert info["sequence"] == 1
         heard = detection("alexa", sample=32_000)
         server.publish(
             heard, StateChanged(state="deaf", reason="unplugged", device="mic", wall_time=1.5)
         )
         told = peer.expect("detection")
-        assert told["start_id"] == greeting["start_id"]
+        assert told["start_id"] == info["start_id"]
         assert told["sequence"] == 2
         assert told["timestamp"] == 2000
         assert told["speaker"] is None
@@ -143,8 +143,13 @@ def test_an_unknown_word_is_an_error_that_names_the_known(server):
         assert error["code"] == "unknown-word"
         assert "'sheila'" in error["text"]
         assert "jarvis, alexa" in error["text"]
-        server.publish(detection("jarvis"))
-        assert peer.expect("detection")["name"] == "jarvis"
+        server.publish(detection("jarvis"), detection("alexa"))
+        peer.ask("ping", answer="pong")  # no word at all came before this answer
+        assert [subscriber.words for subscriber in server.subscribers()] == [[]]
+        peer.send("detect", {"names": ["alexa"]})
+        peer.ask("ping", answer="pong")
+        server.publish(detection("jarvis"), detection("alexa"))
+        assert peer.expect("detection")["name"] == "alexa"
 
 
 # Coming back
@@ -432,7 +437,7 @@ def test_a_stranger_is_turned_away_even_where_the_file_is_open(folder, groups, p
             os.setgroups(mine)
         with peer:
             if let_in:
-                peer.expect("info")
+                peer.ask("ping", answer="pong")
             else:
                 assert peer.expect("error")["code"] == "forbidden"
                 assert peer.read() is None
@@ -444,7 +449,7 @@ def test_a_stale_socket_is_replaced(folder):
     left_behind.bind(str(path))
     left_behind.close()
     with RunningServer(unix=path), Peer(path) as peer:
-        peer.expect("info")
+        peer.ask("ping", answer="pong")
 
 
 def test_a_live_socket_is_an_error_that_names_the_process(server):
@@ -490,9 +495,15 @@ def test_of_two_that_start_at_once_one_listens(folder):
 def test_a_file_that_is_no_socket_is_left_alone(folder):
     path = folder / "events.sock"
     path.write_text("precious")
-    with pytest.raises(EventsError, match="is not a socket"):
+    with pytest.raises(EventsError, match="is a file and not a socket; move it away"):
         RunningServer(unix=path).__enter__()
     assert path.read_text() == "precious"
+
+
+def test_a_folder_is_no_socket(folder):
+    with pytest.raises(EventsError, match=f"{folder} is a folder; choose a path inside it"):
+        RunningServer(unix=folder).__enter__()
+    assert folder.is_dir()
 
 
 @pytest.mark.parametrize(
@@ -523,7 +534,7 @@ def test_a_socket_that_listens_already_is_taken_over(folder):
         activated.bind(str(path))
         activated.listen()
         with Peer(path) as early, RunningServer(unix=activated) as server:
-            early.expect("info")
+            early.ask("ping", answer="pong")
             server.publish(detection())
             assert numbers(early, 1) == [1]
         assert path.exists()
@@ -553,7 +564,7 @@ def test_tcp_is_off_unless_asked_for(server):
 def test_tcp_stays_on_this_machine_by_default(token):
     with RunningServer(tcp=Tcp(port=0, token=token)) as server, Peer(tcp_address(server)) as peer:
         assert tcp_address(server)[0] == "127.0.0.1"
-        peer.expect("info")
+        peer.ask("ping", answer="pong")
         server.publish(detection())
         assert numbers(peer, 1) == [1]
 
@@ -570,7 +581,8 @@ def test_a_token_opens_the_door():
     with RunningServer(tcp=Tcp(port=0, token="sésame")) as server:  # noqa: S106
         with Peer(tcp_address(server)) as peer:
             server.publish(detection())  # not for a stranger
-            assert peer.ask("authenticate", {"token": "sésame"}, answer="info")["sequence"] == 1
+            peer.send("authenticate", {"token": "sésame"})
+            assert peer.ask("describe", answer="info")["sequence"] == 1
             server.publish(detection())
             assert numbers(peer, 1) == [2]
             peer.ask("ping", answer="pong")

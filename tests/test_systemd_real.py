@@ -72,7 +72,7 @@ def test_user_service_is_active_when_it_hears_and_not_before(room, manager):
     room.stop_hang()
     try:
         manager.systemctl("start", "--no-block", SERVICE)
-        manager.until(lambda: "listening on" in manager.log, "the start of the daemon")
+        manager.until(lambda: "events are sent on" in manager.log, "the start of the daemon")
         assert manager.show("ActiveState") == "activating"
     finally:
         room.resume()

@@ -20,8 +20,6 @@ def converse(conversation, **options):
             address = server.server.addresses[-1]
             uri = address if address.startswith("tcp") else f"unix://{address}"
             async with AsyncClient.from_uri(uri, read_timeout=20) as client:
-                greeting = Info.from_event(await client.read_event())
-                assert [model.name for model in greeting.wake[0].models] == ["jarvis", "alexa"]
                 await conversation(client, server)
 
         asyncio.run(run())
@@ -31,10 +29,24 @@ def test_describe():
     async def conversation(client, _server):
         await client.write_event(Describe().event())
         (program,) = Info.from_event(await client.read_event()).wake
+        assert [model.name for model in program.models] == ["jarvis", "alexa"]
         assert program.installed
         assert program.attribution.name == "the tests"
         assert program.models[0].phrase == "jarvis"
         assert program.models[0].languages == ["en"]
+
+    converse(conversation)
+
+
+def test_info_comes_once_and_not_before_it_is_asked_for():
+    """What is written at once on connecting is answered once; nothing else is in between."""
+
+    async def conversation(client, _server):
+        for _ in range(2):
+            await client.write_event(Describe().event())
+            await client.write_event(Ping().event())
+            assert Info.is_type((await client.read_event()).type)
+            assert Pong.is_type((await client.read_event()).type)
 
     converse(conversation)
 
@@ -62,6 +74,17 @@ def test_detection():
     converse(conversation)
 
 
+def test_an_unknown_word_is_an_error_and_then_silence():
+    async def conversation(client, server):
+        await client.write_event(Detect(names=["sheila"]).event())
+        assert Error.from_event(await client.read_event()).code == "unknown-word"
+        server.publish(detection("jarvis"), detection("alexa"))
+        await client.write_event(Ping().event())
+        assert Pong.is_type((await client.read_event()).type)
+
+    converse(conversation)
+
+
 def test_audio_is_declined_and_the_connection_goes_on():
     async def conversation(client, _server):
         audio = {"rate": 16_000, "width": 2, "channels": 1}
@@ -79,6 +102,8 @@ def test_audio_is_declined_and_the_connection_goes_on():
 
 def test_tcp():
     async def conversation(client, server):
+        await client.write_event(Ping().event())
+        await client.read_event()
         server.publish(detection())
         assert Detection.from_event(await client.read_event()).name == "jarvis"
 

@@ -136,9 +136,9 @@ class RunningServer:
         self.wait_for(self.server.stop(grace))
 
     def connect(self):
-        """Return a peer that has been greeted."""
+        """Return a peer that the server has let in."""
         peer = Peer(self.path)
-        peer.expect("info")
+        peer.ask("ping", answer="pong")
         return peer
 
     def _end_loop(self):

@@ -1,7 +1,8 @@
-"""`wakeword listen`: a subscriber that prints what it is told."""
+"""`wakeword listen`: a subscriber that prints detections, and on standard error how things are."""
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,9 @@ _EXAMPLES = """examples:
   wakeword listen --json | while read -r event; do ...; done
   wakeword listen --count 1 --timeout 10   wait for one; exit code 1 if none came
 
-Waits for a daemon that goes away and misses nothing it still holds when it is back.
+It waits for a daemon that is not there yet, or went away and comes back; what was heard meanwhile
+is printed then, as far as the daemon still has it. Standard error says where it is connected and
+whether the daemon hears.
 """
 
 
@@ -42,6 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print detections; 1 if fewer came than were asked for."""
+    logging.basicConfig(level=logging.INFO, format="wakeword: %(message)s")
     printed = 0
     heard = subscribe(args.socket, words=args.word, timeout=args.timeout, token=args.token)
     for detection in heard:

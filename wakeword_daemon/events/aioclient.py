@@ -1,4 +1,4 @@
-"""Listening to the daemon from an asyncio program; the twin of `client`.
+"""Listening to the daemon from an asyncio program; `client` has the plain form.
 
 async for detection in subscribe_async():
     print(detection.name, detection.score)
@@ -7,18 +7,17 @@ async for detection in subscribe_async():
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 from typing import TYPE_CHECKING
 
-from wakeword_daemon.events.client import connect
-from wakeword_daemon.events.paths import parse_address
+from wakeword_daemon.events.connection import READ_SIZE, connect, or_closed
+from wakeword_daemon.events.protocol import Detection
 from wakeword_daemon.events.subscription import (
-    ANSWER_TIMEOUT,
-    READ_SIZE,
-    Subscription,
-    UnreachableError,
-    retry_delays,
+    Connect,
+    Pause,
+    Ready,
+    Receive,
+    Send,
+    follow,
 )
 
 if TYPE_CHECKING:
@@ -26,9 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
     from pathlib import Path
 
-    from wakeword_daemon.events.protocol import Detection
-
-logger = logging.getLogger(__name__)
+    from wakeword_daemon.events.subscription import Step
 
 
 async def subscribe_async(
@@ -40,59 +37,60 @@ async def subscribe_async(
 ) -> AsyncGenerator[Detection, None]:
     """Yield every detection from the first step of the iteration on.
 
-    As `client.subscribe`, whose arguments and errors it shares; use `asyncio.timeout` for an end.
+    Waits for the daemon, logs and fails as `client.subscribe` does, and takes the same arguments;
+    use `asyncio.timeout` for an end.
     """
-    address = parse_address(socket)
-    subscription = Subscription(words, token)
-    connection = await _open(address, subscription)
+    steps = follow(socket, words, token, reconnect=reconnect)
+    line = _Line()
     try:
+        step = next(steps)
         while True:
-            while subscription.arrived:
-                yield subscription.arrived.popleft()
+            if isinstance(step, Detection):
+                yield step
+                step = next(steps)
+                continue
             try:
-                subscription.receive(await _receive(connection))
+                came = await line.do(step)
             except OSError as error:
-                if not reconnect:
-                    raise UnreachableError.because(address, error) from error
-                connection.close()
-                logger.info("the daemon went away; waiting for it to come back")
-                connection = await _reopen(address, subscription)
+                step = steps.throw(error)
+            else:
+                step = steps.send(came)
     finally:
-        connection.close()
+        line.close()
 
 
-async def _reopen(address: Path | tuple[str, int], subscription: Subscription) -> sockets.socket:
-    delays = retry_delays()
-    while True:
-        await asyncio.sleep(next(delays))
-        try:
-            return await _open(address, subscription)
-        except UnreachableError:
-            continue
+class _Line:
+    """The connection of one subscription."""
 
+    def __init__(self) -> None:
+        self._connection: sockets.socket | None = None
 
-async def _open(address: Path | tuple[str, int], subscription: Subscription) -> sockets.socket:
-    loop = asyncio.get_running_loop()
-    try:
-        connection = await asyncio.to_thread(connect, address)
-        connection.setblocking(False)
-        try:
-            async with asyncio.timeout(ANSWER_TIMEOUT):
-                # Not by asyncio's streams: they lose what came before a failed write.
-                with contextlib.suppress(ConnectionError):
-                    await loop.sock_sendall(connection, subscription.hello())
-                while not subscription.ready:
-                    subscription.receive(await _receive(connection))
-        except BaseException:
-            connection.close()
-            raise
-    except OSError as error:
-        raise UnreachableError.because(address, error) from error
-    return connection
+    async def do(self, step: Step) -> bytes | None:
+        """Take one step.
 
+        Raises:
+            OSError: it failed.
 
-async def _receive(connection: sockets.socket) -> bytes:
-    received = await asyncio.get_running_loop().sock_recv(connection, READ_SIZE)
-    if not received:
-        raise ConnectionResetError("it closed the connection")
-    return received
+        """
+        # By the loop's own calls: asyncio's streams lose what came before a failed write.
+        loop = asyncio.get_running_loop()
+        match step:
+            case Connect(address):
+                self.close()
+                self._connection = await asyncio.to_thread(connect, address)
+                self._connection.setblocking(False)
+            case Send(line) if self._connection:
+                await loop.sock_sendall(self._connection, line)
+            case Receive(limit) if self._connection:
+                async with asyncio.timeout(limit):
+                    return or_closed(await loop.sock_recv(self._connection, READ_SIZE))
+            case Pause(seconds):
+                await asyncio.sleep(seconds)
+            case Ready():
+                pass
+        return None
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._connection is not None:
+            self._connection.close()

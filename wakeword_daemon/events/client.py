@@ -10,32 +10,31 @@ asynchronous form.
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
-import socket as sockets
-import struct
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from wakeword_daemon.errors import EventsError
+from wakeword_daemon.events.connection import connect, receive, unreachable
 from wakeword_daemon.events.framing import FrameDecoder, ProtocolError, encode
 from wakeword_daemon.events.paths import parse_address
-from wakeword_daemon.events.protocol import Authenticate, Error, Status
+from wakeword_daemon.events.protocol import Authenticate, Detection, Error, Status
 from wakeword_daemon.events.subscription import (
-    ANSWER_TIMEOUT,
-    READ_SIZE,
-    Subscription,
-    UnreachableError,
-    retry_delays,
+    Connect,
+    DeadlineError,
+    Pause,
+    Ready,
+    Receive,
+    Send,
+    follow,
 )
 
 if TYPE_CHECKING:
+    import socket as sockets
     from collections.abc import Generator, Sequence
+    from pathlib import Path
 
-    from wakeword_daemon.events.protocol import Detection
-
-logger = logging.getLogger(__name__)
+    from wakeword_daemon.events.subscription import Step, Steps
 
 
 def subscribe(
@@ -46,29 +45,30 @@ def subscribe(
     reconnect: bool = True,
     token: str | None = None,
 ) -> Generator[Detection, None, None]:
-    """Yield every detection from now on.
+    """Return an iterator over every detection from now on.
 
-    The connection stands when this returns, so nothing heard from then on is missed. If the daemon
-    goes away, the iteration waits for it to come back and goes on where it was: no detection comes
-    twice, and if some are lost a warning in the log says so. So it does when the daemon turns deaf.
+    The connection stands when this returns, so nothing heard from then on is missed. If no daemon
+    is there yet, this waits for one; if the daemon goes away, the iteration waits for it to come
+    back and goes on where it was. No detection comes twice. The log says, with a warning, that it
+    waits, that the daemon hears nothing, and that events were lost if any were.
 
     Args:
         socket: the daemon's socket, or `tcp://host:port`; None for the daemon on this machine.
         words: names of the wake words to be told about; None for all.
-        timeout: seconds after which the iteration ends; None for never.
-        reconnect: whether to wait for a daemon that went away.
+        timeout: seconds from now after which the iteration ends; None for never.
+        reconnect: whether to wait for a daemon that is not there yet or went away.
         token: what a daemon on TCP may ask for.
 
     Raises:
-        EventsError: no daemon is there, it refused us (an unknown word, a wrong token), or it went
-            away and `reconnect` is false.
+        EventsError: no daemon came within `timeout`, or none is there and `reconnect` is false; it
+            lets us not in or refused us (an unknown word, a wrong token); and from the iteration,
+            it went away and `reconnect` is false.
 
     """
     deadline = math.inf if timeout is None else time.monotonic() + timeout
-    address = parse_address(socket)
-    subscription = Subscription(words, token)
-    connection = _open(address, subscription)
-    return _follow(connection, address, subscription, deadline, reconnect=reconnect)
+    events = _carry_out(follow(socket, words, token, reconnect=reconnect), deadline)
+    next(events)  # Ready
+    return cast("Generator[Detection, None, None]", events)
 
 
 def read_status(socket: str | Path | None = None, *, token: str | None = None) -> Status:
@@ -90,39 +90,17 @@ def read_status(socket: str | Path | None = None, *, token: str | None = None) -
         with connect(address) as connection:
             with contextlib.suppress(ConnectionError):  # it may have said why before it closed
                 connection.sendall(lines)
-            return _answer(connection)
+            return _status(connection)
     except OSError as error:
-        raise UnreachableError.because(address, error) from error
+        raise unreachable(address, error) from error
     except ProtocolError as error:
         raise EventsError(f"whoever answers is no wake-word daemon: {error}") from error
 
 
-def connect(address: Path | tuple[str, int]) -> sockets.socket:
-    """Return a socket connected to the daemon, with a time limit set.
-
-    Raises:
-        OSError: nobody listens there.
-
-    """
-    if not isinstance(address, Path):
-        return sockets.create_connection(address, timeout=ANSWER_TIMEOUT)
-    connection = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
-    try:
-        # Without Python's time limit, under which a full queue of connects is an error at once.
-        limit = struct.pack("ll", *divmod(round(ANSWER_TIMEOUT * 1e6), 1_000_000))
-        connection.setsockopt(sockets.SOL_SOCKET, sockets.SO_SNDTIMEO, limit)
-        connection.connect(str(address))
-        connection.settimeout(ANSWER_TIMEOUT)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _answer(connection: sockets.socket) -> Status:
+def _status(connection: sockets.socket) -> Status:
     decoder = FrameDecoder()
     while True:
-        decoder.feed(_receive(connection))
+        decoder.feed(receive(connection))
         while (frame := decoder.next_frame()) is not None:
             if frame.type == Status.kind:
                 return Status.from_frame(frame)
@@ -130,72 +108,72 @@ def _answer(connection: sockets.socket) -> Status:
                 raise EventsError(f"the daemon refused: {Error.from_frame(frame).text}")
 
 
-def _follow(
-    connection: sockets.socket,
-    address: Path | tuple[str, int],
-    subscription: Subscription,
-    deadline: float,
-    *,
-    reconnect: bool,
-) -> Generator[Detection, None, None]:
+def _carry_out(steps: Steps, deadline: float) -> Generator[Ready | Detection, None, None]:
+    """Take every step; yield those that are for the caller, until `time.monotonic()` is past it."""
+    line = _Line(deadline)
     try:
+        step = next(steps)
         while True:
-            while subscription.arrived:
-                yield subscription.arrived.popleft()
-            remaining = deadline - time.monotonic()
-            if remaining <= 0:
-                return
-            connection.settimeout(None if math.isinf(remaining) else remaining)
-            try:
-                subscription.receive(_receive(connection))
-            except TimeoutError:
+            if isinstance(step, (Ready, Detection)):
+                yield step
+                step = next(steps)
                 continue
-            except OSError as error:
-                if not reconnect:
-                    raise UnreachableError.because(address, error) from error
-                connection.close()
-                logger.info("the daemon went away; waiting for it to come back")
-                reopened = _reopen(address, subscription, deadline)
-                if reopened is None:
-                    return
-                connection = reopened
+            try:
+                came = line.do(step)
+            except (OSError, DeadlineError) as error:
+                step = steps.throw(error)
+            else:
+                step = steps.send(came)
+    except DeadlineError:
+        return
     finally:
-        connection.close()
+        line.close()
 
 
-def _reopen(
-    address: Path | tuple[str, int], subscription: Subscription, deadline: float
-) -> sockets.socket | None:
-    for delay in retry_delays():
-        remaining = deadline - time.monotonic()
+class _Line:
+    """The connection of one subscription, and its deadline."""
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+        self._connection: sockets.socket | None = None
+
+    def do(self, step: Step) -> bytes | None:
+        """Take one step.
+
+        Raises:
+            OSError: it failed.
+            DeadlineError: the deadline came first.
+
+        """
+        match step:
+            case Connect(address):
+                self.close()
+                self._connection = connect(address)
+            case Send(line) if self._connection:
+                self._connection.sendall(line)
+            case Receive(limit) if self._connection:
+                return self._receive(self._connection, limit)
+            case Pause(seconds):
+                time.sleep(min(seconds, self._remaining()))
+        return None
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def _receive(self, connection: sockets.socket, limit: float | None) -> bytes:
+        if limit is not None:
+            connection.settimeout(limit)
+            return receive(connection)
+        while True:
+            remaining = self._remaining()
+            connection.settimeout(None if math.isinf(remaining) else remaining)
+            with contextlib.suppress(TimeoutError):
+                return receive(connection)
+
+    def _remaining(self) -> float:
+        remaining = self._deadline - time.monotonic()
         if remaining <= 0:
-            break
-        time.sleep(min(delay, remaining))
-        try:
-            return _open(address, subscription)
-        except UnreachableError:
-            continue
-    return None
-
-
-def _open(address: Path | tuple[str, int], subscription: Subscription) -> sockets.socket:
-    try:
-        connection = connect(address)
-        try:
-            with contextlib.suppress(ConnectionError):  # it may have said why before it closed
-                connection.sendall(subscription.hello())
-            while not subscription.ready:
-                subscription.receive(_receive(connection))
-        except BaseException:
-            connection.close()
-            raise
-    except OSError as error:
-        raise UnreachableError.because(address, error) from error
-    return connection
-
-
-def _receive(connection: sockets.socket) -> bytes:
-    received = connection.recv(READ_SIZE)
-    if not received:
-        raise ConnectionResetError("it closed the connection")
-    return received
+            raise DeadlineError
+        return remaining

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wakeword_daemon import xdg
 from wakeword_daemon.errors import EventsError
+
+if TYPE_CHECKING:
+    from wakeword_daemon.events.connection import Address
 
 _NAME = Path("wakeword/events.sock")
 _SYSTEM = Path("/run") / _NAME
@@ -18,13 +22,24 @@ def default_socket() -> Path:
 
 
 def find_socket() -> Path:
-    """Return where a client finds a daemon: the user's own, else the system's if there is one."""
+    """Return where a client finds a daemon: the user's own, else the system's if there is one.
+
+    A socket in a folder that this user may not look into counts as there: connecting to it says
+    what is wrong.
+    """
     own = default_socket()
-    return _SYSTEM if not own.exists() and _SYSTEM.exists() else own
+    return own if _there(own) or not _there(_SYSTEM) else _SYSTEM
 
 
-def parse_address(socket: str | Path | None) -> Path | tuple[str, int]:
-    """Return what a client connects to: a unix socket's path, or host and port.
+def _there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except PermissionError:
+        return True
+
+
+def parse_address(socket: str | Path | None) -> Address:
+    """Return what a client connects to.
 
     `socket` is a path, `tcp://host:port`, or None for the daemon on this machine.
 

@@ -119,7 +119,7 @@ class EventServer:
         for listener in self._listeners:
             listener.socket.setblocking(False)
             self._accepting.append(asyncio.create_task(self._accept(listener)))
-            logger.info("listening on %s", listener.address)
+        logger.info("events are sent on %s", ", ".join(self.addresses))
 
     def publish(self, event: PublishedT) -> PublishedT:
         """Queue an event for every peer and remember it; never waits.

@@ -57,7 +57,7 @@ class ServerContext:
 
 
 class Session:
-    """One connection, from the greeting until either side ends it.
+    """One connection, until either side ends it.
 
     Two tasks share it: one answers requests in the order they come, waiting until each answer is
     taken; the other sends the published events that `offer` queued. Neither is ever waited for by
@@ -74,14 +74,15 @@ class Session:
         token: str | None,
     ) -> None:
         self.peer = peer
-        self.words: frozenset[str] | None = None  # None: all
+        self.words: frozenset[str] | None = None
+        """Names of the words that this peer is told about; None for all."""
         self._context = context
         self._reader = reader
         self._writer = writer
         # What the kernel does not take stays in our queue, where it is counted.
         writer.transport.set_write_buffer_limits(high=0)
         self._token = token
-        self._greeted = False
+        self._admitted = token is None
         self._decoder = FrameDecoder()
         self._deadline: float | None = None
         self._pending: deque[Entry] = deque()
@@ -116,7 +117,7 @@ class Session:
 
     def offer(self, entry: Entry) -> None:
         """Queue a published event; never waits."""
-        if not self._greeted or self._writer.is_closing() or not self._wants(entry):
+        if not self._admitted or self._writer.is_closing() or not self._wants(entry):
             return
         limits = self._context.limits
         if len(self._pending) >= limits.history + limits.queue:  # a replay may fill a part
@@ -168,23 +169,17 @@ class Session:
             self._writer.close()
 
     async def _serve(self) -> None:
-        if self._token is None:
-            await self._greet()
-        else:
+        if not self._admitted:
             self._deadline = self._request_deadline()
         while received := await self._read():
             self._decoder.feed(received)
             answered = await self._answer_frames()
-            if not self._greeted:
+            if not self._admitted:
                 continue
             if not self._decoder.incomplete:
                 self._deadline = None
             elif answered or self._deadline is None:
                 self._deadline = self._request_deadline()
-
-    async def _greet(self) -> None:
-        self._greeted = True
-        await self._send(self._context.info().line())
 
     def _request_deadline(self) -> float:
         return asyncio.get_running_loop().time() + self._context.limits.request
@@ -207,15 +202,15 @@ class Session:
                     return answered
                 await self._answer(frame)
             except ProtocolError as error:
-                if error.fatal or not self._greeted:
+                if error.fatal or not self._admitted:
                     raise
                 await self._send(Error(text=str(error), code=error.code).line())
             answered = True
             await asyncio.sleep(0)  # a flood of requests takes turns with everyone else
 
     async def _answer(self, frame: Frame) -> None:
-        if not self._greeted:
-            await self._authenticate(frame)
+        if not self._admitted:
+            self._authenticate(frame)
             return
         match frame.type:
             case "describe":
@@ -237,24 +232,34 @@ class Session:
             case _:
                 raise ProtocolError("unknown-type", f"there is no request {frame.type[:40]!r}")
 
-    async def _authenticate(self, frame: Frame) -> None:
+    def _authenticate(self, frame: Frame) -> None:
         if frame.type != Authenticate.kind:
             raise ProtocolError("unauthorized", "send an authenticate event with the token first")
         given = Authenticate.from_frame(frame).token
         if not hmac.compare_digest(given.encode(), (self._token or "").encode()):
             raise ProtocolError("unauthorized", "the token is wrong")
         self._deadline = None
-        await self._greet()
+        self._admitted = True
 
     def _choose_words(self, request: Detect) -> None:
+        """Narrow this connection to the words named; to none at all if one of them is unknown.
+
+        Raises:
+            ProtocolError: no wake word has such a name.
+
+        """
         known = self._context.info().words
         unknown = [name for name in request.names or [] if name not in known]
+        if unknown:
+            self.words = frozenset()
+        else:
+            self.words = frozenset(request.names) if request.names else None
+        self._pending = deque(entry for entry in self._pending if self._wants(entry))
         if unknown:
             raise ProtocolError(
                 "unknown-word",
                 f"no wake word is called {unknown[0][:40]!r}; there is {', '.join(known)}",
             )
-        self.words = frozenset(request.names) if request.names else None
 
     async def _subscribe(self, request: Subscribe) -> None:
         answer, entries = self._context.history.resume(request)

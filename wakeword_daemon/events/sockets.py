@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BACKLOG = 128
+_SERVICE_MANAGER = "systemd"  # its own name for itself, as PID 1 and as a user's manager
 _LOCK_TRIES = 100
 _LOCK_PAUSE = 0.02  # seconds between two tries
 
@@ -178,8 +179,10 @@ def _remove_stale(path: Path) -> None:
         mode = path.lstat().st_mode
     except FileNotFoundError:
         return
+    if stat.S_ISDIR(mode):
+        raise EventsError(f"{path} is a folder; choose a path inside it for the socket")
     if not stat.S_ISSOCK(mode):
-        raise EventsError(f"{path} is there and is not a socket: remove it or choose another path")
+        raise EventsError(f"{path} is a file and not a socket; move it away or choose another path")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         try:
@@ -191,7 +194,13 @@ def _remove_stale(path: Path) -> None:
             owner = "another process"
         else:
             owner = peer_name(probe)
-    raise EventsError(f"{owner} already listens on {path}: stop it or choose another path")
+    if owner.endswith(f"({_SERVICE_MANAGER})"):
+        raise EventsError(
+            f"systemd listens on {path} for the service: stop it first with"
+            " `systemctl --user stop wakeword.service` (without --user for a service of the"
+            " machine), or choose another path"
+        )
+    raise EventsError(f"{owner} already listens on {path}: end it or choose another path")
 
 
 def _require_token(host: str, token: str | None) -> None:

@@ -1,60 +1,180 @@
-"""What a subscriber has seen, and so what it asks for: the client's side without the socket."""
+"""What a subscriber does, without doing it: `client` and `aioclient` carry out the steps.
+
+`follow` holds all decisions of a subscription: what to ask for, when to wait for a daemon and what
+to log. It yields steps, and is sent what came of each or thrown the `OSError` it failed with.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections import deque
-from pathlib import Path
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 from wakeword_daemon.errors import EventsError
-from wakeword_daemon.events.framing import FrameDecoder, ProtocolError
+from wakeword_daemon.events.connection import (
+    ANSWER_TIMEOUT,
+    AbsentError,
+    Address,
+    UnreachableError,
+    place,
+    unreachable,
+)
+from wakeword_daemon.events.framing import FrameDecoder, ProtocolError, encode
+from wakeword_daemon.events.paths import parse_address
 from wakeword_daemon.events.protocol import (
     Authenticate,
     Detect,
     Detection,
     Error,
+    Info,
     StateChanged,
     Subscribe,
     Subscribed,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
+    from pathlib import Path
 
     from wakeword_daemon.events.framing import Frame
 
 logger = logging.getLogger(__name__)
 
-ANSWER_TIMEOUT = 5.0  # seconds a daemon may take to accept and to answer
-READ_SIZE = 16 * 1024
-
 _FIRST_DELAY = 0.1
 _LONGEST_DELAY = 2.0
 
 
-class UnreachableError(EventsError):
-    """Nobody answers at the address; it may be worth another try later."""
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Connect to the address, after closing the connection before."""
 
-    @classmethod
-    def because(cls, address: Path | tuple[str, int], error: OSError) -> UnreachableError:
-        """Return the error that tells a user what a failed connection means."""
-        where = str(address) if isinstance(address, Path) else f"{address[0]} port {address[1]}"
-        if isinstance(error, (FileNotFoundError, ConnectionRefusedError)):
-            return cls(f"no daemon is listening at {where}; start it with `wakeword run`")
-        if isinstance(error, PermissionError):
-            return cls(f"the daemon at {where} belongs to another user and lets nobody else in")
-        if isinstance(error, (TimeoutError, BlockingIOError)):
-            return cls(f"the daemon at {where} does not answer")
-        return cls(f"the daemon at {where} cannot be reached: {error.strerror or error}")
+    address: Address
 
 
-class Subscription:
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send these bytes."""
+
+    line: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Receive:
+    """Wait for bytes and return them; for at most `limit` seconds, if there is a limit."""
+
+    limit: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait that many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Nothing to do: from here on every event arrives."""
+
+
+Step: TypeAlias = Connect | Send | Receive | Pause | Ready | Detection
+"""What to do next; a `Detection` is to be handed to whoever subscribed."""
+
+Steps: TypeAlias = "Generator[Step, bytes | None, None]"
+
+
+class DeadlineError(Exception):
+    """Thrown into the steps where the time for all of them is over."""
+
+
+def follow(
+    socket: str | Path | None, words: Sequence[str] | None, token: str | None, *, reconnect: bool
+) -> Steps:
+    """Yield the steps of a subscription: `Ready` once, then detections among other steps.
+
+    Raises:
+        EventsError: see `client.subscribe`.
+        DeadlineError: it was thrown in, and there is nothing else to say.
+
+    """
+    subscription = _Subscription(words, token)
+    address = yield from _reach(socket, subscription, reconnect=reconnect)
+    yield Ready()
+    while True:
+        while subscription.arrived:
+            yield subscription.arrived.popleft()
+        try:
+            subscription.receive((yield Receive()))
+        except OSError as error:
+            if not reconnect:
+                raise unreachable(address, error) from error
+            logger.warning("the daemon went away; waiting for it to come back")
+            address = yield from _reach_again(socket, subscription)
+
+
+def _reach(
+    socket: str | Path | None, subscription: _Subscription, *, reconnect: bool
+) -> Generator[Step, bytes | None, Address]:
+    waiting = False
+    for delay in _retry_delays():
+        try:
+            return (yield from _open(socket, subscription))
+        except AbsentError as error:
+            if not reconnect:
+                raise
+            if not waiting:
+                logger.warning("%s; waiting for it", error)
+                waiting = True
+            try:
+                yield Pause(delay)
+            except DeadlineError:
+                raise error from None
+    raise AssertionError("the delays never end")
+
+
+def _reach_again(
+    socket: str | Path | None, subscription: _Subscription
+) -> Generator[Step, bytes | None, Address]:
+    for delay in _retry_delays():
+        yield Pause(delay)
+        with contextlib.suppress(UnreachableError):
+            return (yield from _open(socket, subscription))
+    raise AssertionError("the delays never end")
+
+
+def _open(
+    socket: str | Path | None, subscription: _Subscription
+) -> Generator[Step, bytes | None, Address]:
+    address = parse_address(socket)  # each time: another daemon may be the nearest by now
+    try:
+        yield Connect(address)
+        # A daemon that refuses may have closed already; it has said why.
+        with contextlib.suppress(ConnectionError):
+            yield Send(subscription.hello())
+        while not subscription.ready:
+            subscription.receive((yield Receive(ANSWER_TIMEOUT)))
+    except OSError as error:
+        raise unreachable(address, error) from error
+    subscription.introduce(address)
+    return address
+
+
+def _retry_delays() -> Iterator[float]:
+    """Yield the seconds to wait before each attempt to reach a daemon."""
+    delay = _FIRST_DELAY
+    while True:
+        yield delay
+        delay = min(2 * delay, _LONGEST_DELAY)
+
+
+class _Subscription:
     """Follows the numbered events over any number of connections, each event once.
 
     On every new connection send `hello()` and hand what arrives to `receive`; detections come out
-    of `arrived`. What the daemon sends before it answers the request in `hello` counts for
-    nothing: it is sent again behind the answer, in order.
+    of `arrived`. Events that come before the daemon has answered the request in `hello` are
+    skipped: it sends them again after its answer, in order.
     """
 
     def __init__(self, words: Sequence[str] | None, token: str | None) -> None:
@@ -64,38 +184,53 @@ class Subscription:
         self._token = token
         self._start_id: str | None = None
         self._sequence: int | None = None
+        self._info: Info | None = None
         self._decoder = FrameDecoder()
 
     def hello(self) -> bytes:
         """Begin a new connection; return what to send first."""
         self.ready = False
         self._decoder = FrameDecoder()
-        subscribe = Subscribe(start_id=self._start_id, after_sequence=self._sequence)
-        lines = [subscribe.line()]
-        if self._words is not None:
-            lines.insert(0, Detect(names=self._words).line())
+        lines = []
         if self._token is not None:
-            lines.insert(0, Authenticate(token=self._token).line())
+            lines.append(Authenticate(token=self._token).line())
+        if self._words is not None:
+            lines.append(Detect(names=self._words).line())
+        lines.append(encode("describe", {}))
+        lines.append(Subscribe(start_id=self._start_id, after_sequence=self._sequence).line())
         return b"".join(lines)
 
-    def receive(self, received: bytes) -> None:
+    def receive(self, received: bytes | None) -> None:
         """Take in what the daemon sent.
 
         Raises:
             EventsError: the daemon refused us, or it is no wake-word daemon.
 
         """
-        self._decoder.feed(received)
+        self._decoder.feed(received or b"")
         try:
             while (frame := self._decoder.next_frame()) is not None:
                 self._take(frame)
         except ProtocolError as error:
             raise EventsError(f"whoever answers is no wake-word daemon: {error}") from error
 
+    def introduce(self, address: Address) -> None:
+        """Log who was reached, and whether it hears."""
+        if self._info is None:
+            return
+        where = place(address)
+        if self._info.state == "listening":
+            words = ", ".join(self._words or self._info.words)
+            logger.info("connected to %s, which is listening for %s", where, words)
+        else:
+            _log_state(f"connected to {where}, which is", self._info.state, self._info.reason)
+
     def _take(self, frame: Frame) -> None:
         if frame.type == Error.kind:
             raise EventsError(f"the daemon refused: {Error.from_frame(frame).text}")
-        if frame.type == Subscribed.kind:
+        if frame.type == Info.kind:
+            self._info = Info.from_frame(frame)
+        elif frame.type == Subscribed.kind:
             self._begin(Subscribed.from_frame(frame))
         elif self.ready and frame.type == Detection.kind:
             detection = Detection.from_frame(frame)
@@ -104,22 +239,17 @@ class Subscription:
         elif self.ready and frame.type == StateChanged.kind:
             changed = StateChanged.from_frame(frame)
             self._sequence = changed.sequence
-            level = logging.INFO if changed.state == "listening" else logging.WARNING
-            reason = f": {changed.reason}" if changed.reason else ""
-            logger.log(level, "the daemon is %s%s", changed.state, reason)
+            _log_state("the daemon is", changed.state, changed.reason)
 
     def _begin(self, answer: Subscribed) -> None:
         if answer.missed is None:
-            logger.warning("the daemon was restarted; what it told just before that may be lost")
+            logger.warning("the daemon was restarted; what it sent just before that may be lost")
         elif answer.missed:
             logger.warning("%d events are lost: the daemon no longer holds them", answer.missed)
         self._start_id, self._sequence = answer.start_id, answer.sequence
         self.ready = True
 
 
-def retry_delays() -> Iterator[float]:
-    """Yield the seconds to wait before each attempt to reach a daemon that went away."""
-    delay = _FIRST_DELAY
-    while True:
-        yield delay
-        delay = min(2 * delay, _LONGEST_DELAY)
+def _log_state(beginning: str, state: str, reason: str) -> None:
+    level = logging.WARNING if state in ("deaf", "degraded") else logging.INFO
+    logger.log(level, "%s %s%s", beginning, state, f": {reason}" if reason else "")

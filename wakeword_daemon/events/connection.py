@@ -1,0 +1,94 @@
+"""A client's connection to the daemon, and what it means when there is none."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from pathlib import Path
+from typing import TypeAlias
+
+from wakeword_daemon.errors import EventsError
+
+Address: TypeAlias = Path | tuple[str, int]
+"""A unix socket's path, or host and port."""
+
+ANSWER_TIMEOUT = 5.0
+"""Seconds a daemon may take to accept a connection, and to answer a request."""
+
+READ_SIZE = 16 * 1024
+
+
+class UnreachableError(EventsError):
+    """Nobody answers at the address; it may be worth another try later."""
+
+
+class AbsentError(UnreachableError):
+    """No daemon listens at the address yet, or it is just going away."""
+
+
+def place(address: Address) -> str:
+    """Return how a sentence names the address."""
+    return str(address) if isinstance(address, Path) else f"{address[0]} port {address[1]}"
+
+
+def unreachable(address: Address, error: OSError) -> UnreachableError:
+    """Return the error that says in a sentence what a failed connection means."""
+    where = place(address)
+    if isinstance(error, (FileNotFoundError, ConnectionRefusedError)):
+        return AbsentError(f"no daemon is listening at {where}; start it with `wakeword run`")
+    if isinstance(error, ConnectionError):
+        return AbsentError(f"the daemon at {where} closed the connection")
+    if isinstance(error, PermissionError):
+        return UnreachableError(
+            f"{where} belongs to another user, whose daemon lets nobody else in;"
+            " `socket: {group: NAME}` in its config lets a group in"
+        )
+    if isinstance(error, (TimeoutError, BlockingIOError)):
+        return UnreachableError(f"the daemon at {where} does not answer")
+    return UnreachableError(
+        f"the daemon at {where} cannot be reached: {error.strerror or str(error)}"
+    )
+
+
+def connect(address: Address) -> socket.socket:
+    """Return a socket connected to the daemon, with a time limit of `ANSWER_TIMEOUT`.
+
+    Raises:
+        OSError: nobody listens there.
+
+    """
+    if not isinstance(address, Path):
+        return socket.create_connection(address, timeout=ANSWER_TIMEOUT)
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        # Without Python's time limit, under which a full queue of connects is an error at once.
+        limit = struct.pack("ll", *divmod(round(ANSWER_TIMEOUT * 1e6), 1_000_000))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        connection.connect(str(address))
+        connection.settimeout(ANSWER_TIMEOUT)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def receive(connection: socket.socket) -> bytes:
+    """Return what the daemon sent, at least one byte.
+
+    Raises:
+        OSError: nothing came in time, or the connection ended.
+
+    """
+    return or_closed(connection.recv(READ_SIZE))
+
+
+def or_closed(received: bytes) -> bytes:
+    """Return what was received, if anything was.
+
+    Raises:
+        ConnectionResetError: nothing, which is how the end of a connection is told.
+
+    """
+    if not received:
+        raise ConnectionResetError("it closed the connection")
+    return received
