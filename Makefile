@@ -16,11 +16,12 @@ TEST_PACKAGES = $(RUN_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins s
     pipewire pipewire-pulse wireplumber dbus systemd
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench soak models accuracy demo pictures clean FORCE
+.PHONY: help run check test bench soak models accuracy demo pictures clean FORCE
 
 help:
 	@echo "make run      listen on the default microphone, or to the demo recording where there is none"
-	@echo "make test     run the tests"
+	@echo "make check    lint, types, and the tests that need no torch and no servers (a minute)"
+	@echo "make test     run all tests"
 	@echo "make bench    measure CPU, memory, start and latency, beside other engines"
 	@echo "make soak     listen for 10 minutes under faults; MINUTES=60 for an hour, SEED=2 for others"
 	@echo "make models   train the shipped wake words again, from DATA=DIR (15 to 25 minutes a word)"
@@ -37,6 +38,9 @@ run: $(VENV)/run
 	else echo "Listening to the demo recording instead; Ctrl-C ends it."; \
 	     exec $(VENV)/bin/wakeword run --demo; \
 	fi
+
+check: $(VENV)/test
+	$(VENV)/bin/python -m pytest --quiet -m "not (torch or sound or systemd or slow)" $(TESTS)
 
 test: $(VENV)/test
 	$(VENV)/bin/python -m pytest $(TESTS)

@@ -12,6 +12,8 @@ from support.soundserver import PulseServer
 from wakeword_daemon.audio.capture import CaptureSettings
 from wakeword_daemon.clock import SAMPLE_RATE
 
+pytestmark = pytest.mark.sound
+
 
 def noise(seconds, seed=1):
     """Noise below 3 kHz, so that every resampler passes it as it is."""

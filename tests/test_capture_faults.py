@@ -14,6 +14,8 @@ from wakeword_daemon.audio.stream import InputStream
 from wakeword_daemon.clock import HOP, SAMPLE_RATE, seconds
 from wakeword_daemon.errors import AudioError
 
+pytestmark = pytest.mark.sound
+
 SWEEP = (9_000 * np.sin(np.arange(SAMPLE_RATE) ** 2 / 9e4)).astype(np.int16)
 
 

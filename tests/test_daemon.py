@@ -16,6 +16,8 @@ from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine import OperatingPoint
 from wakeword_daemon.engine.modelfile import save_model
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def minute(tmp_path):

@@ -11,6 +11,8 @@ from support.witness import Witness
 
 from wakeword_daemon.clock import SAMPLE_RATE
 
+pytestmark = pytest.mark.sound
+
 
 @pytest.fixture
 def room():

@@ -9,6 +9,8 @@ from wakeword_daemon.audio import devices
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.errors import AudioError
 
+pytestmark = pytest.mark.sound
+
 
 @pytest.fixture
 def server(monkeypatch):

@@ -20,6 +20,8 @@ from wakeword_daemon.training.fit.naming import naming_loss
 from wakeword_daemon.training.fit.peers import peer_loss
 from wakeword_daemon.training.fit.trainer import stream_loss
 
+pytestmark = pytest.mark.torch
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -15,6 +15,8 @@ from wakeword_daemon.errors import ModelError
 from wakeword_daemon.training.fit import network as torch_network
 from wakeword_daemon.training.fit.export import engine_of, folded_weights
 
+pytestmark = pytest.mark.torch
+
 SMALL = Architecture(
     channels=3, kernel_mels=4, kernel_frames=11, stride_mels=3, stride_frames=5, hidden=7,
     layers=1, attention=5, steps=4,

@@ -42,6 +42,8 @@ from wakeword_daemon.training.fit.export import folded_weights
 from wakeword_daemon.training.fit.network import CRNN
 from wakeword_daemon.training.fit.softlabels import soft_loss
 
+pytestmark = pytest.mark.torch
+
 FEATURES = FeatureSettings()
 SMALL = Architecture(channels=3, hidden=10, attention=6)
 RECIPES = Path(__file__).parents[1] / "docs/lab/recipes"

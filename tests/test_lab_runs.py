@@ -17,6 +17,8 @@ from wakeword_daemon.engine import Detector, load_model
 from wakeword_daemon.engine.crnn import CRNN
 from wakeword_daemon.engine.modelfile import Model, SelfTest, save_model
 
+pytestmark = pytest.mark.torch
+
 ROOT = Path(__file__).resolve().parents[1]
 SHAPE = "{channels: 3, hidden: 12, attention: 8, layers: 2}"
 SMALL = "{channels: 2, hidden: 8, attention: 6, layers: 1, stride_frames: 16}"

@@ -3,11 +3,14 @@
 import os
 import sys
 
+import pytest
 from support.daemon import wakeword
 from support.soundserver import PulseServer
 from support.systemd import SERVICE, SOCKET, WAKEWORD, UserManager
 
 from wakeword_daemon.service import units
+
+pytestmark = [pytest.mark.sound, pytest.mark.systemd]
 
 
 def test_install_starts_the_service_and_uninstall_leaves_nothing():

@@ -1,6 +1,7 @@
 """Imports point one way: cli → service → events, engine, audio; lab → training → engine, audio."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -100,3 +101,31 @@ def test_a_client_starts_light(command):
     )
     assert f"wakeword_daemon.cli.{command}" in loaded
     assert not loaded & {"asyncio", "numpy", "yaml", "sounddevice"} | (loaded & TRAINING_ONLY)
+
+
+TESTS = sorted(Path(__file__).parent.glob("test_*.py"))
+
+
+def unmarked(marker):
+    """Return the names of the test modules whose `pytestmark` lacks the marker."""
+    marks = re.compile(rf"^pytestmark = .*\bpytest\.mark\.{marker}\b", re.MULTILINE)
+    return [path.stem for path in TESTS if not marks.search(path.read_text())]
+
+
+def test_tests_that_load_torch_are_marked():
+    code = f"""if True:
+        import importlib, sys
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        for name in {unmarked("torch")}:
+            importlib.import_module(name)
+            assert "torch" not in sys.modules, f"mark {{name}} as torch: it loads it"
+    """
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("marker", "support"), [("sound", "soundserver"), ("systemd", "systemd")])
+def test_tests_that_start_servers_are_marked(marker, support):
+    for name in unmarked(marker):
+        text = (Path(__file__).parent / f"{name}.py").read_text()
+        assert f"from support.{support} import" not in text, f"mark {name} as {marker}"

@@ -12,6 +12,8 @@ from support.daemon import recording
 from support.soundserver import PulseServer
 from support.systemd import PATIENCE, SERVICE, SOCKET, WAKEWORD, SystemManager, UserManager
 
+pytestmark = [pytest.mark.sound, pytest.mark.systemd]
+
 LISTENING = "listening for jarvis on default at 16000 Hz"
 ONCE = ("--count", "1", "--timeout", "20")
 

@@ -41,6 +41,8 @@ from wakeword_daemon.training.measure.evaluation import build_streams
 from wakeword_daemon.training.measure.validation import divide_noise
 from wakeword_daemon.training.word import Order, train_word
 
+pytestmark = pytest.mark.torch
+
 SETTINGS = TrainingSettings(epochs=4, batches=25, batch_size=32, averaging=0.9, rate=1e-2, peers=2)
 
 
