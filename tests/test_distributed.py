@@ -16,9 +16,9 @@ from wakeword_daemon.engine import load_model
 from wakeword_daemon.engine.settings import Architecture
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.training.fit.distributed import Processes, joined
+from wakeword_daemon.training.fit.loss import stream_loss
 from wakeword_daemon.training.fit.naming import naming_loss
 from wakeword_daemon.training.fit.peers import peer_loss
-from wakeword_daemon.training.fit.trainer import stream_loss
 
 pytestmark = pytest.mark.torch
 
@@ -47,7 +47,7 @@ def test_without_torchrun_there_is_one_process(monkeypatch):
 def test_the_losses_of_all_shares_have_that_of_the_batch_as_their_mean():
     architecture = Architecture()
     spoken = [(0, 150, 0), (2, 120, 0), (2, 250, 4), (6, 200, 0), (7, 90, 2)]
-    sequences = batch([150, -1, 120, -1, -1, -1, 200, -1], spoken)
+    sequences = batch(8, spoken)
     logits = torch.randn(8, (340 - 20) // 8 + 1, 5, generator=torch.Generator().manual_seed(0))
     shares = [Processes(rank, 4).share() for rank in range(4)]  # one of which has no word
     for loss, outputs in ((stream_loss, logits[..., :2]), (naming_loss, logits)):
@@ -76,6 +76,9 @@ def test_two_processes_train_a_word_as_one_does(tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert sorted(done.stdout.split()) == ["silent", "sweep"]
-    assert losses(tmp_path / "both") == pytest.approx(losses(tmp_path / "alone"), rel=0.01)
+    both, alone = losses(tmp_path / "both"), losses(tmp_path / "alone")
+    assert both[:2] == pytest.approx(alone[:2], rel=1e-3)
+    # Then hard negatives are mined, and which they are hangs on the last digits of scores.
+    assert both[2] == pytest.approx(alone[2], rel=0.05)
     load_model(tmp_path / "both/sweep.safetensors").self_test()
     assert (tmp_path / "both/sweep.md").exists()

@@ -18,6 +18,8 @@ from wakeword_daemon.lab.clips import Clips
 from wakeword_daemon.training.fit.augment import tract_matrices
 
 VIEWS = 24
+TRACTS = (0.84, 1.18)
+"""Range of vocal tract length factors."""
 WORD_REPEATS = 3
 """How often a view holds each clip of the word, every time altered otherwise: they are few."""
 NEPER = math.log(10) / 10
@@ -50,7 +52,7 @@ class Views:
         word = trained[clips.is_word[trained]]
         self._rows = np.concatenate([trained, np.tile(word, WORD_REPEATS - 1)])
         self.is_word = torch.from_numpy(clips.is_word[self._rows])
-        self._warps = torch.from_numpy(tract_matrices(clips.features.mels))
+        self._warps = torch.from_numpy(tract_matrices(clips.features.mels, TRACTS))
         self._noise = torch.from_numpy(clips.noise)
         self._number = -1
         self._draws: _Draws | None = None

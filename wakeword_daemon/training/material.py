@@ -19,8 +19,16 @@ from wakeword_daemon.training.data import melpower, neighbours, synthesis
 from wakeword_daemon.training.data.corpus import Corpus
 from wakeword_daemon.training.data.endpoints import speech_span
 from wakeword_daemon.training.data.melpower import Library
-from wakeword_daemon.training.data.takes import usable_takes
-from wakeword_daemon.training.fit.composition import Composition, Filler, Word, weighted
+from wakeword_daemon.training.data.takes import UsableTake, usable_takes
+from wakeword_daemon.training.data.variants import variants
+from wakeword_daemon.training.fit.composition import (
+    Composition,
+    Negatives,
+    TakeGroup,
+    Takes,
+    Word,
+    join_takes,
+)
 from wakeword_daemon.training.measure.validation import Validation, divide_noise, halves
 
 logger = logging.getLogger(__name__)
@@ -29,6 +37,14 @@ FEWEST_TAKES = 20
 FEWEST_SPEAKERS = 3
 FEWEST_TO_TELL = 100
 """Takes of another word that are enough to learn to tell it apart."""
+
+VARIANTS = 4
+"""Variants of each real take: other voices and microphones."""
+
+# How often takes of a kind are drawn, relative to each other.
+REAL_SHARE = 0.4
+CHANGED_SHARE = 0.3
+SYNTHETIC_SHARE = 0.2
 
 # How often synthetic other speech is drawn, relative to all recordings together.
 NONSENSE_SHARE = 0.15
@@ -107,12 +123,12 @@ def gather(
     shelf = _Shelf(features, cache)
     spoken = _speak(phrase, synthetic, cache, seed)
     numbers = _numbered_words(corpus, word)
-    fillers = [
-        Filler(library, _share(library), _words_of(library, said, numbers))
+    negatives = [
+        Negatives(library, _share(library), _words_of(library, said, numbers))
         for library, said in (shelf.other_speech(corpus, word, s) for s in _sources(corpus))
         if len(library)
     ]
-    total = sum(f.share for f in fillers)
+    total = sum(f.share for f in negatives)
     for paths, title, share in (
         (spoken.nonsense, "nonsense", NONSENSE_SHARE),
         (spoken.similar, "similar", SIMILAR_SHARE),
@@ -121,12 +137,10 @@ def gather(
         (spoken.respelt, "respelt", RESPELT_SHARE),
     ):
         if paths:
-            fillers.append(Filler(shelf.read(paths, title).levelled(), share * total))
+            negatives.append(Negatives(shelf.read(paths, title).levelled(), share * total))
     composition = Composition(
-        takes=weighted(
-            train, shelf.read(spoken.word, "synthetic-word"), features, phrase=" " in phrase
-        ),
-        fillers=fillers,
+        takes=_takes(train, shelf.read(spoken.word, "synthetic-word"), features, phrase, seed),
+        negatives=negatives,
         noise=shelf.read([r.path for r in rehearsed], "noise"),
         features=features,
         words=len(numbers),
@@ -140,6 +154,45 @@ def gather(
         speakers=len(speakers),
         set_aside=set_aside,
     )
+
+
+def _takes(
+    real: Sequence[UsableTake],
+    synthetic: Library,
+    features: FeatureSettings,
+    phrase: str,
+    seed: int,
+) -> Takes:
+    """Return all takes to train on; every speaker counts alike, however many takes there are."""
+    changed = variants(real, VARIANTS, features, seed)
+    spoken = [
+        (power, speech_span(power)) for power in map(synthetic.__getitem__, range(len(synthetic)))
+    ]
+    found = [(power, span) for power, span in spoken if span is not None]
+    groups = [
+        _by_speaker(real, REAL_SHARE),
+        _by_speaker(changed, CHANGED_SHARE),
+        TakeGroup(
+            [p for p, _ in found], [s for _, s in found], [1.0] * len(found), SYNTHETIC_SHARE
+        ),
+    ]
+    return join_takes(groups, features.mels, phrase=" " in phrase)
+
+
+def _by_speaker(takes: Sequence[UsableTake], share: float) -> TakeGroup:
+    per_speaker = Counter(t.recording.speaker for t in takes)
+    return TakeGroup(
+        [t.power for t in takes],
+        [t.span for t in takes],
+        [1 / per_speaker[t.recording.speaker] for t in takes],
+        share,
+    )
+
+
+def _all_alike(library: Library, share: float) -> TakeGroup:
+    found = [(library[i], speech_span(library[i])) for i in range(len(library))]
+    spoken = [(power, span) for power, span in found if span is not None]
+    return TakeGroup([p for p, _ in spoken], [s for _, s in spoken], [1.0] * len(spoken), share)
 
 
 class _Shelf:

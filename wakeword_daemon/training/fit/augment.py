@@ -10,27 +10,25 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torchaudio.functional import mask_along_axis_iid
 
 from wakeword_daemon.training.data.melpower import Frames
+from wakeword_daemon.training.fit.augmentation import AugmentationSettings, Range
 
 Batch = npt.NDArray[np.float32]
 """Mel power, [batch, frames, mels]."""
 
-VTL_RANGE = (0.84, 1.18)
 TRACTS = 35
-FORMANT_SPREAD = 0.05
-"""How far formants lie from where the vocal tract length alone puts them (sigma, natural log)."""
+"""Vocal tract lengths, evenly spread."""
 BENDS = 6
 """Places of the frequency axis, evenly spaced in mel, where a voice bends it."""
 VOICES = 12
 """Voices of each vocal tract length."""
-TEMPO_RANGE = (0.72, 1.42)
-PACE_SPREAD = 0.25
-"""How much faster or slower than its own tempo a voice is for a syllable (sigma, natural log)."""
-STRESS_DB = 2.0
-"""How much louder or softer it is for a syllable (sigma)."""
 KNOT_FRAMES = 25
 """The length of a syllable (250 ms), over which pace, stress and formants wander."""
+TELEPHONE_BAND = (300.0, 3400.0)
+"""Hertz (ITU-T G.712)."""
 
 
 def _hertz_to_mel(hertz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -46,18 +44,18 @@ def _centres(mels: int) -> npt.NDArray[np.float64]:
     return _mel_to_hertz(np.linspace(0, _hertz_to_mel(np.array(8000.0)), mels + 2)[1:-1])
 
 
-def tract_matrices(mels: int) -> Batch:
+def tract_matrices(mels: int, tracts: Range) -> Batch:
     """Return matrices [TRACTS, mels, mels] that warp a frame as another vocal tract would.
 
-    Matrix k scales the frequency axis by the k-th of TRACTS factors spread over VTL_RANGE;
+    Matrix k scales the frequency axis by the k-th of TRACTS factors spread over `tracts`;
     bands warped from beyond the top repeat the highest band (Jaitly & Hinton 2013).
     """
     centres = _centres(mels)
-    factors = np.linspace(*VTL_RANGE, TRACTS)
+    factors = np.linspace(*tracts, TRACTS)
     return np.stack([_warp_matrix(centres / factor, centres) for factor in factors])
 
 
-def voice_matrices(mels: int) -> Batch:
+def voice_matrices(mels: int, settings: AugmentationSettings) -> Batch:
     """Return matrices [TRACTS, VOICES, mels, mels] that warp a frame as another voice would.
 
     Those of one tract scale the frequency axis as `tract_matrices` does, and each of its voices
@@ -68,9 +66,9 @@ def voice_matrices(mels: int) -> Batch:
     bands, knots = np.arange(mels), np.linspace(0, mels - 1, BENDS)
     centres = _centres(mels)
     matrices = np.empty((TRACTS, VOICES, mels, mels), np.float32)
-    for tract, factor in enumerate(np.linspace(*VTL_RANGE, TRACTS)):
+    for tract, factor in enumerate(np.linspace(*settings.tracts, TRACTS)):
         for voice in range(VOICES):
-            bend = np.exp(np.interp(bands, knots, rng.normal(0, FORMANT_SPREAD, BENDS)))
+            bend = np.exp(np.interp(bands, knots, rng.normal(0, settings.formant_spread, BENDS)))
             # A formant that overtook another would be another vowel.
             origin = np.maximum.accumulate(centres / factor * bend)
             matrices[tract, voice] = _warp_matrix(origin, centres)
@@ -110,7 +108,9 @@ class Revoiced:
         return int(np.searchsorted(self.origin, frame))
 
 
-def revoice(power: Frames, warps: Batch, rng: np.random.Generator) -> Revoiced:
+def revoice(
+    power: Frames, voices: Batch, rng: np.random.Generator, settings: AugmentationSettings
+) -> Revoiced:
     """Let another voice say the same: another tract, other formants, pace and stress.
 
     All but the tract wander from syllable to syllable, as they do between speakers and accents:
@@ -118,19 +118,20 @@ def revoice(power: Frames, warps: Batch, rng: np.random.Generator) -> Revoiced:
 
     Args:
         power: at least one frame, [frames, mels].
-        warps: of all voices, as `voice_matrices` returns them.
+        voices: as `voice_matrices` returns them.
         rng: whose draws decide.
+        settings: how much voices differ.
 
     """
-    voices = warps[rng.integers(len(warps))]
-    one, other = voices[rng.integers(0, len(voices), 2)]
+    tract = voices[rng.integers(len(voices))]
+    one, other = tract[rng.integers(0, len(tract), 2)]
     frames = len(power)
     mix = np.clip(0.5 + _wander(frames, 0.5, rng), 0, 1).astype(np.float32)[:, None]
-    stress = (10 ** (_wander(frames, STRESS_DB, rng) / 10)).astype(np.float32)[:, None]
+    stress = (10 ** (_wander(frames, settings.stress_spread, rng) / 10)).astype(np.float32)[:, None]
     warped = (power @ one) * mix
     warped += (power @ other) * (1 - mix)
     warped *= stress
-    origin = _pace(frames, rng)
+    origin = _pace(frames, rng, settings)
     low = origin.astype(np.int64)
     high = np.minimum(low + 1, frames - 1)
     share = (origin - low)[:, None]
@@ -139,11 +140,13 @@ def revoice(power: Frames, warps: Batch, rng: np.random.Generator) -> Revoiced:
     return Revoiced(paced, origin)
 
 
-def _pace(frames: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+def _pace(
+    frames: int, rng: np.random.Generator, settings: AugmentationSettings
+) -> npt.NDArray[np.float32]:
     """Return the frames [count] to play, in order, for another and an uneven tempo."""
-    tempo = np.exp(rng.uniform(*np.log(TEMPO_RANGE)))
+    tempo = np.exp(rng.uniform(*np.log(settings.tempo)))
     count = max(1, round(frames / tempo))
-    pace = np.exp(_wander(count, PACE_SPREAD, rng))
+    pace = np.exp(_wander(count, settings.pace_spread, rng))
     origin = np.cumsum(pace) - pace[0]
     origin *= (frames - 1) / max(origin[-1], 1e-9)
     played: npt.NDArray[np.float32] = np.minimum(origin, frames - 1).astype(np.float32)
@@ -160,57 +163,80 @@ def _wander(frames: int, spread: float, rng: np.random.Generator) -> npt.NDArray
     return curve
 
 
-def equalise(batch: Batch, rng: np.random.Generator, spread_db: float = 5.0) -> Batch:
+def equalise(batch: Batch, rng: np.random.Generator, settings: AugmentationSettings) -> Batch:
     """Colour each sequence by a smooth random curve, a tilt, and sometimes a cut band edge.
 
     The cut edges stand for narrow-band microphones and lossy codecs; they meet word and
     other speech alike, so that neither is recognised by its codec.
     """
+    s = settings
     count, _, mels = batch.shape
     axis = np.linspace(0, 1, mels)
     curve = np.empty((count, mels))
-    for row in range(count):
-        curve[row] = np.interp(axis, np.linspace(0, 1, 6), rng.normal(0, spread_db * 0.6, 6))
-    curve += rng.normal(0, spread_db, (count, 1)) * (axis - 0.5)
+    knots = np.linspace(0, 1, BENDS)
+    for row, gains in enumerate(rng.normal(0, s.colour_spread * 0.6, (count, BENDS))):
+        curve[row] = np.interp(axis, knots, gains)
+    curve += rng.normal(0, s.colour_spread, (count, 1)) * (axis - 0.5)
     top = rng.uniform(0.55, 1.0, (count, 1))
-    depth = rng.uniform(15, 60, (count, 1)) * (rng.random((count, 1)) < 0.3)  # noqa: PLR2004
+    depth = rng.uniform(15, 60, (count, 1)) * (rng.random((count, 1)) < s.top_cut_share)
     curve -= depth * np.clip((axis - top) / 0.06, 0, 1)
     bottom = rng.uniform(0, 0.18, (count, 1))
-    depth = rng.uniform(10, 40, (count, 1)) * (rng.random((count, 1)) < 0.25)  # noqa: PLR2004
+    depth = rng.uniform(10, 40, (count, 1)) * (rng.random((count, 1)) < s.bottom_cut_share)
     curve -= depth * np.clip((bottom - axis) / 0.06, 0, 1)
     return batch * (10 ** (curve / 10)).astype(np.float32)[:, None]
 
 
-def reverberate(batch: Batch, rng: np.random.Generator, share: float = 0.5) -> Batch:
-    """Add the exponentially decaying echo of a room to a share of the sequences.
+def telephone(batch: Batch, rng: np.random.Generator, settings: AugmentationSettings) -> Batch:
+    """Let a share of the sequences come over a telephone, as a Bluetooth headset sounds.
 
-    Reverberation time 0.15 to 0.9 s, direct-to-reverberant ratio -3 to 15 dB; high bands decay
-    faster, as air and furniture make them.
+    The band is 300 to 3,400 Hz; mu-law coding adds noise that follows the level of the speech
+    (ITU-T G.711), before the band is cut.
     """
+    s = settings
+    heard = batch.copy()
+    rows = np.flatnonzero(rng.random(len(batch)) < s.telephone_share)
+    mels = batch.shape[2]
+    centres = _centres(mels)
+    outside = (centres < TELEPHONE_BAND[0]) | (centres > TELEPHONE_BAND[1])
+    ratio = 10 ** (-rng.uniform(*s.companding_ratio, (len(rows), 1, 1)) / 10)
+    depth = 10 ** (-rng.uniform(25, 60, (len(rows), 1)) / 10)
+    coded = batch[rows] + batch[rows].mean(axis=2, keepdims=True) * ratio
+    heard[rows] = coded * np.where(outside, depth, 1.0)[:, None]
+    return heard
+
+
+def reverberate(batch: Batch, rng: np.random.Generator, settings: AugmentationSettings) -> Batch:
+    """Add the exponentially decaying reverberation of a room to a share of the sequences.
+
+    High bands decay faster, as air and furniture make them.
+    """
+    s = settings
     count, frames, mels = batch.shape
-    seconds = np.exp(rng.uniform(np.log(0.15), np.log(0.9), (count, 1)))
+    shortest, longest = np.log(s.reverberation_time)
+    seconds = np.exp(rng.uniform(shortest, longest, (count, 1)))
     seconds = seconds * np.linspace(1.1, 0.7, mels)
     decay = np.exp(-13.8155 * 0.01 / seconds).astype(np.float32)  # power, per 10 ms frame
-    ratio = 10 ** (-rng.uniform(-3, 15, (count, 1)) / 10) * (rng.random((count, 1)) < share)
+    in_room = rng.random((count, 1)) < s.reverberation_share
+    ratio = 10 ** (-rng.uniform(*s.direct_ratio, (count, 1)) / 10) * in_room
     gain = (ratio * (1 - decay)).astype(np.float32)
     late = np.zeros((count, mels), np.float32)
-    echoed = batch.copy()
+    heard = batch.copy()
     for t in range(1, frames):
         late = late * decay + batch[:, t - 1]
-        echoed[:, t] += gain * late
-    return echoed
+        heard[:, t] += gain * late
+    return heard
 
 
-def mask(log_mel: Batch, rng: np.random.Generator, fill: float) -> Batch:
-    """Hide a few bands and a few short stretches of time (SpecAugment, Park et al. 2019)."""
-    count, frames, mels = log_mel.shape
-    for row in range(count):
-        for _ in range(rng.integers(0, 3)):
-            width = rng.integers(1, 6)
-            start = rng.integers(0, mels - width)
-            log_mel[row, :, start : start + width] = fill
-        if rng.random() < 0.3:  # noqa: PLR2004 - a share
-            width = rng.integers(2, 8)
-            start = rng.integers(0, frames - width)
-            log_mel[row, start : start + width] = fill
-    return log_mel
+def mask(log_mel: Batch, rng: np.random.Generator, settings: AugmentationSettings) -> Batch:
+    """Hide a few bands and a short stretch of time (SpecAugment: Park et al. 2019, 1904.08779)."""
+    s = settings
+    fill = float(log_mel.mean())
+    heard = torch.from_numpy(log_mel)[:, None]  # [B, 1, frames, mels]
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(int(rng.integers(2**62)))
+        for _ in range(s.band_masks):
+            heard = mask_along_axis_iid(heard, s.band_mask_width, fill, axis=3)
+        rows = torch.rand(len(heard)) < s.time_mask_share
+        heard[rows] = mask_along_axis_iid(heard[rows], s.time_mask_width, fill, axis=2)
+    masked: Batch = heard[:, 0].numpy()
+    return masked

@@ -53,7 +53,7 @@ def naming_loss(
 
     """
     spoken = sequences.spoken
-    place = np.full(len(sequences.stops), -1)
+    place = np.full(len(sequences), -1)
     place[share] = np.arange(len(names))
     own = place[spoken.rows] >= 0
     rows = torch.from_numpy(place[spoken.rows[own]])
@@ -63,5 +63,5 @@ def naming_loss(
     logits = names[rows[:, None], steps].mean(dim=1)
     numbers = torch.from_numpy(spoken.numbers[own])
     total = nn.functional.cross_entropy(logits, numbers, reduction="sum")
-    shares = len(sequences.stops) / len(names)
+    shares = len(sequences) / len(names)
     return total * shares / max(1, len(spoken.numbers))

@@ -1,7 +1,8 @@
 """Training sequences: a few seconds of a microphone's life, with or without the word.
 
 Clips of one second teach a network that the word fills the window. A sequence here is what a
-stream holds: other speech, the word somewhere in it, more speech, a room, a noise, a level.
+stream holds: other speech, the word somewhere in it, said once or again, more speech that follows
+at once or after a pause, a room, noises, a level.
 """
 
 from __future__ import annotations
@@ -15,10 +16,16 @@ import numpy.typing as npt
 from wakeword_daemon.training.data.endpoints import LONGEST_PAUSE, Span
 from wakeword_daemon.training.data.melpower import Frames
 from wakeword_daemon.training.fit import augment
-from wakeword_daemon.training.fit.composition import Composition, Tempting, Word
+from wakeword_daemon.training.fit.composition import Composition, HardNegatives, Word
 
 FULL_SCALE = 3e4
 """Mel power, summed over bands, of white noise whose RMS is full scale."""
+
+SHORTEST = 12
+"""Frames; less is no sound of speech."""
+
+AFTER_WORD = 45
+"""Frames that a sequence goes on after the word, so that the network has time to answer."""
 
 
 class Piece(NamedTuple):
@@ -28,9 +35,31 @@ class Piece(NamedTuple):
     word: Word | None = None
 
 
+class Utterance(NamedTuple):
+    """The word as it goes into a sequence.
+
+    Attributes:
+        power: its mel power, with some of what was recorded around it.
+        start, stop: the frames of `power` between which the word lies.
+        begin, end: the same of all that its speaker says: a sentence, or the word alone.
+
+    """
+
+    power: Frames
+    start: int
+    stop: int
+    begin: int
+    end: int
+
+    def put(self, into: Frames, stop: int) -> None:
+        """Add it to a sequence so that the word ends at frame `stop`."""
+        offset = stop - self.stop
+        _add(into, self.power[max(0, -offset) :], max(0, offset))
+
+
 @dataclass(frozen=True)
 class Spoken:
-    """The words in a batch whose numbers are known.
+    """The words in a batch whose numbers are known; number 0 is the word to detect.
 
     Attributes:
         rows, stops, numbers: of each the sequence, the frame of its end, and its number, [words].
@@ -41,6 +70,11 @@ class Spoken:
     stops: npt.NDArray[np.int64]
     numbers: npt.NDArray[np.int64]
 
+    def detected(self) -> Spoken:
+        """Return the word to detect alone, however often it is spoken."""
+        own = self.numbers == 0
+        return Spoken(self.rows[own], self.stops[own], self.numbers[own])
+
 
 @dataclass(frozen=True)
 class Sequences:
@@ -48,15 +82,15 @@ class Sequences:
 
     Attributes:
         log_mel: what is heard, [B, frames, mels].
-        starts, stops: the frames where the word begins and ends, -1 where it is not spoken; [B].
         spoken: all words that are known by their numbers, the word to detect among them.
 
     """
 
     log_mel: augment.Batch
-    starts: npt.NDArray[np.int64]
-    stops: npt.NDArray[np.int64]
     spoken: Spoken
+
+    def __len__(self) -> int:
+        return len(self.log_mel)
 
 
 class SequenceMaker:
@@ -64,45 +98,42 @@ class SequenceMaker:
 
     Attributes:
         composition: what it composes from.
-        tempting: places of other speech to come back to.
+        hard_negatives: places of other speech to come back to.
 
     """
 
     def __init__(self, composition: Composition) -> None:
         self.composition = composition
-        self.tempting = Tempting.none()
-        self._warps = augment.voice_matrices(composition.features.mels)
-        shares = np.array([f.share for f in composition.fillers])
-        self._filler_shares = shares / shares.sum()
+        self.hard_negatives = HardNegatives()
+        s = self._settings = composition.settings
+        self._voices = augment.voice_matrices(composition.features.mels, s)
+        shares = np.array([kind.share for kind in composition.negatives])
+        self._shares = shares / shares.sum()
         # Power of noise in one band is gamma distributed; drawing it anew is a tenth of an epoch.
         pool = np.random.default_rng(0).standard_gamma(2.0, (20_000, composition.features.mels))
         self._grain = (pool / 2).astype(np.float32)
 
     def batch(self, size: int, rng: np.random.Generator) -> Sequences:
         """Compose `size` sequences."""
-        c = self.composition
+        c, s = self.composition, self._settings
         speech = np.zeros((size, c.frames, c.features.mels), np.float32)
-        starts = np.full(size, -1)
-        stops = np.full(size, -1)
         spoken: list[tuple[int, Word]] = []
         for row in range(size):
             words: list[Word] = []
-            if rng.random() < c.word_share:
-                starts[row], stops[row], words = self._word(speech[row], rng)
-            elif rng.random() < 0.95:  # noqa: PLR2004 - the rest is noise alone
+            if rng.random() < s.word_share:
+                words = self._with_word(speech[row], rng)
+            elif rng.random() >= s.silence_share:
                 words = self._talk(speech[row], 0, c.frames, rng)
             spoken += [(row, word) for word in words]
-        speech = augment.reverberate(speech, rng)
-        speech *= FULL_SCALE * (10 ** (rng.uniform(-52, -10, (size, 1, 1)) / 10)).astype("f")
-        mixed = augment.equalise(speech + self._noise(speech, rng), rng)
+        speech = augment.reverberate(speech, rng, s)
+        speech *= FULL_SCALE * (10 ** (rng.uniform(*s.level, (size, 1, 1)) / 10)).astype("f")
+        mixed = augment.equalise(speech + self._noise(speech, rng), rng, s)
+        mixed = augment.telephone(mixed, rng, s)
         mixed += self._microphone(size, rng)
         f = c.features
         log_mel = np.log(np.clip(mixed, f.floor, f.ceiling))
-        fill = float(log_mel.mean())
         return Sequences(
-            augment.mask(log_mel, rng, fill),
-            starts,
-            stops,
+            augment.mask(log_mel, rng, s),
             Spoken(
                 np.array([row for row, _ in spoken], np.int64),
                 np.array([word.stop for _, word in spoken], np.int64),
@@ -110,54 +141,74 @@ class SequenceMaker:
             ),
         )
 
-    def _word(self, into: Frames, rng: np.random.Generator) -> tuple[int, int, list[Word]]:
-        """Put the word somewhere, with or without other speech before and after it.
+    def _with_word(self, into: Frames, rng: np.random.Generator) -> list[Word]:
+        """Say the word somewhere, once or again, with or without other speech around it.
 
         Returns:
-            the frames where it begins and ends, and all words that are spoken.
+            all words that are spoken.
 
         """
-        span, power = self._phrase(rng) if self.composition.takes.phrase else self._take(rng)
-        lead = min(span.start, int(rng.integers(2, 14)))
-        tail = min(len(power) - span.stop, int(rng.integers(2, 14)))
-        power = power[span.start - lead : span.stop + tail]
-        spoken = augment.revoice(power, self._warps, rng)
-        frames = len(into)
-        word = spoken.power[: frames - 60]
-        begin, end = spoken.frame_of(lead), spoken.frame_of(lead + len(span))
-        length = max(1, min(len(word), end - begin))
-        stop = int(rng.integers(min(length + 2, frames - 50), frames - 45))
-        offset = max(0, stop - length - begin)
-        start = offset + begin
-        stop = start + length
-        _add(into, word, offset)
+        s, frames = self._settings, len(into)
+        times = 1 if rng.random() >= s.again_share else int(rng.integers(2, 4))
+        said = self._say(rng)
+        length = said.stop - said.start
+        stop = int(rng.integers(min(length + 2, frames - AFTER_WORD - 5), frames - AFTER_WORD))
         words = [Word(0, stop)]
+        said.put(into, stop)
+        begin, end = (stop - said.stop + frame for frame in (said.begin, said.end))
+        for _ in range(times - 1):
+            if rng.random() >= s.again_same_share:
+                said = self._say(rng)
+            stop = begin - int(rng.uniform(*s.again_pause))
+            if stop - (said.stop - said.start) < 2:  # noqa: PLR2004 - it would be cut off
+                break
+            words.append(Word(0, stop))
+            said.put(into, stop)
+            begin = stop - said.stop + said.begin
         before, after = rng.random(2)
-        if before < 0.6:  # noqa: PLR2004 - a share
-            words += self._talk(into, 0, start - _gap(rng), rng)
-        if after < 0.5:  # noqa: PLR2004 - a share
-            words += self._talk(into, stop + _gap(rng), frames, rng)
-        return start, stop, words
+        if before < s.before_share:
+            words += self._talk(into, 0, begin - self._gap(rng), rng)
+        if after < s.after_share:
+            words += self._talk(into, end + self._gap(rng), frames, rng)
+        return words
 
-    def _take(self, rng: np.random.Generator) -> tuple[Span, Frames]:
-        """Draw a take of the word: where in it the word is, and its power."""
-        takes = self.composition.takes
+    def _say(self, rng: np.random.Generator) -> Utterance:
+        """Draw a take and let another voice say it."""
+        s, takes = self._settings, self.composition.takes
         index = int(rng.choice(len(takes.weights), p=takes.weights))
-        return takes.spans[index], takes.library[index]
+        span, power = takes.spans[index], takes.library[index]
+        if takes.in_sentence[index]:
+            lead, tail = span.start, len(power) - span.stop
+        else:
+            if takes.phrase:
+                span, power = self._phrase(span, power, rng)
+            lead = min(span.start, int(rng.uniform(*s.margin)))
+            tail = min(len(power) - span.stop, int(rng.uniform(*s.margin)))
+        power = power[span.start - lead : span.stop + tail]
+        spoken = augment.revoice(power, self._voices, rng, s)
+        longest = self.composition.frames - AFTER_WORD - 15
+        start, stop = spoken.frame_of(lead), spoken.frame_of(lead + len(span))
+        stop = max(start + 1, min(stop, start + longest))
+        if takes.in_sentence[index]:
+            return Utterance(spoken.power, start, stop, 0, len(spoken.power))
+        return Utterance(spoken.power, start, stop, start, stop)
 
-    def _phrase(self, rng: np.random.Generator) -> tuple[Span, Frames]:
-        """Draw a take, now and then with a pause in the phrase, or its end said by another.
+    def _phrase(self, span: Span, power: Frames, rng: np.random.Generator) -> tuple[Span, Frames]:
+        """Let a phrase pause between its words now and then, or another speaker end it.
 
         Few speakers pause, and a network that never heard a pause misses those who do.
         """
-        span, power = self._take(rng)
+        s, takes = self._settings, self.composition.takes
         cut = span.start + _quietest(power[span.start : span.stop])
-        if rng.random() < 0.3:  # noqa: PLR2004 - a share
-            other_span, other = self._take(rng)
+        if rng.random() < s.splice_share:
+            alone = np.flatnonzero(~takes.in_sentence)
+            weights = takes.weights[alone] / takes.weights[alone].sum()
+            index = int(rng.choice(alone, p=weights))
+            other_span, other = takes.spans[index], takes.library[index]
             at = other_span.start + _quietest(other[other_span.start : other_span.stop])
             power = np.concatenate([power[:cut], other[at:]])
             span = Span(span.start, cut + other_span.stop - at)
-        if rng.random() < 0.35:  # noqa: PLR2004 - a share
+        if rng.random() < s.pause_share:
             pause = int(rng.integers(2, LONGEST_PAUSE))
             quiet = np.minimum(power[cut - 1], power[cut]) * np.float32(rng.random())
             power = np.concatenate([power[:cut], np.tile(quiet, (pause, 1)), power[cut:]])
@@ -166,78 +217,125 @@ class SequenceMaker:
 
     def _talk(self, into: Frames, begin: int, end: int, rng: np.random.Generator) -> list[Word]:
         """Fill frames [begin, end) with pieces of other speech; return the words known in it."""
-        c = self.composition
+        s = self._settings
         words: list[Word] = []
-        if end - begin < 12:  # noqa: PLR2004 - shorter is no sound of speech
+        if end - begin < SHORTEST:
             return words
-        kind = int(rng.choice(len(c.fillers), p=self._filler_shares))
-        at = begin
-        level = rng.normal(0, 3)
-        while at < end - 12:
-            if rng.random() < 0.3:  # noqa: PLR2004 - somebody else goes on
-                kind = int(rng.choice(len(c.fillers), p=self._filler_shares))
-                level = rng.normal(0, 3)
+        kind = self._kind(rng)
+        at = max(0, begin)
+        level = rng.normal(0, s.loudness_spread)
+        while at < end - SHORTEST:
+            if rng.random() < s.speaker_change_share:
+                kind = self._kind(rng)
+                level = rng.normal(0, s.loudness_spread)
             power, word = self._piece(kind, end - at + 60, rng)
-            spoken = augment.revoice(power, self._warps, rng)
+            spoken = augment.revoice(power, self._voices, rng, s)
             if word is not None and (stop := at + spoken.frame_of(word.stop)) < end:
                 words.append(Word(word.number, stop))
             power = spoken.power[: end - at] * np.float32(10 ** (level / 10))
             _add(into, power, at)
-            at += len(power) + int(rng.exponential(12))
+            at += len(power) + int(rng.exponential(s.piece_gap))
         return words
 
+    def _kind(self, rng: np.random.Generator) -> int:
+        return int(rng.choice(len(self._shares), p=self._shares))
+
     def _piece(self, kind: int, longest: int, rng: np.random.Generator) -> Piece:
-        """Draw a piece that is not the word: of a filler, a half of the word, or a tempting one."""
-        c = self.composition
+        """Draw a piece that is not the word: other speech, a part of the word, a hard negative."""
+        c, s = self.composition, self._settings
         drawn = rng.random()
-        if drawn < c.half_share:
-            return Piece(self._half(rng))
-        if drawn < c.half_share + c.tempting_share and len(self.tempting.starts):
-            place = int(rng.integers(len(self.tempting.starts)))
-            start = int(self.tempting.starts[place])
-            library = c.fillers[int(self.tempting.fillers[place])].library
-            return Piece(library.power[start : start + min(longest, Tempting.FRAMES)])
-        filler = c.fillers[kind]
-        index = int(rng.integers(len(filler.library)))
-        power = filler.library[index]
+        if drawn < s.part_share:
+            return Piece(self._part(rng))
+        if drawn < s.part_share + s.hard_negative_share and len(self.hard_negatives.starts):
+            place = int(rng.integers(len(self.hard_negatives.starts)))
+            start = int(self.hard_negatives.starts[place])
+            library = c.negatives[int(self.hard_negatives.kinds[place])].library
+            return Piece(library.power[start : start + min(longest, HardNegatives.FRAMES)])
+        negatives = c.negatives[kind]
+        index = int(rng.integers(len(negatives.library)))
+        power = negatives.library[index]
         if len(power) > longest:  # and who knows what is left of a word
             return Piece(_crop(power, longest, rng))
-        return Piece(power, filler.words.get(index))
+        return Piece(power, negatives.words.get(index))
 
-    def _half(self, rng: np.random.Generator) -> Frames:
+    def _part(self, rng: np.random.Generator) -> Frames:
         """Return the beginning or the end of the word, which is not the word."""
-        span, power = self._take(rng)
-        cut = span.start + round(len(span) * rng.uniform(0.3, 0.7))
-        piece = power[span.start : cut] if rng.random() < 0.6 else power[cut : span.stop]  # noqa: PLR2004
-        return piece if len(piece) else power
+        s, takes = self._settings, self.composition.takes
+        index = int(rng.choice(len(takes.weights), p=takes.weights))
+        span, power = takes.spans[index], takes.library[index]
+        cut = span.start + round(len(span) * rng.uniform(*s.part_cut))
+        begins = rng.random() < s.part_begins_share
+        piece = power[span.start : cut] if begins else power[cut : span.stop]
+        return piece if len(piece) else power[span.start : span.start + 1]
+
+    def _gap(self, rng: np.random.Generator) -> int:
+        """Return frames of pause between the word and other speech."""
+        s = self._settings
+        if rng.random() < s.run_on_share:
+            return int(rng.integers(int(s.run_on_gap[0]), int(s.run_on_gap[1]) + 1))
+        return int(3 * np.exp(rng.uniform(0, np.log(s.longest_gap / 3))))
 
     def _noise(self, speech: augment.Batch, rng: np.random.Generator) -> augment.Batch:
-        """Return background noise at a random ratio to the loud parts of the speech."""
-        count, frames, _ = speech.shape
-        noise = np.zeros_like(speech)
+        """Return background noise, each source of it in its own room and of its own colour."""
+        s = self._settings
+        count = len(speech)
         loud = np.quantile(speech.sum(axis=2), 0.9, axis=1)
-        loud = np.where(loud > 0, loud, FULL_SCALE * 10 ** (rng.uniform(-6, -2, count)))
-        for row in range(count):
-            if not len(self.composition.noise) or rng.random() < 0.2:  # noqa: PLR2004 - a quiet room
-                continue
-            for _ in range(int(rng.integers(1, 3))):
-                library = self.composition.noise
-                piece = _crop(library[int(rng.integers(len(library)))], frames, rng)
-                if not len(piece):
-                    continue
-                repeated = np.resize(piece, (frames, piece.shape[1]))
-                level = repeated.sum(axis=1).mean() + 1e-12
-                ratio = 10 ** (-rng.uniform(3, 35) / 10)
-                noise[row] += repeated * np.float32(loud[row] * ratio / level)
+        loud = np.where(loud > 0, loud, FULL_SCALE * 10 ** (rng.uniform(*s.quiet_level, count)))
+        noise = np.zeros_like(speech)
+        for share in s.noise_shares if len(self.composition.noise) else ():
+            rows = np.flatnonzero(rng.random(count) < share)
+            layer = np.stack([self._recorded_noise(rng) for _ in rows]) if len(rows) else None
+            self._mix(noise, rows, layer, loud, rng)
+        rows = np.flatnonzero(rng.random(count) < s.babble_share)
+        layer = np.stack([self._babble(rng) for _ in rows]) if len(rows) else None
+        self._mix(noise, rows, layer, loud, rng)
         return noise
 
-    def _microphone(self, count: int, rng: np.random.Generator) -> augment.Batch:
-        """Return the microphone's own noise: -95 to -58 dBFS, white to pink, or exactly none."""
+    def _mix(
+        self,
+        noise: augment.Batch,
+        rows: npt.NDArray[np.int64],
+        layer: augment.Batch | None,
+        loud: npt.NDArray[np.float64],
+        rng: np.random.Generator,
+    ) -> None:
+        """Add one source of noise to some rows, at a drawn ratio to the loud parts of speech."""
+        if layer is None:
+            return
+        s = self._settings
+        layer = augment.equalise(augment.reverberate(layer, rng, s), rng, s)
+        level = layer.sum(axis=2).mean(axis=1) + 1e-12
+        ratio = 10 ** (-rng.uniform(*s.noise_ratio, len(rows)) / 10)
+        noise[rows] += layer * (loud[rows] * ratio / level).astype(np.float32)[:, None, None]
+
+    def _recorded_noise(self, rng: np.random.Generator) -> Frames:
         c = self.composition
+        piece = _crop(c.noise[int(rng.integers(len(c.noise)))], c.frames, rng)
+        if not len(piece):
+            return np.zeros((c.frames, c.features.mels), np.float32)
+        repeated: Frames = np.resize(piece, (c.frames, piece.shape[1]))
+        return repeated
+
+    def _babble(self, rng: np.random.Generator) -> Frames:
+        """Return several people talking at once, none of them the word."""
+        c = self.composition
+        babble = np.zeros((c.frames, c.features.mels), np.float32)
+        for _ in range(int(rng.integers(*self._settings.babble_voices))):
+            at = 0
+            library = c.negatives[self._kind(rng)].library
+            while at < c.frames:
+                piece = _crop(library[int(rng.integers(len(library)))], c.frames - at, rng)
+                _add(babble, piece, at)
+                at += max(SHORTEST, len(piece))
+        return babble
+
+    def _microphone(self, count: int, rng: np.random.Generator) -> augment.Batch:
+        """Return the microphone's own noise, white to pink, or exactly none."""
+        c, s = self.composition, self._settings
         mels = c.features.mels
-        level = FULL_SCALE * 10 ** (rng.uniform(-95, -58, (count, 1, 1)) / 10) / mels
-        tilt = np.linspace(1, 0, mels) * rng.uniform(0, 2.5, (count, 1, 1))
-        level *= rng.random((count, 1, 1)) > 0.15  # noqa: PLR2004 - files may hold digital silence
+        level = FULL_SCALE * 10 ** (rng.uniform(*s.microphone_level, (count, 1, 1)) / 10) / mels
+        tilt = np.linspace(1, 0, mels) * rng.uniform(*s.microphone_tilt, (count, 1, 1))
+        level *= rng.random((count, 1, 1)) >= s.digital_silence_share
         colour = (level * np.exp(tilt)).astype(np.float32)
         begins = rng.integers(0, len(self._grain) - c.frames, count)
         grain = np.stack([self._grain[begin : begin + c.frames] for begin in begins])
@@ -249,11 +347,6 @@ def _quietest(phrase: Frames) -> int:
     level = np.convolve(phrase.sum(axis=1), np.ones(3), mode="same")
     begin, end = round(0.35 * len(phrase)), round(0.68 * len(phrase))
     return begin + int(np.argmin(level[begin : end + 1]))
-
-
-def _gap(rng: np.random.Generator) -> int:
-    """Return frames of pause between the word and other speech: 30 ms to a second."""
-    return int(3 * np.exp(rng.uniform(0, np.log(33))))
 
 
 def _crop(piece: Frames, longest: int, rng: np.random.Generator) -> Frames:

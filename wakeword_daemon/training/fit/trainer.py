@@ -20,10 +20,11 @@ from wakeword_daemon.engine import crnn as engine_crnn
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.storage import write_atomically
-from wakeword_daemon.training.fit.composition import Tempting
+from wakeword_daemon.training.fit.composition import HardNegatives
 from wakeword_daemon.training.fit.distributed import Processes
 from wakeword_daemon.training.fit.export import engine_of
-from wakeword_daemon.training.fit.mining import find_tempting
+from wakeword_daemon.training.fit.loss import stream_loss
+from wakeword_daemon.training.fit.mining import find_hard_negatives
 from wakeword_daemon.training.fit.naming import NamingNetwork, naming_loss
 from wakeword_daemon.training.fit.network import CRNN
 from wakeword_daemon.training.fit.peers import Peers, peer_loss
@@ -40,8 +41,7 @@ class TrainingSettings:
 
     Attributes:
         epochs: epochs of `batches` batches of `batch_size` sequences.
-        mining: epochs between two searches for the other speech that tempts the network most; the
-            first comes after as many.
+        mining: epochs between two searches for hard negatives; the first comes after as many.
         rate: highest learning rate of the one-cycle schedule.
         decay: AdamW's weight decay.
         averaging: decay of the exponential moving average of the weights, per batch.
@@ -61,14 +61,6 @@ class TrainingSettings:
     seed: int = 0
 
 
-# Frames around the end of a word: where the network must, may and must not fire.
-EARLIEST = 6
-LATEST = 45
-UNDECIDED_BEFORE = 14
-UNDECIDED_AFTER = 140
-HARDEST = 3
-HARDEST_WEIGHT = 2.0
-BEST = 2
 NAMING_WEIGHT = 0.3
 """How much telling other words apart counts beside detecting the one."""
 PHRASE_NAMING_WEIGHT = 1.0
@@ -78,45 +70,6 @@ LABELS_WEIGHT = 0.3
 """How much the labels count beside what the peers say together, once they have something to say."""
 LEARNED_AFTER = 0.25
 """Share of the epochs in which the labels weigh less and less, and the peers more and more."""
-
-
-WHOLE = slice(None)
-
-
-def stream_loss(
-    logits: Tensor, sequences: Sequences, architecture: Architecture, share: slice = WHOLE
-) -> Tensor:
-    """Return the loss of one batch: on steps, not on clips.
-
-    A sequence with the word must fire at its best two steps from 60 ms before the end of the word
-    to 450 ms after it (max-pooling; two, so that the score is no needle that the phase of the
-    stride may miss). Every step that is neither there nor just around it is
-    negative, all of them by their mean and the hardest three by theirs, which counts twice: the
-    goal is few false accepts in hours.
-
-    Args:
-        logits: [B, steps, 2], of those sequences that are one process's share of the batch.
-        sequences: the whole batch.
-        architecture: tells at which frame a step ends.
-        share: which of the sequences `logits` are of; the losses of all shares, which are equally
-            large, have the loss of the batch as their mean.
-
-    """
-    log_odds = logits[..., 1] - logits[..., 0]
-    steps = torch.arange(log_odds.shape[1])
-    end = (architecture.kernel_frames + steps * architecture.stride_frames).unsqueeze(0)
-    stop = torch.from_numpy(sequences.stops).unsqueeze(1)
-    has_word = stop >= 0
-    target = has_word & (end >= stop - EARLIEST) & (end <= stop + LATEST)
-    near = has_word & (end >= stop - UNDECIDED_BEFORE) & (end <= stop + UNDECIDED_AFTER)
-    shares = len(has_word) / len(log_odds)
-    rejected = nn.functional.softplus(log_odds).masked_fill(near[share], 0.0)
-    mean = rejected.sum() / ((~near).sum() / shares)
-    hardest = rejected.topk(HARDEST, dim=1).values.mean()
-    own = has_word[share, 0]
-    best = log_odds.masked_fill(~target[share], -torch.inf)[own].topk(BEST, dim=1).values
-    missed = nn.functional.softplus(-best).sum() / (has_word.sum().clamp_min(1) * BEST / shares)
-    return missed + mean + HARDEST_WEIGHT * hardest
 
 
 class Trainer:
@@ -195,7 +148,7 @@ class Trainer:
             self._epoch += 1
             engine = engine_of(average)
             if self._epoch % self._settings.mining == 0 and self._epoch < self._settings.epochs:
-                self._maker.tempting = find_tempting(engine, self._maker)
+                self._maker.hard_negatives = find_hard_negatives(engine, self._maker)
             if self._processes.first:
                 row = self._measure(engine, loss)
                 self._keep(row)
@@ -210,7 +163,7 @@ class Trainer:
         row = {
             "epoch": self._epoch,
             "loss": round(loss, 5),
-            "tempting": len(self._maker.tempting.starts),
+            "hard_negatives": len(self._maker.hard_negatives.starts),
             "mean_miss": report.mean_miss(),
         }
         for target, point in zip(TARGETS, report.points, strict=True):
@@ -273,7 +226,7 @@ class Trainer:
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / "metrics.jsonl").open("a") as lines:
             lines.write(json.dumps(row) + "\n")
-        tempting = self._maker.tempting
+        places = self._maker.hard_negatives
         _save(
             self._folder / "last.pt",
             {
@@ -283,7 +236,7 @@ class Trainer:
                 "average": self._average.state_dict(),
                 "optimizer": self._optimizer.state_dict(),
                 "schedule": self._schedule.state_dict(),
-                "tempting": torch.from_numpy(np.stack([tempting.fillers, tempting.starts])),
+                "hard_negatives": torch.from_numpy(np.stack([places.kinds, places.starts])),
             },
         )
 
@@ -303,7 +256,7 @@ class Trainer:
         self._average.load_state_dict(saved["average"])
         self._optimizer.load_state_dict(saved["optimizer"])
         self._schedule.load_state_dict(saved["schedule"])
-        self._maker.tempting = Tempting(*saved["tempting"].numpy())
+        self._maker.hard_negatives = HardNegatives(*saved["hard_negatives"].numpy())
         logger.info("going on from epoch %d", self._epoch)
 
 

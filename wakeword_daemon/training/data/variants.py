@@ -1,0 +1,89 @@
+"""Other speakers and other microphones, made of the takes there are: few voices become many.
+
+Done to samples, because pitch, clipping and coding cannot be done to mel power.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torchaudio import functional
+from tqdm import tqdm
+
+from wakeword_daemon.clock import SAMPLE_RATE
+from wakeword_daemon.engine.settings import FeatureSettings
+from wakeword_daemon.errors import TrainingError
+from wakeword_daemon.pcm import Pcm
+from wakeword_daemon.training.data.endpoints import speech_span
+from wakeword_daemon.training.data.melpower import MelPower
+from wakeword_daemon.training.data.takes import UsableTake
+from wakeword_daemon.training.data.voice_change import VoiceChange, change_voice, drawn_changes
+
+logger = logging.getLogger(__name__)
+
+CLIPPED_SHARE = 0.2
+CLIPPING_DB = (5.0, 18.0)
+"""How far the loudest samples would go beyond full scale."""
+CODED_SHARE = 0.15
+
+
+def variants(
+    takes: Sequence[UsableTake], each: int, features: FeatureSettings, seed: int
+) -> list[UsableTake]:
+    """Return `each` variants of every take that has the word in it still.
+
+    All have another pitch, tract or pace; some a microphone that clips, or a telephone's coding.
+    """
+    rng = random.Random(f"{seed} variants")  # noqa: S311 - a seed, not a secret
+    changes = drawn_changes(rng)
+    front_end = MelPower(features)
+    made: list[UsableTake] = []
+    for take in tqdm(takes, desc="changing voices", unit="take", disable=None):
+        for change, pcm in _changed(take.pcm, each, changes, rng):
+            power = front_end(pcm)
+            span = speech_span(power, round(1.25 * change.length * len(take.span)))
+            if span is not None:
+                made.append(replace(take, pcm=pcm, power=power, span=span))
+    return made
+
+
+def _changed(
+    pcm: Pcm, each: int, changes: Iterator[VoiceChange], rng: random.Random
+) -> Iterator[tuple[VoiceChange, Pcm]]:
+    for change in itertools.islice(changes, each):
+        try:
+            other = change_voice(pcm, change)
+        except TrainingError as error:  # too short a take
+            logger.debug("%s", error)
+            continue
+        if rng.random() < CLIPPED_SHARE:
+            other = clip(other, rng.uniform(*CLIPPING_DB))
+        if rng.random() < CODED_SHARE:
+            other = telephone(other)
+        yield change, other
+
+
+def clip(pcm: Pcm, decibels: float) -> Pcm:
+    """Return samples as a microphone gives them whose gain is `decibels` too high."""
+    peak = max(1, int(np.abs(pcm.astype(np.int32)).max(initial=0)))
+    gain = 10 ** (decibels / 20)
+    clipped: Pcm = (np.clip(pcm / peak * gain, -1, 1) * peak).astype(np.int16)
+    return clipped
+
+
+def telephone(pcm: Pcm) -> Pcm:
+    """Return samples as a telephone or a Bluetooth headset gives them: 300 to 3,400 Hz, mu-law."""
+    wave = torch.from_numpy(pcm.astype(np.float32) / 32_768)
+    wave = functional.highpass_biquad(wave, SAMPLE_RATE, 300)
+    wave = functional.lowpass_biquad(
+        functional.lowpass_biquad(wave, SAMPLE_RATE, 3400), SAMPLE_RATE, 3400
+    )
+    coded = functional.mu_law_decoding(functional.mu_law_encoding(wave, 256), 256)
+    heard: Pcm = (coded.numpy() * 32_767).clip(-32_768, 32_767).astype(np.int16)
+    return heard

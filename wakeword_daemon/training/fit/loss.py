@@ -1,0 +1,63 @@
+"""The loss of detecting one word in streams: on steps, not on clips."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from wakeword_daemon.engine.settings import Architecture
+from wakeword_daemon.training.fit.sequences import Sequences
+
+# Frames around the end of a word: where the network must, may and must not fire.
+EARLIEST = 6
+LATEST = 45
+UNDECIDED_BEFORE = 14
+UNDECIDED_AFTER = 80
+"""Behind it the score must have fallen, so that the word is heard when it is said again."""
+HARDEST = 3
+HARDEST_WEIGHT = 2.0
+BEST = 2
+
+WHOLE = slice(None)
+
+
+def stream_loss(
+    logits: Tensor, sequences: Sequences, architecture: Architecture, share: slice = WHOLE
+) -> Tensor:
+    """Return the loss of one batch.
+
+    Each time that the word is spoken, the network must fire at its best two steps from 60 ms
+    before the end of the word to 450 ms after it (max-pooling; two, so that a score does not hang
+    on how the strides happen to fall). Every step that is neither there nor just around it is
+    negative: all of them by their mean, and the hardest three of a sequence by theirs, which
+    counts twice, since few false accepts in hours are the goal.
+
+    Args:
+        logits: [B, steps, 2], of those sequences that are one process's share of the batch.
+        sequences: the whole batch.
+        architecture: tells at which frame a step ends.
+        share: which of the sequences `logits` are of; the losses of all shares, which are equally
+            large, have the loss of the batch as their mean.
+
+    """
+    log_odds = logits[..., 1] - logits[..., 0]
+    steps = torch.arange(log_odds.shape[1])
+    end = (architecture.kernel_frames + steps * architecture.stride_frames).unsqueeze(0)
+    word = sequences.spoken.detected()
+    rows = torch.from_numpy(word.rows)
+    stop = torch.from_numpy(word.stops).unsqueeze(1)
+    target = (end >= stop - EARLIEST) & (end <= stop + LATEST)  # [words, steps]
+    around = (end >= stop - UNDECIDED_BEFORE) & (end <= stop + UNDECIDED_AFTER)
+    near = torch.zeros(len(sequences), len(steps), dtype=torch.int64)
+    near = near.index_add(0, rows, around.long()) > 0
+    shares = len(sequences) / len(log_odds)
+    rejected = nn.functional.softplus(log_odds).masked_fill(near[share], 0.0)
+    mean = rejected.sum() / ((~near).sum() / shares)
+    hardest = rejected.topk(HARDEST, dim=1).values.mean()
+    place = torch.full((len(sequences),), -1)
+    place[share] = torch.arange(len(log_odds))
+    own = place[rows] >= 0
+    heard = log_odds[place[rows[own]]].masked_fill(~target[own], -torch.inf)
+    best = heard.topk(BEST, dim=1).values
+    missed = nn.functional.softplus(-best).sum() / (max(1, len(rows)) * BEST / shares)
+    return missed + mean + HARDEST_WEIGHT * hardest
