@@ -18,6 +18,8 @@ from wakeword_daemon.engine.modelfile import save_model
 
 pytestmark = pytest.mark.slow
 
+SPOKEN = ("jarvis-slt", "jarvis-rms", "other-slt")
+
 
 @pytest.fixture
 def minute(tmp_path):
@@ -27,7 +29,7 @@ def minute(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("word", ["jarvis-slt", "jarvis-rms"])
+@pytest.mark.parametrize("word", [name for name in SPOKEN if name.startswith("jarvis")])
 def test_a_word_in_a_file_is_one_event(tmp_path, word):
     (end,) = recording(tmp_path / "in.wav", 2.0, word, 2.0)
     with Daemon("--input", tmp_path / "in.wav") as daemon:
@@ -215,11 +217,25 @@ def test_a_bad_new_config_is_refused_and_the_old_one_stays(tmp_path, minute, tex
         daemon.told("READY")
         listener = daemon.listen("--count", 1, "--timeout", PATIENCE)
         config.write_text(text)
-        assert reload(daemon).startswith("listening for jarvis")
+        status = reload(daemon)
+        assert status.startswith("listening for jarvis")
+        assert told in status
         assert told in daemon.log
         assert "Traceback" not in daemon.log
         (event,) = events(listener)
         assert event["name"] == "jarvis"
+
+
+def test_a_config_can_be_checked_before_it_is_used(tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text("words: {jarvis: {treshold: 0.5}}")
+    done = wakeword("run", "--check", "--config", config)
+    assert done.returncode == 2
+    assert "config.yaml:1: unknown key words.jarvis.treshold" in done.stderr
+    config.write_text("words: {jarvis: {threshold: 0.5}, alexa: {}}")
+    done = wakeword("run", "--check", "--config", config)
+    assert done.returncode == 0
+    assert done.stdout == "the config is good; wake words: jarvis, alexa\n"
 
 
 def test_socket_activation(tmp_path, minute):
@@ -284,5 +300,7 @@ def test_the_demo_says_the_word():
     assert event["name"] == "jarvis"
 
 
-def test_test_speech_is_small():
-    assert sum(path.stat().st_size for path in AUDIO.iterdir()) < 200_000
+def test_test_speech_is_small_and_nothing_else_is_there():
+    sizes = {path.name: path.stat().st_size for path in AUDIO.iterdir()}
+    assert sizes.keys() == {"make.sh", *(f"{name}.flac" for name in SPOKEN)}
+    assert all(0 < size < 50_000 for size in sizes.values()), sizes

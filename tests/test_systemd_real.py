@@ -6,6 +6,7 @@ server's microphone, and `wakeword listen` prints what it is told.
 
 import grp
 import json
+import time
 
 import pytest
 from support.daemon import recording
@@ -137,6 +138,34 @@ def test_a_listener_that_connects_starts_the_daemon(room, word, manager):
     assert event["name"] == "jarvis"
 
 
+def test_a_stopped_daemon_stays_stopped_though_a_subscriber_waits(room, word, manager):
+    manager.systemctl("start", SERVICE)
+    listener = manager.listen("--count", "2", "--timeout", "60")
+    room.play(word)
+    manager.until(lambda: manager.status()["last_detection"], "a detection")
+    manager.systemctl("stop", SERVICE)
+    # The subscriber knocks ten times a second at first; the manager must not answer with a start.
+    for _ in range(20):
+        time.sleep(0.1)
+        assert manager.show("ActiveState") == "inactive"
+    assert not manager.socket.exists()
+    manager.systemctl("start", SERVICE)
+    manager.until(lambda: subscribed(manager), "the listener's return")
+    room.play(word)
+    assert [event["name"] for event in heard(listener)] == ["jarvis", "jarvis"]
+
+
+def test_a_subscriber_that_connects_while_the_daemon_restarts_is_served(room, word, manager):
+    manager.systemctl("start", SERVICE)
+    manager.systemctl("kill", "--kill-whom=main", "--signal=KILL", SERVICE)
+    listener = manager.start(*WAKEWORD, "listen", "--json", *ONCE)
+    manager.until(lambda: manager.show("NRestarts") == "1", "a restart")
+    manager.until(lambda: subscribed(manager), "a subscription")
+    room.play(word)
+    (event,) = heard(listener)
+    assert event["name"] == "jarvis"
+
+
 def test_reload_takes_over_what_is_fit_and_keeps_its_subscriber(room, word, manager):
     manager.write(manager.config, "words: {jarvis: {threshold: 0.9999999}}")
     manager.systemctl("start", SERVICE)
@@ -150,9 +179,12 @@ def test_reload_takes_over_what_is_fit_and_keeps_its_subscriber(room, word, mana
     room.play(word)
     manager.until(lambda: manager.status()["last_detection"], "a detection")
     manager.write(manager.config, "words: {jarvis: {treshold: 0.9}}")
-    manager.systemctl("reload", SERVICE)
-    manager.until(lambda: "unknown key words.jarvis.treshold" in manager.log, "a complaint")
+    refused = manager.start("systemctl", "--user", "reload", SERVICE)
+    assert "failed" in refused.communicate(timeout=PATIENCE)[1]
+    assert refused.returncode != 0
+    assert "unknown key words.jarvis.treshold" in manager.log
     assert manager.show("ActiveState") == "active"
+    assert manager.show("StatusText") == LISTENING
     room.play(word)
     one, two = heard(listener)
     end = manager.status()

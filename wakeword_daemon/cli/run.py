@@ -22,6 +22,7 @@ from wakeword_daemon.service.activation import listening_socket
 from wakeword_daemon.service.daemon import Daemon
 from wakeword_daemon.service.notify import Notifier
 from wakeword_daemon.service.watchdog import HungError
+from wakeword_daemon.words import load_words
 
 if TYPE_CHECKING:
     import argparse
@@ -41,6 +42,8 @@ _EXAMPLES = """examples:
   wakeword run --device "USB" --threshold 0.9   another one, stricter
   wakeword run --input evening.flac             a recording, as if it were spoken now
   parec --rate=16000 --channels=1 --format=s16le | wakeword run --input -
+
+  wakeword run --check                          is the changed config fit?
 
 SIGHUP reads the config again; SIGTERM and Ctrl-C end the daemon.
 """
@@ -64,11 +67,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _arguments.add_word(parser)
     _arguments.add_threshold(parser)
     parser.add_argument("--socket", metavar="PATH", help="where events go out")
+    parser.add_argument(
+        "--check", action="store_true", help="check the config and its models, and end"
+    )
     parser.epilog = _EXAMPLES
 
 
 def run(args: argparse.Namespace) -> int:
     """Listen until told to stop, or until the input ends."""
+    if args.check:
+        words = load_words(_arguments.read_config(args).words)
+        print(f"the config is good; wake words: {', '.join(words.names)}")
+        return 0
     _keep_the_heap_small()
     logs.set_up("info")
     daemon = Daemon(

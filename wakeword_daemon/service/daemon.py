@@ -183,7 +183,7 @@ class Daemon:
         if self._end.done():
             return  # that no audio comes any more is what was wanted
         self._reporter.state = state
-        status = self._reporter.line(self._words.names)
+        status = self._line()
         logger.log(logging.INFO if state.name == "listening" else logging.WARNING, "%s", status)
         self._server.publish(
             StateChanged(
@@ -201,16 +201,18 @@ class Daemon:
             self._notifier.ready(status)
 
     def _reload(self) -> None:
-        """Take over a changed config, or keep the old one if the new one is not fit."""
+        """Take over a changed config, or keep the old one if the new one has a mistake."""
         self._notifier.reloading()
+        refusal = ""
         try:
             config = self._read_config()
             words = load_words(config.words)
         except WakewordError as error:
-            logger.error("the config was not reloaded and the old one stays: %s", error)  # noqa: TRY400 -- the sentence says it all
+            refusal = f"the changed config is refused and the old one stays: {error}"
+            logger.error("%s", refusal)  # noqa: TRY400 -- the sentence says it all
         else:
             self._adopt(config, words)
-        self._notifier.ready(self._reporter.line(self._words.names))
+        self._notifier.ready("; ".join(filter(None, (self._line(), refusal))))
 
     def _adopt(self, config: Config, words: Words) -> None:
         old, self._config, self._words = self._config, config, words
@@ -232,6 +234,9 @@ class Daemon:
             state=self._reporter.state.name,
             reason=self._reporter.state.reason,
         )
+
+    def _line(self) -> str:
+        return self._reporter.line(self._words.names)
 
     def _status(self) -> Status:
         return self._reporter.status(self._words.names)
