@@ -16,7 +16,7 @@ TEST_PACKAGES = $(RUN_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins s
     pipewire pipewire-pulse wireplumber dbus systemd
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test bench soak models accuracy demo pictures clean FORCE
+.PHONY: help run check test bench soak models accuracy demo docs pictures clean FORCE
 
 help:
 	@echo "make run      listen on the default microphone, or to the demo recording where there is none"
@@ -27,6 +27,7 @@ help:
 	@echo "make models   train the shipped wake words again, from DATA=DIR (15 to 25 minutes a word)"
 	@echo "make accuracy measure alexa beside microWakeWord and openWakeWord, on DATA=DIR (FOLDS=DIR)"
 	@echo "make demo     synthesize models/demo.flac and the test speech again"
+	@echo "make docs     write docs/settings.md, the man page and the shell completions again"
 	@echo "make pictures draw the examples of wakeword plot in docs/lab again"
 	@echo "make clean    remove what these made"
 	@echo
@@ -68,6 +69,9 @@ accuracy: $(VENV)/bench
 
 demo:
 	sh tests/audio/make.sh
+
+docs: $(VENV)/test
+	$(VENV)/bin/python docs/reference.py
 
 pictures: $(VENV)/test
 	sh docs/lab/example.sh $(abspath $(VENV))/bin/wakeword
