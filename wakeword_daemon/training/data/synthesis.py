@@ -1,20 +1,29 @@
-"""Synthetic speakers: espeak-ng, flite and festival, whichever are installed."""
+"""Synthetic speakers: espeak-ng, flite, festival and Kokoro, whichever are installed.
+
+What they say is kept in folders that grow: asked for more, a folder gets what is missing.
+"""
 
 from __future__ import annotations
 
-import json
+import fcntl
+import functools
+import itertools
 import logging
 import random
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+import soundfile
 from tqdm import tqdm
 
+from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.errors import TrainingError
+from wakeword_daemon.training.data import kokoro
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +47,13 @@ HELD_OUT = frozenset(
     ("f5", "m8", "Alicia", "Michael", "zac", "steph2", "awb", "kal16", "ked_diphone")
 )
 """Voices that nothing is trained on: they speak what false accepts are counted in."""
+KOKORO_HELD_OUT = "bm_"
+"""Kokoro's British men: nothing is trained on them, so that they serve as strangers."""
 
-_TEXTS = "texts.json"
+_LIST = "takes.jsonl"
+_MIXED_SHARE = 0.6
+_ENGLISH_SHARE = 0.7
+"""Of Kokoro's voices; the others speak English with the accent of their language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +61,8 @@ class Voice:
     """One synthetic speaker: an engine, its voice, and how it speaks.
 
     Attributes:
-        engine: espeak, flite or festival.
-        name: the engine's own name for the voice.
+        engine: espeak, flite, festival or kokoro.
+        name: the engine's own name for the voice; Kokoro's with an accent, as en-gb/af_heart.
         speed: speaking rate relative to the voice's usual one.
         pitch: 0 to 99, espeak only.
 
@@ -61,7 +75,7 @@ class Voice:
 
 
 def engines() -> list[str]:
-    """Return the synthesizers installed here."""
+    """Return the synthesizers installed here that speak a hundred times faster than people."""
     programs = {"espeak": "espeak-ng", "flite": "flite", "festival": "text2wave"}
     return [engine for engine, program in programs.items() if shutil.which(program)]
 
@@ -99,6 +113,38 @@ def voices(
             yield Voice(engine, name, speed)
 
 
+def natural_voices(
+    rng: random.Random,
+    *,
+    held_out: bool = False,
+    speeds: tuple[float, float] = (0.55, 1.3),
+) -> Iterator[Voice]:
+    """Return voices of Kokoro's without end: single ones, and mixtures of two timbres.
+
+    A mixture has the melody and timing of a third voice. Those to look at as strangers
+    (`held_out`) are others than those to train on. A take costs about a second of one core.
+
+    Raises:
+        TrainingError: Kokoro is not installed; the message says what is missing.
+
+    """
+    missing = kokoro.lacking()
+    if missing:
+        raise TrainingError(f"Kokoro cannot speak: {missing}.")
+    allowed = [n for n in kokoro.names() if n.startswith(KOKORO_HELD_OUT) == held_out]
+    english = [name for name in allowed if name[0] in "ab"]
+
+    def one() -> str:
+        return rng.choice(english if rng.random() < _ENGLISH_SHARE else allowed)
+
+    while True:
+        name = one()
+        if rng.random() < _MIXED_SHARE:
+            name = str(kokoro.Mixture(name, one(), rng.uniform(0.3, 0.7), one()))
+        accent = rng.choice(kokoro.ACCENTS)
+        yield Voice("kokoro", f"{accent}/{name}", round(rng.uniform(*speeds), 3))
+
+
 def phonemes(texts: Sequence[str]) -> list[list[str]]:
     """Return the sounds of English texts in espeak-ng's notation, stress marks left out."""
     run = subprocess.run(
@@ -110,13 +156,18 @@ def phonemes(texts: Sequence[str]) -> list[list[str]]:
     return [[s.strip("',%=|") for s in line if s.strip("',%=|")] for line in sounds]
 
 
-def speak(text: str, voice: Voice, path: Path) -> None:
+def speak(text: str, voice: Voice, path: Path, phrase: str = "") -> tuple[float, float] | None:
     """Write `text`, spoken by `voice`, to the WAV file `path`.
 
+    Returns:
+        where `phrase` is said in it, first and last second; None where the engine cannot tell.
+
     Raises:
-        TrainingError: the synthesizer failed.
+        TrainingError: the synthesizer failed, or Kokoro does not say the phrase as it stands.
 
     """
+    if voice.engine == "kokoro":
+        return _speak_naturally(text, voice, path, phrase)
     if voice.engine == "espeak":
         rate = str(round(165 * voice.speed))
         argv = ["espeak-ng", "-v", voice.name, "-s", rate, "-p", str(voice.pitch)]
@@ -135,53 +186,131 @@ def speak(text: str, voice: Voice, path: Path) -> None:
         raise TrainingError(
             f"{argv[0]} could not say {text!r} as {voice.name}: {run.stderr.strip()}"
         )
+    return None
+
+
+def _speak_naturally(
+    text: str, voice: Voice, path: Path, phrase: str
+) -> tuple[float, float] | None:
+    accent, _, name = voice.name.partition("/")
+    sounds = kokoro.phonemes(text if text.endswith(kokoro.MARKS) else f"{text}.", accent)
+    where = kokoro.span(kokoro.phonemes(phrase, accent), sounds) if phrase else None
+    if phrase and where is None:
+        raise TrainingError(f"espeak-ng does not say {phrase!r} as it stands in {text!r}")
+    said = _kokoro(kokoro.folder()).say(sounds, name, voice.speed)
+    soundfile.write(path, said.pcm, SAMPLE_RATE)
+    return None if where is None else (said.bounds[where[0]], said.bounds[where[1]])
+
+
+@functools.cache
+def _kokoro(where: Path) -> kokoro.Kokoro:
+    return kokoro.Kokoro(where)
 
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """One synthetic recording and what is said in it."""
+    """One synthetic recording and what is said in it.
+
+    Attributes:
+        path: the WAV file, at 16 kHz from Kokoro and at the engine's own rate from others.
+        text: what is said.
+        voice: who says it.
+        word_span: first and last second of the wake word in it; None where nobody knows.
+
+    """
 
     path: Path
     text: str
+    voice: Voice
+    word_span: tuple[float, float] | None = None
+
+
+class _Attempt(msgspec.Struct, omit_defaults=True):
+    """A line of a folder's list; failed ones are kept, for the next draw to go on from there."""
+
+    text: str
+    voice: Voice
+    span: tuple[float, float] | None = None
+    failed: bool = False
 
 
 def make(
-    texts: Iterator[str], voices: Iterator[Voice], count: int, folder: Path
+    texts: Iterator[str], voices: Iterator[Voice], count: int, folder: Path, phrase: str = ""
 ) -> list[Utterance]:
     """Speak `count` texts by as many voices into `folder` and return the recordings.
 
-    A folder that already holds them is returned as it is. Voices that an engine does not have
-    are passed over.
+    What the folder holds already is not made again, so `texts` and `voices` must be the ones that
+    it was begun with; what was broken off goes on. Voices that an engine does not have, and texts
+    that it cannot say, are passed over.
+
+    Args:
+        texts: what to say, drawn once a take.
+        voices: who says it, likewise.
+        count: how many recordings to return.
+        folder: where they are kept.
+        phrase: what to find in each text; Kokoro tells where it is said.
 
     Raises:
         TrainingError: hardly anything could be spoken.
 
     """
-    if not (folder / _TEXTS).exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".speech-") as name:
-            partial = Path(name) / "speech"
-            partial.mkdir()
-            said: list[str] = []
-            failed = 0
-            progress = tqdm(total=count, desc=f"speaking {folder.name}", unit="file")
-            while len(said) < count:
-                text = next(texts)
-                try:
-                    speak(text, next(voices), partial / f"{len(said):05}.wav")
-                    said.append(text)
-                    progress.update()
-                except TrainingError as error:
-                    logger.debug("%s", error)
-                    failed += 1
-                    if failed > 20 + count:
-                        raise
-            progress.close()
-            (partial / _TEXTS).write_text(json.dumps(said))
+    attempts = _read(folder)
+    if sum(not a.failed for a in attempts) < count:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / _LIST).open("ab") as lines:
+            fcntl.flock(lines, fcntl.LOCK_EX)  # another process may be making the same
+            attempts = _read(folder)
+            draws = itertools.islice(zip(texts, voices, strict=False), len(attempts), None)
+            for attempt in _attempts(draws, count, folder, phrase, attempts):
+                attempts.append(attempt)
+                lines.write(msgspec.json.encode(attempt) + b"\n")
+                lines.flush()
+    spoken = ((i, a) for i, a in enumerate(attempts) if not a.failed)
+    return [
+        Utterance(_file(folder, i), a.text, a.voice, a.span)
+        for i, a in itertools.islice(spoken, count)
+    ]
+
+
+def _attempts(
+    draws: Iterator[tuple[str, Voice]],
+    count: int,
+    folder: Path,
+    phrase: str,
+    before: Sequence[_Attempt],
+) -> Iterator[_Attempt]:
+    """Speak until, with those of `before`, `count` texts are spoken; return what was tried."""
+    spoken = sum(not a.failed for a in before)
+    failed = len(before) - spoken
+    with tqdm(
+        total=count, initial=spoken, desc=f"speaking {folder.name}", unit="take", disable=None
+    ) as progress:
+        while spoken < count:
+            text, voice = next(draws)
+            path = _file(folder, spoken + failed)
             try:
-                partial.rename(folder)
-            except OSError:  # another process may have been as fast, and made the same
-                if not (folder / _TEXTS).exists():
+                yield _Attempt(text, voice, speak(text, voice, path, phrase))
+                spoken += 1
+                progress.update()
+            except TrainingError as error:
+                logger.debug("%s", error)
+                failed += 1
+                if failed > 20 + count:
                     raise
-    said = json.loads((folder / _TEXTS).read_text())
-    return [Utterance(folder / f"{index:05}.wav", text) for index, text in enumerate(said)]
+                yield _Attempt(text, voice, failed=True)
+
+
+def _read(folder: Path) -> list[_Attempt]:
+    if not (folder / _LIST).exists():
+        return []
+    lines = (folder / _LIST).read_bytes().split(b"\n")
+    return [msgspec.json.decode(line, type=_Attempt) for line in lines if line]
+
+
+def _file(folder: Path, index: int) -> Path:
+    return folder / f"{index:05}.wav"
+
+
+def by_engine(said: Iterable[Utterance]) -> Counter[str]:
+    """Return how many takes each synthesizer made, for the card."""
+    return Counter(utterance.voice.engine for utterance in said)

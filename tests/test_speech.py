@@ -1,0 +1,172 @@
+"""Synthetic speech: what is said, by whom, where the word is, and that it is made once."""
+
+# ruff: noqa: RUF001 - IPA has letters that look like others
+
+import json
+import random
+import re
+from itertools import islice, repeat
+
+import numpy as np
+import pytest
+
+from wakeword_daemon.audio import files
+from wakeword_daemon.errors import TrainingError
+from wakeword_daemon.training.data import kokoro, sentences, speech, synthesis
+from wakeword_daemon.training.data.synthesis import Utterance, Voice
+
+needs_espeak = pytest.mark.skipif(
+    "espeak" not in synthesis.engines(), reason="espeak-ng is not installed"
+)
+needs_kokoro = pytest.mark.skipif(
+    bool(kokoro.lacking()), reason=f"Kokoro cannot speak: {kokoro.lacking()}"
+)
+
+
+def rng(seed=0):
+    return random.Random(seed)  # noqa: S311 - a test
+
+
+def voices(*names):
+    return iter([Voice("espeak", name) for name in names] + [Voice("espeak", "en-us")] * 99)
+
+
+@needs_espeak
+def test_a_folder_grows_and_what_it_holds_is_not_made_again(tmp_path):
+    texts = ["one", "two", "three", "four"]
+    made = synthesis.make(iter(texts), voices("en-us", "en-gb+f2"), 2, tmp_path / "numbers")
+    before = [one.path.stat().st_mtime_ns for one in made]
+    more = synthesis.make(iter(texts), voices("en-us", "en-gb+f2"), 4, tmp_path / "numbers")
+    assert [one.text for one in more] == texts
+    assert more[:2] == made
+    assert [one.path.stat().st_mtime_ns for one in more[:2]] == before
+    assert more[1].voice == Voice("espeak", "en-gb+f2")
+    assert all(len(files.read(one.path)) > 3000 for one in more)
+    assert synthesis.make(repeat("other"), voices(), 3, tmp_path / "numbers") == more[:3]
+
+
+@needs_espeak
+def test_a_voice_that_is_not_there_is_passed_over_also_after_a_break(tmp_path):
+    texts = [str(n) for n in range(6)]
+    names = ["en-us", "nobody", "en-gb", "nowhere", "en-us"]
+    whole = synthesis.make(iter(texts), voices(*names), 4, tmp_path / "whole")
+    assert [one.text for one in whole] == ["0", "2", "4", "5"]
+    for count in (1, 2, 4):
+        parts = synthesis.make(iter(texts), voices(*names), count, tmp_path / "parts")
+    assert [(one.text, one.path.name) for one in parts] == [
+        (one.text, one.path.name) for one in whole
+    ]
+
+
+@needs_espeak
+def test_nothing_but_missing_voices_is_an_error(tmp_path):
+    with pytest.raises(TrainingError, match="nobody"):
+        synthesis.make(repeat("one"), repeat(Voice("espeak", "nobody")), 3, tmp_path / "none")
+
+
+def test_takes_are_counted_by_synthesizer(tmp_path):
+    said = [Utterance(tmp_path, "one", Voice(engine, "")) for engine in ("kokoro", "flite") * 2]
+    assert synthesis.by_engine(said[:3]) == {"kokoro": 2, "flite": 1}
+
+
+def test_orders_and_everyday_sentences_are_many_and_have_no_open_slot():
+    for kind, fewest in ((sentences.orders, 1200), (sentences.everyday, 2300)):
+        said = list(islice(kind(rng()), 3000))
+        assert len(set(said)) > fewest
+        assert not re.search(r"[{}]|  ", "".join(said))
+        assert all(text.strip() == text for text in said)
+
+
+def test_a_carrier_holds_the_word_in_front_inside_and_last():
+    said = list(islice(sentences.carriers(repeat("view glass"), rng()), 1000))
+    assert all(text.count("view glass") == 1 for text in said)
+    assert not any("{" in text for text in said)
+    front = sum(text.startswith("view glass") for text in said)
+    last = sum(text.endswith("view glass") for text in said)
+    assert front > 300
+    assert last > 100
+    assert 1000 - front - last > 200
+    assert any(text.startswith("hey view glass") for text in said)
+
+
+def test_without_kokoro_training_is_told_and_goes_on(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert speech.word_takes("jarvis", 5, tmp_path) == []
+    assert "make voices" in caplog.text or "pip install" in caplog.text
+    with pytest.raises(TrainingError, match="Kokoro cannot speak"):
+        next(synthesis.natural_voices(rng()))
+
+
+@needs_espeak
+@pytest.mark.parametrize(
+    ("text", "accent", "sounds"),
+    [
+        ("jarvis.", "en-us", "ʤˈɑɹvɪs."),
+        ("jarvis", "en-gb", "ʤˈɑːvɪs"),
+        ("snowboy, go home", "en-us", "snˈObY, ɡˌO hˈOm"),
+        ("snowboy, go home!", "en-gb", "snˈQbY, ɡˌQ hˈQm!"),
+        ("a fire, over there", "en-gb", "ə fˈIə, ˌQvə ðˈɛː"),
+        ("a button, a little chair", "en-us", "ə bˈʌtᵊn, ə lˈɪɾᵊl ʧˈɛɹ"),
+    ],
+)
+def test_phonemes_are_in_kokoros_notation(text, accent, sounds):
+    plain = [re.sub("[ˈˌ]", "", said) for said in (kokoro.phonemes(text, accent), sounds)]
+    assert plain[0] == plain[1]
+
+
+@needs_espeak
+def test_the_word_is_found_as_a_whole_word_only():
+    said = kokoro.phonemes("I bought a computer, yesterday.", "en-us")
+    start, stop = kokoro.span(kokoro.phonemes("computer", "en-us"), said)
+    assert said[start:stop] == "kəmpjˈuɾəɹ"
+    assert kokoro.span("kəmpjˈuɾəɹ", kokoro.phonemes("two computers here", "en-us")) is None
+
+
+def test_a_mixture_is_read_as_it_is_written():
+    mixture = kokoro.Mixture("af_heart", "am_adam", 0.6, "bf_emma")
+    assert str(mixture) == "af_heart+am_adam*0.40/bf_emma"
+    assert kokoro.Mixture.parse(str(mixture)) == mixture
+    assert kokoro.Mixture.parse("af_sky") == kokoro.Mixture("af_sky", "af_sky", 1, "af_sky")
+    with pytest.raises(TrainingError, match="not a voice"):
+        kokoro.Mixture.parse("af_sky+")
+
+
+@needs_kokoro
+def test_strangers_are_not_among_the_voices_to_train_on():
+    own, strangers = (
+        {name for voice in islice(synthesis.natural_voices(rng(), held_out=held_out), 400)
+         for name in re.findall(r"[a-z]{2}_[a-z]+", voice.name)}
+        for held_out in (False, True)
+    )  # fmt: skip
+    assert own.isdisjoint(strangers)
+    assert strangers == {"bm_daniel", "bm_fable", "bm_george", "bm_lewis"}
+    assert len(own) > 45
+
+
+@needs_kokoro
+def test_kokoro_tells_where_it_says_the_word(tmp_path):
+    text = "we sat in the garden. computer! that is enough."
+    voice = Voice("kokoro", "en-us/af_heart", 0.9)
+    start, stop = synthesis.speak(text, voice, tmp_path / "said.wav", "computer")
+    pcm = files.read(tmp_path / "said.wav").astype(float)
+    loud = [np.sqrt(np.mean(pcm[n : n + 800] ** 2)) for n in range(0, len(pcm) - 800, 800)]
+    level = max(loud) / 20
+    # There is a pause on either side of the word, and none in it.
+    assert min(loud[int(start * 20) - 4 : int(start * 20) + 1]) < level
+    assert min(loud[int(stop * 20) - 1 : int(stop * 20) + 8]) < level
+    assert min(loud[int(start * 20) + 2 : int(stop * 20) - 2]) > level
+    with pytest.raises(TrainingError, match="as it stands"):
+        synthesis.speak("nothing", voice, tmp_path / "said.wav", "computer")
+
+
+@needs_kokoro
+def test_takes_of_the_word_are_kept_with_their_spans(tmp_path):
+    takes = speech.word_takes("jarvis", 2, tmp_path)
+    assert speech.word_takes("jarvis", 2, tmp_path) == takes
+    for take in takes:
+        start, stop = take.word_span
+        assert 0 < start < stop < len(files.read(take.path)) / 16_000
+        assert take.text.startswith("jarvis")
+    (folder,) = (tmp_path / "speech").iterdir()
+    listed = [json.loads(line) for line in (folder / "takes.jsonl").read_text().splitlines()]
+    assert [line["text"] for line in listed] == [take.text for take in takes]

@@ -1,0 +1,263 @@
+"""Kokoro-82M: natural English voices, and mixtures of them, on the CPU.
+
+The network (Apache-2.0) runs in its int8 ONNX export. It is not part of this package: `make voices`
+fetches it and its voices. It takes phonemes in its own notation of IPA, which espeak-ng's is turned
+into here, and tells how long each of them lasts in what it says; so where a word begins and ends in
+a sentence is known, to 25 ms.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from wakeword_daemon import xdg
+from wakeword_daemon.clock import SAMPLE_RATE
+from wakeword_daemon.errors import TrainingError
+from wakeword_daemon.pcm import Pcm
+
+MODEL = "model_quantized.onnx"
+VOCABULARY = "vocab.json"
+VOICES = "voices"
+"""What lies in the folder: the network, the number of each phoneme, and one file a voice."""
+
+ACCENTS = ("en-us", "en-gb", "en-gb-x-rp")
+"""espeak-ng's, that Kokoro's notation has the sounds of."""
+
+_RATE = 24_000
+_FRAME = 600
+"""Samples of the network's own rate in the unit of its durations: 25 ms."""
+_DURATIONS = "/encoder/Clip_output_0"
+"""The export's own name for how many of those units each phoneme lasts, [1, phonemes + 2]."""
+_STYLE = (510, 256)
+"""A voice: one style a length of text, the first 128 numbers its timbre, the others its prosody."""
+_TIMBRE = 128
+
+# Kokoro's notation has one letter for each diphthong and affricate, and no sign for a length in
+# American English. The facts are those of its own phonemizer, misaki (misaki/espeak.py); the sign
+# that ties two letters together is espeak-ng's option --tie=^.
+# ruff: noqa: RUF001 - IPA has letters that look like others
+_BOTH = {
+    "ʔˌn̩": "tᵊn", "ʔn̩": "tᵊn", "n̩": "ᵊn", "l̩": "ᵊl", "m̩": "ᵊm", "ə^l": "ᵊl",
+    "a^ɪ": "I", "a^ʊ": "W", "e^ɪ": "A", "ɔ^ɪ": "Y", "d^ʒ": "ʤ", "t^ʃ": "ʧ",
+    "ɚ": "əɹ", "ɐ": "ə", "ʔ": "t", "r": "ɹ", "x": "k", "ç": "k", "ɬ": "l", "ʲ": "",
+}  # fmt: skip
+_BRITISH = {"e^ə": "ɛː", "i^ə": "ɪə", "ə^ʊ": "Q"} | _BOTH
+_AMERICAN = {"o^ʊ": "O", "ɜː": "ɜɹ", "ɪ^ə": "iə"} | _BOTH | {"ː": ""}
+MARKS = (",", ".", "!", "?", ";", ":")
+_MARKS = re.compile(r"([,.!?;:]+)")
+_STRESS = "ˈˌ"
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What the network said.
+
+    Attributes:
+        pcm: int16[n] at 16 kHz.
+        bounds: where each sign of the phonemes begins, in seconds, and where the last one ends.
+
+    """
+
+    pcm: Pcm
+    bounds: list[float]
+
+
+def folder() -> Path:
+    """Return where `make voices` puts the network: in the user's cache."""
+    return xdg.cache_home() / "wakeword" / "kokoro"
+
+
+def names(where: Path | None = None) -> list[str]:
+    """Return the names of the voices, sorted: language, f or m, and a name, as af_heart."""
+    return sorted(path.stem for path in ((where or folder()) / VOICES).glob("*.bin"))
+
+
+def lacking(where: Path | None = None) -> str:
+    """Return what is missing before Kokoro can speak, in words; "" where nothing is."""
+    if importlib.util.find_spec("onnxruntime") is None:
+        return "onnxruntime is not installed (pip install 'wakeword-daemon[voices]')"
+    if shutil.which("espeak-ng") is None:
+        return "espeak-ng is not installed (sudo apt install espeak-ng)"
+    missing = [n for n in (MODEL, VOCABULARY, VOICES) if not ((where or folder()) / n).exists()]
+    if missing:
+        return f"{where or folder()} lacks {', '.join(missing)} (make voices fetches it)"
+    return ""
+
+
+def phonemes(text: str, accent: str) -> str:
+    """Return an English text in Kokoro's notation, with its punctuation.
+
+    Args:
+        text: words and the marks , . ! ? ; :
+        accent: one of `ACCENTS`.
+
+    """
+    written = ""
+    for part in _MARKS.split(text):
+        if _MARKS.fullmatch(part):
+            written += part[0]
+        elif part.strip():
+            written += f" {_sounds(part.strip(), accent)}"
+    return written.strip()
+
+
+def span(inner: str, outer: str) -> tuple[int, int] | None:
+    """Return where the phonemes `inner` are said in `outer`, as whole words: [start, stop).
+
+    Stress is not compared, as it changes with the sentence. None where they are not in it.
+    """
+    places = [i for i, sound in enumerate(outer) if sound not in _STRESS]
+    plain = "".join(outer[i] for i in places)
+    wanted = re.escape("".join(sound for sound in inner if sound not in _STRESS))
+    found = re.search(rf"(?<![^\s,.!?;:]){wanted}(?![^\s,.!?;:])", plain)
+    if found is None:
+        return None
+    return places[found.start()], places[found.end() - 1] + 1
+
+
+class Kokoro:
+    """The network and its voices, loaded once; runs on one core.
+
+    Args:
+        where: the folder that `make voices` filled.
+
+    Raises:
+        TrainingError: something is missing; the message says what, and how to get it.
+
+    """
+
+    def __init__(self, where: Path) -> None:
+        missing = lacking(where)
+        if missing:
+            raise TrainingError(f"Kokoro cannot speak: {missing}.")
+        import onnxruntime  # noqa: PLC0415 -- who does not use these voices need not have it
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        try:
+            self._network = onnxruntime.InferenceSession(
+                _with_output((where / MODEL).read_bytes(), _DURATIONS),
+                options,
+                providers=["CPUExecutionProvider"],
+            )
+        except Exception as error:  # onnxruntime's own errors have no common type
+            raise TrainingError(
+                f"{where / MODEL} cannot be loaded; fetch it again with make voices: {error}"
+            ) from error
+        self._numbers: dict[str, int] = json.loads((where / VOCABULARY).read_text())["vocab"]
+        self._voices = {
+            name: np.fromfile(where / VOICES / f"{name}.bin", np.float32).reshape(_STYLE)
+            for name in names(where)
+        }
+
+    def say(self, sounds: str, voice: str, speed: float) -> Said:
+        """Say phonemes.
+
+        Args:
+            sounds: in Kokoro's notation; signs that it does not have are left out.
+            voice: as `Mixture` writes it.
+            speed: 1 is the voice's usual one.
+
+        Raises:
+            TrainingError: the voice is unknown, or the text empty or too long.
+
+        """
+        known = [sound in self._numbers for sound in sounds]
+        tokens = [self._numbers[s] for s, is_known in zip(sounds, known, strict=True) if is_known]
+        if not 0 < len(tokens) < _STYLE[0]:
+            raise TrainingError(f"Kokoro says 1 to 509 phonemes at once, not {len(tokens)}")
+        import soxr  # noqa: PLC0415 -- with onnxruntime
+
+        audio, durations = self._network.run(
+            None,
+            {
+                "tokens": np.array([[0, *tokens, 0]]),
+                "style": self._style(Mixture.parse(voice), len(tokens) - 1),
+                "speed": np.array([speed], np.float32),
+            },
+        )
+        resampled = soxr.resample(audio.ravel(), _RATE, SAMPLE_RATE)
+        pcm = np.clip(np.rint(resampled * 32_767), -32_768, 32_767)
+        ends = np.cumsum(durations.ravel()) * _FRAME / _RATE
+        bounds = ends[np.cumsum([0, *known])]  # what ends first is the silence before
+        return Said(pcm.astype(np.int16), bounds.tolist())
+
+    def _style(self, mixture: Mixture, length: int) -> npt.NDArray[np.float32]:
+        try:
+            first, second, prosody = (
+                self._voices[name][length]
+                for name in (mixture.first, mixture.second, mixture.prosody)
+            )
+        except KeyError as error:
+            raise TrainingError(f"Kokoro has no voice {error}") from None
+        mixed = mixture.share * first + (1 - mixture.share) * second
+        style = np.concatenate([mixed[:_TIMBRE], prosody[_TIMBRE:]])
+        return style[None].astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """A voice made of others.
+
+    Attributes:
+        first, second: whose timbres are mixed; the same twice for a voice as it is.
+        share: that of the first, 0 to 1.
+        prosody: whose melody and timing it has.
+
+    """
+
+    first: str
+    second: str
+    share: float
+    prosody: str
+
+    def __str__(self) -> str:
+        """Return it in one word, which `parse` reads: af_heart+am_adam*0.40/bf_emma."""
+        return f"{self.first}+{self.second}*{1 - self.share:.2f}/{self.prosody}"
+
+    @classmethod
+    def parse(cls, text: str) -> Mixture:
+        """Read what `str` wrote, or the name of a single voice.
+
+        Raises:
+            TrainingError: it is neither.
+
+        """
+        if re.fullmatch(r"\w+", text):
+            return cls(text, text, 1.0, text)
+        parts = re.fullmatch(r"(\w+)\+(\w+)\*([01]\.\d+)/(\w+)", text)
+        if parts is None:
+            raise TrainingError(f"{text!r} is not a voice of Kokoro's")
+        return cls(parts[1], parts[2], 1 - float(parts[3]), parts[4])
+
+
+def _sounds(words: str, accent: str) -> str:
+    run = subprocess.run(
+        ["espeak-ng", "-q", "-v", accent, "--ipa", "--tie=^", words],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    sounds = " ".join(run.stdout.split())
+    for ours, theirs in (_AMERICAN if accent == "en-us" else _BRITISH).items():
+        sounds = sounds.replace(ours, theirs)
+    return sounds.replace("^", "").replace("ɹɹ", "ɹ")
+
+
+def _with_output(model: bytes, name: str) -> bytes:
+    """Return an ONNX model that also puts out the inner value `name`.
+
+    A repeated message is merged with the first, by protobuf's rules (Encoding, "Last One Wins"): a
+    graph (field 7 of a model) of one output (field 12) with a name (field 1) adds just that.
+    """
+    message = name.encode()
+    for field in (1, 12, 7):
+        message = bytes([field << 3 | 2, len(message)]) + message
+    return model + message
