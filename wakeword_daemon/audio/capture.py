@@ -9,7 +9,8 @@ hangs. How recording fails, and what is done about it:
 - Server hung or device stalled: no block for 1 s. Open again; where that hangs too, the heartbeat
   stands still.
 - Source gone behind a server that goes on: exact zeros, which no real microphone gives. The state
-  is "degraded", and the stream is opened again, ever more rarely, since it may just be muted.
+  is "degraded", and the stream is opened again, ever more rarely, since it may just be muted
+  (see `zeros`).
 - Audio dropped or held back: the sample clock and the computer's part. Move the clock on, or open
   again where it is more than 1 s.
 
@@ -30,13 +31,12 @@ from wakeword_daemon.audio import devices
 from wakeword_daemon.audio.sources import AudioSource, CaptureSettings, CaptureState
 from wakeword_daemon.audio.stream import InputStream
 from wakeword_daemon.audio.timekeeper import DriftError, Timekeeper, now
+from wakeword_daemon.audio.zeros import ZeroWatch
 from wakeword_daemon.clock import seconds
 from wakeword_daemon.errors import AudioError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from numpy.typing import NDArray
 
     from wakeword_daemon.audio.ring import RingBuffer
     from wakeword_daemon.audio.stream import Recorded
@@ -50,15 +50,6 @@ _STALL = 1.0
 
 _LATE = 0.25
 """Seconds a poll takes at most if the thread runs as it should."""
-
-_ZEROS = 1.0
-"""Seconds of exact zeros after which they are taken for no real sound."""
-
-_MUTED = (2.0, 64.0)
-"""Seconds of exact zeros before the stream is opened again: at first, and at most."""
-
-_HELPED = 1.0
-"""Seconds after opening within which sound is back because of it."""
 
 _PAUSE = (0.1, 0.6)
 """Seconds between two attempts to open: at first, and at most.
@@ -96,8 +87,7 @@ class Capture(AudioSource):
         self._opened = 0
         self._time = Timekeeper()
         self._broken = 0
-        self._zeros = 0.0
-        self._muted = _MUTED[0]
+        self._zeros = ZeroWatch()
 
     def start(self) -> None:
         """Begin to record; raises AudioError where PortAudio is not installed."""
@@ -133,6 +123,7 @@ class Capture(AudioSource):
         """Open the microphone; None where even a fresh look for devices does not help."""
         if self._changed:
             self._changed = False
+            self._zeros.forget()
             # Whatever comes of the new settings is news, a reason why they do not fit included.
             self.state = CaptureState("starting", "", None, None)
         reason = ""
@@ -149,6 +140,7 @@ class Capture(AudioSource):
                 self._opened += 1
                 return stream
         self._say("deaf", reason)
+        self._zeros.forget()  # what is missing explains them
         return None
 
     def _record(self, stream: InputStream) -> bool:
@@ -190,8 +182,9 @@ class Capture(AudioSource):
             waited = 0.0
             lived = now() - opened
             self._write(block, stream.trail)
-            again = self._weigh(block.pcm, lived)
-            if self._zeros > _ZEROS:
+            sound = bool(np.count_nonzero(block.pcm))
+            again = self._zeros.push(sound=sound, duration=seconds(len(block.pcm)), lived=lived)
+            if self._zeros.suspicious:
                 self._say(
                     "degraded",
                     f"{stream.name} gives exact zeros: it is muted, or its source is gone.",
@@ -213,20 +206,6 @@ class Capture(AudioSource):
         self.counters.overflows += block.dropped
         age = now() - self._time.until + seconds(trail)
         self._ring.write(block.pcm, time.time() - age)
-
-    def _weigh(self, pcm: NDArray[np.int16], lived: float) -> bool:
-        """Measure for how long nothing but zeros came; tell whether to try another stream."""
-        if np.count_nonzero(pcm):
-            if self._zeros > _ZEROS:
-                # Where sound comes back by itself, opening again only costs audio.
-                self._muted = _MUTED[0] if lived < _HELPED else _twice(self._muted, _MUTED)
-            self._zeros = 0.0
-            return False
-        self._zeros += seconds(len(pcm))
-        if min(self._zeros, lived) < self._muted:
-            return False
-        self._muted = _twice(self._muted, _MUTED)
-        return True
 
 
 def _twice(value: float, least_most: tuple[float, float]) -> float:

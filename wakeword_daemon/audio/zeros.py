@@ -1,0 +1,82 @@
+"""What exact zeros mean: a microphone that is muted or gone, or a pause of a source that has them.
+
+No microphone in a room gives exact zeros. One that is muted does, and so does a sound server whose
+source has gone; then opening the device again shows whether it is still there. But a null sink
+gives zeros between two sounds, and a noise gate between two words: where zeros keep ending by
+themselves, they are reported ever later, and nothing is opened again meanwhile.
+"""
+
+from __future__ import annotations
+
+_PATIENCE = (1.0, 32.0)
+"""Seconds of zeros after which they are reported: at first, and at most."""
+
+_AGAIN = (2.0, 3.0)
+"""Multiples of the patience after which to open again.
+
+The second where opening again seemed to help the last time: pauses that are always as long as the
+first would look like that for ever.
+"""
+
+_MOST = 64.0
+"""Seconds of zeros, at most, from one opening to the next."""
+
+_HELPED = 0.25
+"""Seconds after an opening within which sound is there because of it."""
+
+_CALM = 300.0
+"""Seconds of sound without a pause after which the source counts as one that gives no zeros."""
+
+
+class ZeroWatch:
+    """Follows the blocks of one source, through every opening of it."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Start afresh: the reason for the zeros was found, or the source is another one."""
+        self._zeros = 0.0
+        self._sound = 0.0
+        self._helped = False
+        self._opened = False  # again, since these zeros began
+        self._patience = _PATIENCE[0]
+        self._wait = _AGAIN[0] * _PATIENCE[0]
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether zeros have come for so long that something must be wrong."""
+        return self._zeros > self._patience
+
+    def push(self, *, sound: bool, duration: float, lived: float) -> bool:
+        """Take in a block; return whether to open the device again.
+
+        Args:
+            sound: whether a sample of it is not zero.
+            duration: seconds of the block.
+            lived: seconds since the device was opened.
+
+        """
+        if sound:
+            if self.suspicious:
+                self._sound_is_back(lived)
+            self._zeros = 0.0
+            self._sound += duration
+            if self._sound > _CALM:
+                self.forget()
+            return False
+        self._zeros += duration
+        if self._zeros > _PATIENCE[0]:
+            self._sound = 0.0
+        if min(self._zeros, lived) < self._wait:
+            return False
+        self._wait = min(2 * self._wait, _MOST)
+        self._opened = True
+        return True
+
+    def _sound_is_back(self, lived: float) -> None:
+        self._helped = self._opened and lived < _HELPED
+        if not self._helped:
+            self._patience = min(2 * self._patience, _PATIENCE[1])
+        self._wait = _AGAIN[self._helped] * self._patience
+        self._opened = False
