@@ -37,9 +37,14 @@ _FRAME = 600
 """Samples of the network's own rate in the unit of its durations: 25 ms."""
 _DURATIONS = "/encoder/Clip_output_0"
 """The export's own name for how many of those units each phoneme lasts, [1, phonemes + 2]."""
+_LEAD = 0.055
+"""Seconds by which sounds come before their time in the durations. Seen in the fricatives of ten
+sentences by ten voices, at their treble: 0.045 to 0.08 s, at all speeds."""
 _STYLE = (510, 256)
 """A voice: one style a length of text, the first 128 numbers its timbre, the others its prosody."""
 _TIMBRE = 128
+_STEP = SAMPLE_RATE // 100
+_QUIET_DB = 34.0
 
 # Kokoro's notation has one letter for each diphthong and affricate, and no sign for a length in
 # American English. The facts are those of its own phonemizer, misaki (misaki/espeak.py); the sign
@@ -108,6 +113,19 @@ def phonemes(text: str, accent: str) -> str:
         elif part.strip():
             written += f" {_sounds(part.strip(), accent)}"
     return written.strip()
+
+
+def trimmed(pcm: Pcm, start: float, stop: float) -> tuple[float, float]:
+    """Return a span, first and last second, without the quiet at its end.
+
+    The last sound before a pause lasts into the pause. Quiet is what lies 34 dB below the loudest,
+    in 10 ms, treble raised so that a faint /s/ counts.
+    """
+    raised = np.diff(pcm[round(start * SAMPLE_RATE) : round(stop * SAMPLE_RATE)].astype(np.float32))
+    steps = raised[: len(raised) // _STEP * _STEP].reshape(-1, _STEP)
+    level = np.sqrt((steps**2).mean(axis=1))
+    loud = np.flatnonzero(level > level.max(initial=0) * 10 ** (-_QUIET_DB / 20))
+    return start, start + (int(loud[-1]) + 1) * _STEP / SAMPLE_RATE if len(loud) else stop
 
 
 def span(inner: str, outer: str) -> tuple[int, int] | None:
@@ -188,8 +206,8 @@ class Kokoro:
         resampled = soxr.resample(audio.ravel(), _RATE, SAMPLE_RATE)
         pcm = np.clip(np.rint(resampled * 32_767), -32_768, 32_767)
         ends = np.cumsum(durations.ravel()) * _FRAME / _RATE
-        bounds = ends[np.cumsum([0, *known])]  # what ends first is the silence before
-        return Said(pcm.astype(np.int16), bounds.tolist())
+        bounds = ends[np.cumsum([0, *known])] - _LEAD  # what ends first is the silence before
+        return Said(pcm.astype(np.int16), np.maximum(bounds, 0).tolist())
 
     def _style(self, mixture: Mixture, length: int) -> npt.NDArray[np.float32]:
         try:

@@ -199,7 +199,9 @@ def _speak_naturally(
         raise TrainingError(f"espeak-ng does not say {phrase!r} as it stands in {text!r}")
     said = _kokoro(kokoro.folder()).say(sounds, name, voice.speed)
     soundfile.write(path, said.pcm, SAMPLE_RATE)
-    return None if where is None else (said.bounds[where[0]], said.bounds[where[1]])
+    if where is None:
+        return None
+    return kokoro.trimmed(said.pcm, said.bounds[where[0]], said.bounds[where[1]])
 
 
 @functools.cache
