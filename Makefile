@@ -28,7 +28,7 @@ help:
 	@echo "make accuracy measure alexa beside microWakeWord and openWakeWord, on DATA=DIR (FOLDS=DIR)"
 	@echo "make demo     synthesize models/demo.flac and the test speech again"
 	@echo "make docs     write docs/settings.md, the man page and the shell completions again"
-	@echo "make pictures draw the examples of wakeword plot in docs/lab again"
+	@echo "make pictures draw the pictures in docs/pictures and docs/lab again"
 	@echo "make clean    remove what these made"
 	@echo
 	@echo "Settings: PYTHON=python3.12, VENV=.venv, PIP_ARGS='--index-url ...'"
@@ -74,7 +74,8 @@ docs: $(VENV)/test
 	$(VENV)/bin/python docs/reference.py
 
 pictures: $(VENV)/test
-	sh docs/lab/example.sh $(abspath $(VENV))/bin/wakeword
+	sh docs/pictures/detection.sh $(abspath $(VENV))/bin/wakeword
+	sh docs/lab/pictures.sh $(abspath $(VENV))/bin/wakeword
 
 clean:
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

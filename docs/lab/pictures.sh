@@ -1,5 +1,5 @@
 #!/bin/sh
-# Draws the two example pictures again, of speech by flite: sh docs/lab/example.sh [WAKEWORD]
+# Draws the two example pictures again, of speech by flite: sh docs/lab/pictures.sh [WAKEWORD]
 set -eu
 wakeword=${1:-wakeword}
 here=$(cd "$(dirname "$0")" && pwd)
