@@ -34,7 +34,7 @@ def with_rows(folder, change):
 def test_a_manifest_is_read(recordings):
     corpus = read_corpus(recordings)
     assert corpus.words() == {"sweep": 50}
-    assert {r.speaker for r in corpus.of("val")} == {f"tones/s{n}" for n in range(6, 10)}
+    assert {r.speaker for r in corpus.in_split("val")} == {f"tones/s{n}" for n in range(6, 10)}
     assert sum(r.noise for r in corpus.recordings) == 2
 
 
@@ -88,7 +88,7 @@ def test_folders_without_recordings_are_refused(tmp_path):
 
 def test_the_official_split_of_speech_commands_is_used(tmp_path):
     corpus = read_corpus(speech_commands_folder(tmp_path / "sc", official=True))
-    assert {r.speaker for r in corpus.of("val")} == {"00000001", "00000002"}
+    assert {r.speaker for r in corpus.in_split("val")} == {"00000001", "00000002"}
     assert corpus.words() == {"sweep": 20, "no": 20}
     assert [r.path.name for r in corpus.recordings if r.noise] == ["hum.wav"]
 
@@ -97,10 +97,10 @@ def test_a_seeded_split_is_written_and_used_again(tmp_path):
     folder = speech_commands_folder(tmp_path / "sc", official=False)
     split = tmp_path / "run" / "split.json"
     first = read_corpus(folder, split_file=split, seed=1)
-    assert {r.speaker for r in first.of("val")}.isdisjoint(
-        r.speaker for r in first.of("train") if r.speaker
+    assert {r.speaker for r in first.in_split("val")}.isdisjoint(
+        r.speaker for r in first.in_split("train") if r.speaker
     )
-    assert len({r.speaker for r in first.of("val")}) == 2  # a fifth of ten
+    assert len({r.speaker for r in first.in_split("val")}) == 2  # a fifth of ten
     assert read_corpus(folder, split_file=split, seed=2).recordings == first.recordings
     split.write_text('{"validation_speakers": ["somebody"]}')
     with pytest.raises(TrainingError, match=r"made for another folder.*somebody"):

@@ -17,8 +17,8 @@ from wakeword_daemon.engine.settings import Architecture
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.training.fit.distributed import Processes, joined
 from wakeword_daemon.training.fit.loss import stream_loss
-from wakeword_daemon.training.fit.naming import naming_loss
 from wakeword_daemon.training.fit.peers import peer_loss
+from wakeword_daemon.training.fit.word_classifier import word_classification_loss
 
 pytestmark = pytest.mark.torch
 
@@ -50,7 +50,7 @@ def test_the_losses_of_all_shares_have_that_of_the_batch_as_their_mean():
     sequences = batch(8, spoken)
     logits = torch.randn(8, (340 - 20) // 8 + 1, 5, generator=torch.Generator().manual_seed(0))
     shares = [Processes(rank, 4).share() for rank in range(4)]  # one of which has no word
-    for loss, outputs in ((stream_loss, logits[..., :2]), (naming_loss, logits)):
+    for loss, outputs in ((stream_loss, logits[..., :2]), (word_classification_loss, logits)):
         parts = [loss(outputs[share], sequences, architecture, share) for share in shares]
         whole = loss(outputs, sequences, architecture, slice(None))
         assert torch.stack(parts).mean().item() == pytest.approx(whole.item(), rel=1e-5)

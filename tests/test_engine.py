@@ -13,7 +13,7 @@ from wakeword_daemon.engine.logmel import LogMel
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.errors import ModelError
 from wakeword_daemon.training.fit import network as torch_network
-from wakeword_daemon.training.fit.export import engine_of, folded_weights
+from wakeword_daemon.training.fit.export import engine_from_torch, folded_weights
 
 pytestmark = pytest.mark.torch
 
@@ -25,7 +25,7 @@ SMALL = Architecture(
 
 def network(architecture=None, seed=0):
     torch.manual_seed(seed)
-    made = torch_network.CRNN(architecture)
+    made = torch_network.TorchCRNN(architecture)
     with torch.no_grad():
         for parameter in made.parameters():  # large enough for saturated gates and sharp attention
             parameter.mul_(2.0)
@@ -85,7 +85,7 @@ def test_any_split_gives_the_specification(sizes):
     made, pcm = network(), speech_like(1.5, seed=len(sizes))
     if max(sizes) < 50:
         pcm = pcm[:9000]  # one sample at a time is thousands of calls
-    found = engine_stream(engine_of(made), cut(pcm, sizes))
+    found = engine_stream(engine_from_torch(made), cut(pcm, sizes))
     assert np.abs(found - torch_stream(made, pcm)).max() < 1e-4
 
 
@@ -94,7 +94,7 @@ def test_ten_seconds_at_once_and_in_hops_give_the_specification(architecture):
     made, pcm = network(architecture), speech_like(10)
     expected = torch_stream(made, pcm)
     for size in (HOP, len(pcm)):
-        found = engine_stream(engine_of(made), cut(pcm, [size]))
+        found = engine_stream(engine_from_torch(made), cut(pcm, [size]))
         assert np.abs(found - expected).max() < 1e-4
     assert np.ptp(expected) > 0.2  # it was no constant that agreed
 
@@ -114,7 +114,7 @@ def test_streaming_is_offline_when_the_window_covers_the_clip():
     steps = (220 - 20) // 8 + 1
     assert steps <= 40
     offline = made(frames).softmax(-1)[:, 1].detach().numpy()
-    engine = engine_of(made)
+    engine = engine_from_torch(made)
     streamed = engine.advance(engine.initial_state(2), frames.numpy())
     assert np.abs(streamed[:, 0, -1] - offline).max() < 1e-4
 
@@ -130,7 +130,7 @@ def test_torch_training_form_is_the_specification_at_every_step():
 
 
 def test_the_value_is_repeated_between_strides():
-    engine = engine_of(network())
+    engine = engine_from_torch(network())
     frames = np.random.default_rng(1).normal(-5, 4, (1, 100, 40)).astype("f")
     values = engine.advance(engine.initial_state(), frames)
     by_step, steps = engine.steps(engine.initial_state(), frames)
@@ -143,7 +143,7 @@ def test_the_value_is_repeated_between_strides():
 
 
 def test_streams_side_by_side_do_not_hear_each_other():
-    engine = engine_of(network())
+    engine = engine_from_torch(network())
     frames = np.random.default_rng(2).normal(-5, 4, (5, 120, 40)).astype("f")
     together = engine.advance(engine.initial_state(5), frames)
     for stream in range(5):
@@ -158,13 +158,13 @@ def test_words_side_by_side_do_not_hear_each_other():
     frames = np.random.default_rng(3).normal(-5, 4, (2, 120, 40)).astype("f")
     values = together.advance(together.initial_state(2), frames)
     for word, made in enumerate(networks):
-        engine = engine_of(made)
+        engine = engine_from_torch(made)
         alone = engine.advance(engine.initial_state(2), frames)
         assert np.abs(values[:, word] - alone[:, 0]).max() < 1e-5
 
 
 def test_a_reset_forgets_everything():
-    engine = engine_of(network())
+    engine = engine_from_torch(network())
     rng = np.random.default_rng(4)
     before, after = rng.normal(-5, 4, (2, 1, 133, 40)).astype("f")
     fresh = engine.advance(engine.initial_state(), after)
@@ -176,7 +176,7 @@ def test_a_reset_forgets_everything():
 
 
 def test_one_stream_is_reset_as_if_it_had_just_begun():
-    engine = engine_of(network())
+    engine = engine_from_torch(network())
     front_end = LogMel()
     first, second, other = (speech_like(3, seed) for seed in (5, 6, 7))
     mel_state, state = front_end.initial_state(2), engine.initial_state(2)
@@ -203,7 +203,7 @@ def test_one_stream_is_reset_as_if_it_had_just_begun():
 
 
 def test_nothing_grows_and_nothing_drifts():
-    engine = engine_of(network())
+    engine = engine_from_torch(network())
     front_end = LogMel()
     mel_state, state = front_end.initial_state(), engine.initial_state()
     hop = speech_like(HOP / SAMPLE_RATE)[None]
@@ -247,7 +247,7 @@ def test_energies_that_could_overflow_are_refused():
 def test_the_teacher_has_the_parameters_of_the_report():
     shapes = weight_shapes(Architecture(), FeatureSettings())
     assert sum(int(np.prod(shape)) for shape in shapes.values()) == 70_443
-    assert sum(p.numel() for p in torch_network.CRNN().parameters()) == 70_443
+    assert sum(p.numel() for p in torch_network.TorchCRNN().parameters()) == 70_443
 
 
 @pytest.mark.parametrize("shape", [{"hidden": 0}, {"stride_frames": 21}, {"steps": 0}])
@@ -258,7 +258,7 @@ def test_shapes_that_cannot_stream_are_refused(shape):
 
 def test_the_attention_of_a_step_is_that_of_the_network():
     made = network(SMALL)
-    engine = engine_of(made)
+    engine = engine_from_torch(made)
     frames = np.random.default_rng(0).normal(-5, 4, (2, 40, 40)).astype(np.float32)
     state = engine.initial_state(2)
     assert (state.attention.shares() == 0).all()

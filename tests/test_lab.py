@@ -21,15 +21,15 @@ from wakeword_daemon.lab import pictures, table
 from wakeword_daemon.lab.answers import Answers, Teachers, answer
 from wakeword_daemon.lab.chain import check_chain
 from wakeword_daemon.lab.clips import CLIP, read_clips
-from wakeword_daemon.lab.fitting import Fitter, Lesson, Schedule
+from wakeword_daemon.lab.fitting import Fitter, Schedule, TrainingSetup
 from wakeword_daemon.lab.macs import macs, macs_a_step, parameters
-from wakeword_daemon.lab.models import describe, network_of, read_teacher, write_model
+from wakeword_daemon.lab.models import describe, read_teacher, torch_from_model, write_model
 from wakeword_daemon.lab.objective import Objective, align
 from wakeword_daemon.lab.pruning import cut, shrinker
 from wakeword_daemon.lab.quantization import (
     as_rows,
-    disguised,
     dynamic,
+    fake_quantized,
     int8_rows,
     weight_bytes,
 )
@@ -39,7 +39,7 @@ from wakeword_daemon.lab.views import Views
 from wakeword_daemon.training.data.corpus import read_corpus
 from wakeword_daemon.training.fit.distributed import Processes
 from wakeword_daemon.training.fit.export import folded_weights
-from wakeword_daemon.training.fit.network import CRNN
+from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.fit.softlabels import soft_loss
 
 pytestmark = pytest.mark.torch
@@ -67,7 +67,7 @@ def views(clips):
 
 def network(architecture=SMALL, seed=0, scale=2.0):
     torch.manual_seed(seed)
-    made = CRNN(architecture)
+    made = TorchCRNN(architecture)
     with torch.no_grad():
         for parameter in made.parameters():  # large enough for saturated gates and sharp attention
             parameter.mul_(scale)
@@ -190,7 +190,7 @@ def test_the_reports_networks_are_its_networks():
     assert teacher == pytest.approx(1.95e6, rel=0.03)
     assert teacher / macs(recipes["distilled"].shape(), FEATURES) == pytest.approx(5.3, abs=0.1)
     for name, recipe in recipes.items():
-        made = CRNN(recipe.shape())
+        made = TorchCRNN(recipe.shape())
         assert sum(p.numel() for p in made.parameters()) == counted[name]
 
 
@@ -200,16 +200,16 @@ def test_the_reports_networks_are_its_networks():
 def test_the_soft_loss_pulls_towards_the_teacher_and_no_further():
     taught = torch.tensor([-3.0, 0.5, 4.0])
     for temperature in (1.0, 4.0):
-        margin = taught.clone().requires_grad_()
-        soft_loss(margin, taught, temperature).backward()
-        assert margin.grad.abs().max() < 1e-6
+        log_odds = taught.clone().requires_grad_()
+        soft_loss(log_odds, taught, temperature).backward()
+        assert log_odds.grad.abs().max() < 1e-6
     # T² keeps the gradient of small log odds as large as it is at T = 1.
     small = torch.tensor([0.02])
     gradients = []
     for temperature in (1.0, 10.0):
-        margin = torch.zeros(1, requires_grad=True)
-        soft_loss(margin, small, temperature).backward()
-        gradients.append(margin.grad.item())
+        log_odds = torch.zeros(1, requires_grad=True)
+        soft_loss(log_odds, small, temperature).backward()
+        gradients.append(log_odds.grad.item())
     assert gradients[1] == pytest.approx(gradients[0], rel=1e-3)
     # By hand: softmax over two classes of logits (0, m) at temperature T.
     student, teacher = torch.tensor([[0.0, 1.0]]), torch.tensor([[0.0, 2.0]])
@@ -239,14 +239,14 @@ def test_attention_is_moved_between_steps_without_loss():
 
 def test_the_attention_loss_vanishes_for_the_teachers_attention():
     mel = torch.randn(4, 98, 40) * 4 - 5
-    margin, log_attention = answer(network(), mel)
-    taught = Answers(margin.detach(), log_attention.exp().detach())
+    log_odds, log_attention = answer(network(), mel)
+    taught = Answers(log_odds.detach(), log_attention.exp().detach())
     matrix = align(SMALL, SMALL, 98)
     labels = torch.tensor([True, False, True, False])
 
     def loss(log_attention, weight):
         objective = Objective(temperature=2.0, weight=1.0, attention=weight)
-        return objective(margin, log_attention, labels, taught, matrix).item()
+        return objective(log_odds, log_attention, labels, taught, matrix).item()
 
     assert loss(log_attention, 5.0) == pytest.approx(loss(log_attention, 0.0), abs=1e-5)
     flat = torch.full_like(log_attention, 0.1).log()
@@ -255,9 +255,9 @@ def test_the_attention_loss_vanishes_for_the_teachers_attention():
 
 def test_answer_is_what_the_network_says():
     made, mel = network(), torch.randn(3, 98, 40) * 4 - 5
-    margin, log_attention = answer(made, mel)
+    log_odds, log_attention = answer(made, mel)
     logits = made(mel)
-    assert torch.allclose(margin, logits[:, 1] - logits[:, 0], atol=1e-5)
+    assert torch.allclose(log_odds, logits[:, 1] - logits[:, 0], atol=1e-5)
     assert torch.allclose(log_attention.exp().sum(1), torch.ones(3))
 
 
@@ -265,7 +265,7 @@ def test_teachers_are_asked_once(views, tmp_path):
     teachers = Teachers([network(), network(seed=1)], views, tmp_path)
     asked = teachers.ask(1)
     single = [answer(n, views.samples(1, np.arange(len(views))))[0] for n in teachers._networks]
-    assert torch.allclose(asked.margin, torch.stack(single).mean(0), atol=1e-4)
+    assert torch.allclose(asked.log_odds, torch.stack(single).mean(0), atol=1e-4)
     mute = Teachers([], views, tmp_path)  # whoever has the answers needs no teacher
     assert torch.equal(mute.ask(1).attention, asked.attention)
 
@@ -273,11 +273,11 @@ def test_teachers_are_asked_once(views, tmp_path):
 # Fitting
 
 
-def fitter(views, folder, *, epochs=2, processes=None, **lesson):
+def fitter(views, folder, *, epochs=2, processes=None, **setup):
     torch.manual_seed(0)
     schedule = Schedule(epochs=epochs, batch_size=32, averaging=0.5)
     return Fitter(
-        CRNN(SMALL), Lesson(views, Objective(), **lesson), schedule, folder,
+        TorchCRNN(SMALL), TrainingSetup(views, Objective(), **setup), schedule, folder,
         processes or Processes(),
     )  # fmt: skip
 
@@ -363,10 +363,10 @@ def test_int8_rows_err_by_half_a_step_at_most():
     assert ((numbers * scale - weight).abs() <= scale * 0.57).all()  # scales are rounded too
 
 
-def test_a_disguise_is_taken_off_again():
+def test_fake_quantization_leaves_the_weights_as_they_were():
     made = network()
     before = {name: p.clone() for name, p in made.named_parameters()}
-    with disguised(made):
+    with fake_quantized(made):
         assert not torch.equal(made.gru.weight_hh_l0, before["gru.weight_hh_l0"])
         numbers, scale = as_rows(before["gru.weight_hh_l0"])
         assert torch.equal(made.gru.weight_hh_l0, numbers * scale)
@@ -389,7 +389,7 @@ def test_a_model_file_gives_back_its_network(tmp_path):
     made, mel = network(), clips_like()
     model = saved(made, tmp_path / "m.safetensors", dict(folded_weights(made)))
     with torch.no_grad():
-        again = network_of(model)(torch.from_numpy(mel))
+        again = torch_from_model(model)(torch.from_numpy(mel))
         assert torch.allclose(again, made(torch.from_numpy(mel)), atol=1e-3)
 
 

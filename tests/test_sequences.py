@@ -22,10 +22,10 @@ from wakeword_daemon.training.fit.composition import (
     Word,
     join_takes,
 )
-from wakeword_daemon.training.fit.export import engine_of
+from wakeword_daemon.training.fit.export import engine_from_torch
 from wakeword_daemon.training.fit.loss import stream_loss
 from wakeword_daemon.training.fit.mining import find_hard_negatives
-from wakeword_daemon.training.fit.network import CRNN
+from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.fit.sequences import SequenceMaker
 
 pytestmark = pytest.mark.torch
@@ -50,11 +50,11 @@ def block(length, band, frames=100, start=20):
 def composition(settings=PLAIN, groups=None, negatives=None, **more):
     """Return a word in band 1, other speech in band 20, and noise in band 30."""
     said = TakeGroup([block(40, 1)], [Span(20, 60)], [1.0], 1.0)
-    other = Library.of([block(60, 20, 60, 0)], 40)
+    other = Library.join([block(60, 20, 60, 0)], 40)
     return Composition(
         takes=join_takes(groups or [said], 40, phrase=False),
         negatives=negatives or [Negatives(other, 1.0)],
-        noise=Library.of([block(90, 30, 90, 0)], 40),
+        noise=Library.join([block(90, 30, 90, 0)], 40),
         features=FeatureSettings(),
         settings=settings,
         **more,
@@ -170,8 +170,8 @@ def test_the_loss_wants_the_word_at_its_end_and_nowhere_else():
 
 
 def test_other_words_are_known_where_they_end():
-    words = Negatives(Library.of([block(40, 2)] * 3, 40), 1.0, {0: Word(1, 60), 2: Word(2, 60)})
-    silence = Negatives(Library.of([np.zeros((90, 40), np.float32)], 40), 1.0)
+    words = Negatives(Library.join([block(40, 2)] * 3, 40), 1.0, {0: Word(1, 60), 2: Word(2, 60)})
+    silence = Negatives(Library.join([np.zeros((90, 40), np.float32)], 40), 1.0)
     made = maker(replace(SETTINGS, part_share=0), negatives=[words, silence])
     numbers = set()
     for seed in range(20):
@@ -213,10 +213,10 @@ def test_a_phrase_may_pause_and_go_on_in_another_voice():
 def test_hard_negatives_are_where_the_network_is_wrong():
     rng = np.random.default_rng(0)
     noise = rng.gamma(2, 0.5, (32 * 400, 40)).astype(np.float32)
-    made = maker(negatives=[Negatives(Library.of([noise], 40), 1.0)])
+    made = maker(negatives=[Negatives(Library.join([noise], 40), 1.0)])
     library = made.composition.negatives[0].library
     torch.manual_seed(0)
-    found = find_hard_negatives(engine_of(CRNN()), made)
+    found = find_hard_negatives(engine_from_torch(TorchCRNN()), made)
     assert 0 < len(found.starts) <= 600
     made.hard_negatives = found
     drawn = [made._piece(0, 100, np.random.default_rng(n)) for n in range(200)]

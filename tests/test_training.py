@@ -23,17 +23,17 @@ from wakeword_daemon.training.data import neighbours, synthesis
 from wakeword_daemon.training.data.corpus import read_corpus
 from wakeword_daemon.training.data.endpoints import speech_span
 from wakeword_daemon.training.data.melpower import Library, MelPower
-from wakeword_daemon.training.fit.naming import NamingNetwork, naming_loss
-from wakeword_daemon.training.fit.network import CRNN
+from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.fit.peers import Peers, peer_loss
 from wakeword_daemon.training.fit.sequences import SequenceMaker
 from wakeword_daemon.training.fit.trainer import Trainer, TrainingSettings
+from wakeword_daemon.training.fit.word_classifier import MultiTaskCRNN, word_classification_loss
 from wakeword_daemon.training.folds import cross_validate
 from wakeword_daemon.training.material import gather
 from wakeword_daemon.training.measure import conditions
 from wakeword_daemon.training.measure.evaluation import build_streams
 from wakeword_daemon.training.measure.validation import divide_noise
-from wakeword_daemon.training.word import Order, train_word
+from wakeword_daemon.training.word import TrainingJob, train_word
 
 pytestmark = pytest.mark.torch
 
@@ -56,8 +56,8 @@ def material(recordings, cache):
     return gather(corpus, "sweep", FeatureSettings(), cache, phrase="sweep", synthetic=0, seed=0)
 
 
-def order(recordings, cache, run, settings=SETTINGS):
-    return Order(
+def job(recordings, cache, run, settings=SETTINGS):
+    return TrainingJob(
         word="sweep", phrase="sweep", data=recordings, output=run / "sweep.safetensors", run=run,
         cache=cache, synthetic=0, fold=None, licences={"tones": "CC0-1.0"},
         settings=settings, command="test",
@@ -67,7 +67,7 @@ def order(recordings, cache, run, settings=SETTINGS):
 def test_a_trained_word_is_heard(recordings, cache, tmp_path):
     rows = []
     settings = replace(SETTINGS, batches=60)
-    results = train_word(order(recordings, cache, tmp_path / "run", settings), rows.append)
+    results = train_word(job(recordings, cache, tmp_path / "run", settings), rows.append)
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
     assert rows[-1]["loss"] < rows[0]["loss"] / 2
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
@@ -230,18 +230,20 @@ def test_a_name_is_learnt_from_the_steps_after_the_word():
         names = torch.zeros(2, steps, 3)
         for row, (stop, number) in enumerate((first, second)):
             names[row, (end >= stop) & (end < stop + 32), number] = 9.0
-        return naming_loss(names, sequences, architecture, slice(None)).item()
+        return word_classification_loss(names, sequences, architecture, slice(None)).item()
 
     right = loss((150, 0), (100, 2))
     assert right < 0.01
     assert loss((150, 0), (100, 1)) > 4
     assert loss((150, 0), (60, 2)) > 0.5  # told too early
-    assert naming_loss(torch.zeros(2, steps, 3), batch(2), architecture, slice(None)) == 0
+    assert (
+        word_classification_loss(torch.zeros(2, steps, 3), batch(2), architecture, slice(None)) == 0
+    )
 
 
 def test_peers_hear_the_same_each_from_its_own_state():
     torch.manual_seed(0)
-    networks = [NamingNetwork(CRNN(), 4) for _ in range(3)]
+    networks = [MultiTaskCRNN(TorchCRNN(), 4) for _ in range(3)]
     peers = Peers(networks)
     assert peers.first is networks[0].network
     mel = torch.randn(2, 2, 100, 40)
@@ -287,7 +289,7 @@ def test_endpoints_find_the_word():
 
 def test_a_library_gives_back_its_pieces():
     pieces = [np.full((n, 40), n, "f") for n in (3, 0, 5)]
-    library = Library.of(pieces, 40)
+    library = Library.join(pieces, 40)
     assert [len(library[i]) for i in range(len(library))] == [3, 0, 5]
     assert library.levelled()[2].sum(axis=1) == pytest.approx(np.ones(5))
 
@@ -313,9 +315,9 @@ def test_folds_hear_every_training_speaker_once_and_nobody_else(cache, tmp_path)
     recordings = manifest_corpus(tmp_path / "recordings", tunes=6)
     short = replace(SETTINGS, epochs=2, batches=10)
     run = tmp_path / "run"
-    asked = replace(order(recordings, cache, run, short), output=run / "folds.md")
+    asked = replace(job(recordings, cache, run, short), output=run / "folds.md")
     measured = cross_validate(asked, 3)
-    trained = [r for r in read_corpus(recordings).of("train") if r.word == "sweep"]
+    trained = [r for r in read_corpus(recordings).in_split("train") if r.word == "sweep"]
     for reports in (measured.dev, measured.test):
         assert set(reports) == {"clean", "10 dB SNR", "echo"}
     heard = [take.speaker for take in measured.both("clean").takes]
@@ -330,19 +332,19 @@ def test_folds_hear_every_training_speaker_once_and_nobody_else(cache, tmp_path)
 
 def test_folds_of_one_speaker_are_refused(recordings, cache, tmp_path):
     with pytest.raises(TrainingError, match="6 speakers to train on; 4 groups need two each"):
-        cross_validate(order(recordings, cache, tmp_path), 4)
+        cross_validate(job(recordings, cache, tmp_path), 4)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_fold_leaves_the_validation_split_alone(recordings):
     corpus = read_corpus(recordings)
     folds = [corpus.fold(index, 3) for index in range(3)]
-    held_out = [{r.speaker for r in fold.of("val") if r.word} for fold in folds]
+    held_out = [{r.speaker for r in fold.in_split("val") if r.word} for fold in folds]
     assert sorted(speaker for group in held_out for speaker in group) == [
         f"tones/s{n}" for n in range(6)
     ]
     for fold, group in zip(folds, held_out, strict=True):
-        assert {r.speaker for r in fold.of("train") if r.word}.isdisjoint(group)
+        assert {r.speaker for r in fold.in_split("train") if r.word}.isdisjoint(group)
         assert not {r.path.name[0] for r in fold.recordings if r.word} & set("6789")
     assert len({fold.fingerprint() for fold in folds}) == 3
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from wakeword_daemon.training.fit import distributed
 from wakeword_daemon.training.fit.trainer import TrainingSettings
-from wakeword_daemon.training.word import Order, train_word
+from wakeword_daemon.training.word import TrainingJob, train_word
 
 SETTINGS = TrainingSettings(
     epochs=3, batches=8, batch_size=32, averaging=0.9, rate=3e-3, mining=2, peers=2
@@ -13,13 +13,13 @@ SETTINGS = TrainingSettings(
 
 
 def train(recordings, cache, run):
-    order = Order(
+    job = TrainingJob(
         word="sweep", phrase="sweep", data=recordings, output=run / "sweep.safetensors", run=run,
         cache=cache, synthetic=0, fold=None, licences={"tones": "CC0-1.0"},
         settings=SETTINGS, command="test",
     )  # fmt: skip
     with distributed.joined() as processes:
-        return train_word(order, processes=processes)
+        return train_word(job, processes=processes)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from wakeword_daemon.clock import SAMPLE_RATE, seconds
 from wakeword_daemon.engine import Detection, Detector, Model, WordSettings
 from wakeword_daemon.engine.crnn import CRNN
 from wakeword_daemon.engine.logmel import LogMel
+from wakeword_daemon.engine.mel import hertz_to_mel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -136,8 +137,8 @@ def _draw_log_mel(axes: Axes, model: Model, heard: Heard):  # type: ignore[no-un
         decibels, origin="lower", aspect="auto", extent=(0, stop, -0.5, features.mels - 0.5),
         vmin=loudest - DARKEST, vmax=loudest, cmap="magma", interpolation="nearest",
     )  # fmt: skip
-    top = 2595 * np.log10(1 + SAMPLE_RATE / 2 / 700)
-    bands = 2595 * np.log10(1 + np.array(FREQUENCIES) / 700) / top * (features.mels + 1) - 1
+    top = hertz_to_mel(SAMPLE_RATE / 2)
+    bands = hertz_to_mel(FREQUENCIES) / top * (features.mels + 1) - 1
     axes.set_yticks(bands, [f"{hertz / 1000:g}" for hertz in FREQUENCIES])
     axes.set_ylabel("frequency, kHz")
     return image

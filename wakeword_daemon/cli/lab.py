@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         from wakeword_daemon.lab import pictures, table  # noqa: PLC0415
         from wakeword_daemon.lab.recipe import find_recipes  # noqa: PLC0415
-        from wakeword_daemon.lab.runner import Laboratory, Order  # noqa: PLC0415
+        from wakeword_daemon.lab.runner import LabJob, Laboratory  # noqa: PLC0415
         from wakeword_daemon.training.fit import distributed  # noqa: PLC0415 - only this pays for torch
     except ModuleNotFoundError as error:
         raise _extras.missing("the laboratory", error) from None
@@ -77,12 +77,10 @@ def run(args: argparse.Namespace) -> int:
     recipes = find_recipes(args.recipes)
     folder = args.runs or Path("runs/lab") / args.word
     output = args.output or folder
-    order = Order(args.word, args.data, folder, xdg.cache_home() / "wakeword", args.seed)
+    job = LabJob(args.word, args.data, folder, xdg.cache_home() / "wakeword", args.seed)
     with distributed.joined() as processes:
         try:
-            results = Laboratory(order, processes).run(
-                recipes, _print_run, again=args.measure_again
-            )
+            results = Laboratory(job, processes).run(recipes, _print_run, again=args.measure_again)
         except KeyboardInterrupt:
             print(f"\ninterrupted; the same command goes on from {folder}", file=sys.stderr)
             raise

@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     name = f"{args.word}-folds" if args.folds else args.word
     folder = args.run or Path("runs") / name
     output = args.output or Path(f"{name}.md" if args.folds else f"{name}.safetensors")
-    order = word.Order(
+    job = word.TrainingJob(
         word=args.word,
         phrase=args.phrase or args.word.replace("_", " "),
         data=args.data,
@@ -108,9 +108,9 @@ def run(args: argparse.Namespace) -> int:
     try:
         with distributed.joined() as processes:
             if args.folds:
-                measured = folds.cross_validate(order, args.folds, _print_epoch, processes)
+                measured = folds.cross_validate(job, args.folds, _print_epoch, processes)
             else:
-                trained = word.train_word(order, _print_epoch, processes)
+                trained = word.train_word(job, _print_epoch, processes)
                 measured = trained.measured if trained else None
     except KeyboardInterrupt:
         print(f"\ninterrupted; the same command goes on from {folder}", file=sys.stderr)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wakeword_daemon.clock import SAMPLE_RATE
+from wakeword_daemon.engine.mel import band_edges
 from wakeword_daemon.engine.settings import FeatureSettings
 
 FULL_SCALE = 32_768.0
@@ -81,8 +82,7 @@ class LogMel:
 def _mel_filters(settings: FeatureSettings) -> npt.NDArray[np.float32]:
     """Return triangular filters [window // 2 + 1, mels], equally spaced on the HTK mel scale."""
     bins = np.linspace(0, SAMPLE_RATE / 2, settings.window // 2 + 1)
-    top = 2595 * np.log10(1 + SAMPLE_RATE / 2 / 700)
-    edges = 700 * (10 ** (np.linspace(0, top, settings.mels + 2) / 2595) - 1)
+    edges = band_edges(settings.mels)
     left, centre, right = edges[:-2], edges[1:-1], edges[2:]
     rising = (bins[:, None] - left) / (centre - left)
     falling = (right - bins[:, None]) / (right - centre)

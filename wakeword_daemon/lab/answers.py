@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from wakeword_daemon.engine.settings import Architecture
 from wakeword_daemon.lab.views import Views
-from wakeword_daemon.training.fit.network import CRNN
+from wakeword_daemon.training.fit.network import TorchCRNN
 
 BATCH = 256
 
@@ -24,21 +24,21 @@ class Answers:
     """What one or more networks say of clips.
 
     Attributes:
-        margin: log odds of the word, [clips].
+        log_odds: log odds of the word, [clips].
         attention: how the attention is shared out over the steps, [clips, steps].
 
     """
 
-    margin: Tensor
+    log_odds: Tensor
     attention: Tensor
 
-    def of(self, rows: npt.NDArray[np.int64]) -> Answers:
+    def pick(self, rows: npt.NDArray[np.int64]) -> Answers:
         """Return the answers to some of the clips."""
-        return Answers(self.margin[rows], self.attention[rows])
+        return Answers(self.log_odds[rows], self.attention[rows])
 
 
-def answer(network: CRNN, mel: Tensor) -> tuple[Tensor, Tensor]:
-    """Classify clips [B, F, mels] as `CRNN.forward` does.
+def answer(network: TorchCRNN, mel: Tensor) -> tuple[Tensor, Tensor]:
+    """Classify clips [B, F, mels] as `TorchCRNN.forward` does.
 
     Returns:
         log odds [B], and the logarithm of the attention [B, steps].
@@ -52,7 +52,7 @@ def answer(network: CRNN, mel: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def margins(classify: Callable[[Tensor], Tensor], mel: npt.NDArray[np.float32]) -> Tensor:
+def log_odds_of(classify: Callable[[Tensor], Tensor], mel: npt.NDArray[np.float32]) -> Tensor:
     """Return the log odds [clips] by which a network, of any make, gives logits [B, 2]."""
     parts = [classify(torch.from_numpy(mel[i : i + BATCH])) for i in range(0, len(mel), BATCH)]
     logits = torch.cat(parts)
@@ -69,7 +69,7 @@ class Teachers:
 
     """
 
-    def __init__(self, networks: Sequence[CRNN], views: Views, folder: Path) -> None:
+    def __init__(self, networks: Sequence[TorchCRNN], views: Views, folder: Path) -> None:
         self._networks = networks
         self._views = views
         self._folder = folder
@@ -88,7 +88,7 @@ class Teachers:
             if file.exists():
                 with np.load(file) as kept:
                     self._answers = Answers(
-                        torch.from_numpy(kept["margin"]), torch.from_numpy(kept["attention"])
+                        torch.from_numpy(kept["log_odds"]), torch.from_numpy(kept["attention"])
                     )
             else:
                 self._answers = self._ask(view)
@@ -99,7 +99,7 @@ class Teachers:
 
     @torch.no_grad()
     def _ask(self, view: int) -> Answers:
-        margin: list[Tensor] = []
+        log_odds: list[Tensor] = []
         attention: list[Tensor] = []
         starts = range(0, len(self._views), BATCH)
         for start in tqdm(
@@ -108,12 +108,12 @@ class Teachers:
             stop = min(start + BATCH, len(self._views))
             mel = self._views.samples(view, np.arange(start, stop))
             each = [answer(network, mel) for network in self._networks]
-            margin.append(torch.stack([m for m, _ in each]).mean(0))
+            log_odds.append(torch.stack([m for m, _ in each]).mean(0))
             attention.append(torch.stack([a.exp() for _, a in each]).mean(0))
-        return Answers(torch.cat(margin), torch.cat(attention))
+        return Answers(torch.cat(log_odds), torch.cat(attention))
 
     def _keep(self, file: Path, answers: Answers) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         partial = file.with_suffix(".partial.npz")
-        np.savez(partial, margin=answers.margin.numpy(), attention=answers.attention.numpy())
+        np.savez(partial, log_odds=answers.log_odds.numpy(), attention=answers.attention.numpy())
         partial.replace(file)

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from wakeword_daemon.engine.modelfile import Model
-from wakeword_daemon.lab.answers import margins
-from wakeword_daemon.lab.models import engine_of, network_of
-from wakeword_daemon.training.fit.network import CRNN, StreamingCRNN
+from wakeword_daemon.lab.answers import log_odds_of
+from wakeword_daemon.lab.models import engine_from_model, torch_from_model
+from wakeword_daemon.training.fit.network import StreamingCRNN, TorchCRNN
 
 TOLERANCE = 1e-4
 """Most by which streaming and engine may differ from the offline network."""
@@ -53,7 +53,7 @@ def check_chain(
     model: Model,
     mel: Mel,
     *,
-    unrounded: CRNN | None = None,
+    unrounded: TorchCRNN | None = None,
     dynamic: Callable[[Tensor], Tensor] | None = None,
 ) -> list[Link]:
     """Compute clips [clips, F, mels] in every way and compare with the offline network.
@@ -65,15 +65,15 @@ def check_chain(
         dynamic: torch's dynamically quantized network.
 
     """
-    offline = _sigmoid(margins(network_of(model), mel))
+    offline = _sigmoid(log_odds_of(torch_from_model(model), mel))
     ways: list[tuple[str, Probabilities, bool]] = [
-        ("streaming, torch", _streamed(network_of(model), mel), True),
+        ("streaming, torch", _streamed(torch_from_model(model), mel), True),
         ("engine, numpy", _run(model, mel), True),
     ]
     if unrounded is not None:
-        ways.append(("before quantizing, torch", _sigmoid(margins(unrounded, mel)), False))
+        ways.append(("before quantizing, torch", _sigmoid(log_odds_of(unrounded, mel)), False))
     if dynamic is not None:
-        ways.append(("dynamically quantized, torch", _sigmoid(margins(dynamic, mel)), False))
+        ways.append(("dynamically quantized, torch", _sigmoid(log_odds_of(dynamic, mel)), False))
     fires = offline >= model.threshold
     return [
         Link(
@@ -86,12 +86,12 @@ def check_chain(
     ]
 
 
-def _sigmoid(margin: Tensor) -> Probabilities:
-    probabilities: Probabilities = margin.sigmoid().numpy()
+def _sigmoid(log_odds: Tensor) -> Probabilities:
+    probabilities: Probabilities = log_odds.sigmoid().numpy()
     return probabilities
 
 
-def _streamed(network: CRNN, mel: Mel) -> Probabilities:
+def _streamed(network: TorchCRNN, mel: Mel) -> Probabilities:
     """Return the last probability of the streaming specification, one mel frame at a time."""
     streaming = StreamingCRNN(network)
     parts = []
@@ -105,7 +105,7 @@ def _streamed(network: CRNN, mel: Mel) -> Probabilities:
 
 
 def _run(model: Model, mel: Mel) -> Probabilities:
-    network = engine_of(model)
+    network = engine_from_model(model)
     state = network.initial_state(len(mel))
     values, _ = network.steps(state, mel)
     return values[:, 0, -1]

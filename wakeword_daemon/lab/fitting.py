@@ -24,7 +24,7 @@ from wakeword_daemon.lab.objective import Objective, align
 from wakeword_daemon.lab.views import VIEWS, Indices, Views
 from wakeword_daemon.storage import write_atomically
 from wakeword_daemon.training.fit.distributed import Processes
-from wakeword_daemon.training.fit.network import CRNN
+from wakeword_daemon.training.fit.network import TorchCRNN
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +48,14 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingSetup:
     """What a network learns from.
 
     Attributes:
         views: the clips.
         objective: the loss.
         teachers: whose answers it learns from, or None.
-        disguise: shows the network with other weights, as quantised ones, while it computes.
+        fake_quantize: shows the network with other weights, as quantised ones, while it computes.
         shrink: called with the learning rate after each step, to regularise.
 
     """
@@ -63,12 +63,12 @@ class Lesson:
     views: Views
     objective: Objective
     teachers: Teachers | None = None
-    disguise: Callable[[CRNN], AbstractContextManager[None]] | None = None
-    shrink: Callable[[CRNN, float], None] | None = None
+    fake_quantize: Callable[[TorchCRNN], AbstractContextManager[None]] | None = None
+    shrink: Callable[[TorchCRNN, float], None] | None = None
 
 
 class Fitter:
-    """Fits a network in a folder of its own, which a later call with the same lesson resumes.
+    """Fits a network in a folder of its own, which a later call with the same setup resumes.
 
     The averaged weights of the last epoch are the result: no epoch is chosen by the validation
     clips, so what is measured on them is not the luckiest of many looks.
@@ -76,18 +76,18 @@ class Fitter:
 
     def __init__(
         self,
-        network: CRNN,
-        lesson: Lesson,
+        network: TorchCRNN,
+        setup: TrainingSetup,
         schedule: Schedule,
         folder: Path,
         processes: Processes,
     ) -> None:
         self._network = network
-        self._lesson = lesson
+        self._setup = setup
         self._schedule = s = schedule
         self._folder = folder
         self._processes = processes
-        self._steps = len(lesson.views) // s.batch_size
+        self._steps = len(setup.views) // s.batch_size
         self._average = AveragedModel(
             network,
             multi_avg_fn=get_ema_multi_avg_fn(s.averaging),  # type: ignore[no-untyped-call]
@@ -97,13 +97,13 @@ class Fitter:
             self._optimizer, s.rate, total_steps=max(2, s.epochs * self._steps), pct_start=0.15
         )
         self._alignment: Tensor | None = None
-        if lesson.teachers is not None:
-            theirs = lesson.teachers.architecture
+        if setup.teachers is not None:
+            theirs = setup.teachers.architecture
             self._alignment = align(theirs, network.architecture, FRAMES)
         self._epoch = 0
         self._seconds = 0.0
 
-    def run(self) -> tuple[CRNN, float]:
+    def run(self) -> tuple[TorchCRNN, float]:
         """Fit to the end; return the averaged network and the seconds of processor time it took.
 
         Raises:
@@ -121,15 +121,15 @@ class Fitter:
             if self._processes.first:
                 self._keep(loss)
             self._processes.wait()
-        network = cast("CRNN", self._average.module)
+        network = cast("TorchCRNN", self._average.module)
         network.eval()
         return network, self._seconds
 
     def _fit_epoch(self, attend: Callable[[Tensor], tuple[Tensor, Tensor]]) -> float:
-        s, lesson = self._schedule, self._lesson
+        s, setup = self._schedule, self._setup
         view = self._epoch % VIEWS
         taught = self._taught(view)
-        order = np.random.default_rng([s.seed, self._epoch]).permutation(len(lesson.views))
+        order = np.random.default_rng([s.seed, self._epoch]).permutation(len(setup.views))
         total = 0.0
         batches = tqdm(
             range(self._steps),
@@ -140,8 +140,8 @@ class Fitter:
         )
         for done in batches:
             rows = order[done * s.batch_size : (done + 1) * s.batch_size][self._processes.share()]
-            mel = lesson.views.samples(view, rows)
-            total += self._step(attend, mel, rows, taught.of(rows) if taught else None)
+            mel = setup.views.samples(view, rows)
+            total += self._step(attend, mel, rows, taught.pick(rows) if taught else None)
         return total / self._steps
 
     def _step(
@@ -152,13 +152,13 @@ class Fitter:
         taught: Answers | None,
     ) -> float:
         """Take one step of the optimizer on samples `rows` of the view; return the loss."""
-        lesson = self._lesson
-        disguise = lesson.disguise(self._network) if lesson.disguise else nullcontext()
+        setup = self._setup
+        quantized = setup.fake_quantize(self._network) if setup.fake_quantize else nullcontext()
         self._optimizer.zero_grad(set_to_none=True)
-        with disguise:
-            margin, log_attention = attend(mel)
-            is_word = lesson.views.is_word[rows]
-            loss = lesson.objective(margin, log_attention, is_word, taught, self._alignment)
+        with quantized:
+            log_odds, log_attention = attend(mel)
+            is_word = setup.views.is_word[rows]
+            loss = setup.objective(log_odds, log_attention, is_word, taught, self._alignment)
             if not torch.isfinite(loss):
                 raise TrainingError(
                     f"{self._folder.name}: the loss became {loss.item()} in epoch "
@@ -167,14 +167,14 @@ class Fitter:
             loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._network.parameters(), 1.0)
         self._optimizer.step()
-        if lesson.shrink:
-            lesson.shrink(self._network, float(self._rates.get_last_lr()[0]))
+        if setup.shrink:
+            setup.shrink(self._network, float(self._rates.get_last_lr()[0]))
         self._rates.step()
         self._average.update_parameters(self._network)
         return loss.item()
 
     def _taught(self, view: int) -> Answers | None:
-        teachers = self._lesson.teachers
+        teachers = self._setup.teachers
         if teachers is None:
             return None
         if self._processes.first:

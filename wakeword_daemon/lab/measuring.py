@@ -19,17 +19,17 @@ from wakeword_daemon.engine import Detector
 from wakeword_daemon.engine.modelfile import Model
 from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.errors import AudioError, TrainingError
-from wakeword_daemon.lab.answers import margins
+from wakeword_daemon.lab.answers import log_odds_of
 from wakeword_daemon.lab.chain import check_chain
 from wakeword_daemon.lab.clips import Clips
 from wakeword_daemon.lab.macs import macs, parameters
-from wakeword_daemon.lab.models import engine_of, network_of
+from wakeword_daemon.lab.models import engine_from_model, torch_from_model
 from wakeword_daemon.lab.split import Split
 from wakeword_daemon.pcm import Pcm
 from wakeword_daemon.training.data.corpus import Corpus
 from wakeword_daemon.training.data.endpoints import speech_span
 from wakeword_daemon.training.data.melpower import MelPower
-from wakeword_daemon.training.fit.network import CRNN
+from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.measure.evaluation import (
     Speech,
     SpokenTake,
@@ -47,7 +47,7 @@ TIMED_REPEATS = 5
 
 
 @dataclass(frozen=True)
-class Yardstick:
+class EvaluationSet:
     """What networks are measured on, the same for all.
 
     Attributes:
@@ -62,20 +62,20 @@ class Yardstick:
     streams: Streams | None
 
     @classmethod
-    def of(cls, corpus: Corpus, split: Split, clips: Clips, word: str) -> Yardstick:
+    def from_split(cls, corpus: Corpus, split: Split, clips: Clips, word: str) -> EvaluationSet:
         """Lay out the validation half of a split."""
         return cls(*clips.validation(), _streams(corpus, split, word, clips.features))
 
     def clip_metric(self, classify: Callable[[Tensor], Tensor]) -> float:
         """Return the area under false rejects over false accepts; scores are log odds."""
-        return clip_metric(margins(classify, self.mel).numpy(), self.is_word)
+        return clip_metric(log_odds_of(classify, self.mel).numpy(), self.is_word)
 
-    def threshold(self, network: CRNN) -> float:
+    def threshold(self, network: TorchCRNN) -> float:
         """Return the probability that one in a thousand of the clips without the word reaches.
 
         It lies halfway to the next score of any clip, so that rounding decides nothing.
         """
-        scores = margins(network, self.mel).numpy()
+        scores = log_odds_of(network, self.mel).numpy()
         others = np.sort(scores[~self.is_word])[::-1]
         highest = others[min(len(others) - 1, int(FALSE_ACCEPTS * len(others)))]
         above = scores[scores > highest].min(initial=highest + 1)
@@ -84,11 +84,11 @@ class Yardstick:
 
 
 def measure_model(
-    yardstick: Yardstick,
+    evaluation_set: EvaluationSet,
     path: Path,
     model: Model,
     *,
-    unrounded: CRNN | None = None,
+    unrounded: TorchCRNN | None = None,
     dynamic: Callable[[Tensor], Tensor] | None = None,
 ) -> dict[str, Any]:
     """Return everything the table tells of a model file, as plain data.
@@ -102,20 +102,20 @@ def measure_model(
         "file_bytes": path.stat().st_size,
         "macs": macs(card.architecture, card.features),
         "cpu_ms": cpu_time(model) * 1e3,
-        "clip_metric": yardstick.clip_metric(dynamic or network_of(model)),
-        "clips": len(yardstick.mel),
-        "clips_of_word": int(yardstick.is_word.sum()),
+        "clip_metric": evaluation_set.clip_metric(dynamic or torch_from_model(model)),
+        "clips": len(evaluation_set.mel),
+        "clips_of_word": int(evaluation_set.is_word.sum()),
         "threshold": model.threshold,
     }
     if dynamic is not None:
-        figures["clip_metric_file"] = yardstick.clip_metric(network_of(model))
-    links = check_chain(model, yardstick.mel, unrounded=unrounded, dynamic=dynamic)
+        figures["clip_metric_file"] = evaluation_set.clip_metric(torch_from_model(model))
+    links = check_chain(model, evaluation_set.mel, unrounded=unrounded, dynamic=dynamic)
     figures["chain"] = [asdict(link) for link in links]
     broken = [link.name for link in links if not link.holds]
     if broken:
         raise TrainingError(f"{path}: {', '.join(broken)} does not give what the network gives")
-    if yardstick.streams is not None:
-        report = measure(engine_of(model), yardstick.streams)
+    if evaluation_set.streams is not None:
+        report = measure(engine_from_model(model), evaluation_set.streams)
         figures["stream"] = {
             "takes": len(report.takes),
             "hours": report.hours,

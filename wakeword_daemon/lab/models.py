@@ -22,7 +22,7 @@ from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.lab.clips import over_a_clip
 from wakeword_daemon.lab.quantization import Stored
-from wakeword_daemon.training.fit.network import CRNN
+from wakeword_daemon.training.fit.network import TorchCRNN
 
 
 def write_model(
@@ -46,14 +46,14 @@ def write_model(
     mel = spoken[start : start + length]
     nothing = SelfTest(np.zeros((0, 0), np.uint8), np.zeros(0, np.float32))
     save_model(path, Model(card, cast("Arrays", stored), nothing))
-    network = engine_of(load_model(path))  # with the numbers that are stored
+    network = engine_from_model(load_model(path))  # with the numbers that are stored
     save_model(path, Model(card, cast("Arrays", stored), SelfTest.of(network, mel)))
     model = load_model(path)
     model.self_test()
     return model
 
 
-def describe(word: str, network: CRNN, threshold: float) -> ModelCard:
+def describe(word: str, network: TorchCRNN, threshold: float) -> ModelCard:
     """Return the card of an experiment: what the engine must know, as it is not one to ship."""
     return ModelCard(
         name=word,
@@ -65,17 +65,17 @@ def describe(word: str, network: CRNN, threshold: float) -> ModelCard:
     )
 
 
-def engine_of(model: Model) -> crnn.CRNN:
+def engine_from_model(model: Model) -> crnn.CRNN:
     """Return the engine that runs a model."""
     return crnn.CRNN(model.card.architecture, model.card.features, [model.weights])
 
 
-def network_of(model: Model) -> CRNN:
+def torch_from_model(model: Model) -> TorchCRNN:
     """Return a model's weights in torch, with the shift and scale of its input unfolded again.
 
     Its attention covers a clip, whatever the model's does.
     """
-    network = CRNN(over_a_clip(model.card.architecture), model.card.features)
+    network = TorchCRNN(over_a_clip(model.card.architecture), model.card.features)
     weights = {name: torch.from_numpy(array.copy()) for name, array in model.weights.items()}
     kernel = weights["conv.weight"] * network.std
     weights["conv.bias"] += kernel.sum((1, 2, 3)) * network.mean / network.std

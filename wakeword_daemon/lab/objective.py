@@ -34,7 +34,7 @@ class Objective:
 
     def __call__(
         self,
-        margin: Tensor,
+        log_odds: Tensor,
         log_attention: Tensor,
         is_word: Tensor,
         taught: Answers | None,
@@ -43,17 +43,17 @@ class Objective:
         """Return the mean loss of a batch.
 
         Args:
-            margin: the student's log odds, [B].
+            log_odds: the student's log odds, [B].
             log_attention: of its attention, [B, steps].
             is_word: the labels, [B].
             taught: the teachers' answers, where there are any.
             alignment: from their steps to the student's, as `align` returns it.
 
         """
-        loss = functional.binary_cross_entropy_with_logits(margin, is_word.float())
+        loss = functional.binary_cross_entropy_with_logits(log_odds, is_word.float())
         if taught is None or alignment is None:
             return loss
-        soft = soft_loss(margin, taught.margin, self.temperature)
+        soft = soft_loss(log_odds, taught.log_odds, self.temperature)
         loss = (1 - self.weight) * loss + self.weight * soft
         if self.attention:
             aligned = taught.attention @ alignment

@@ -14,14 +14,14 @@ from torch import Tensor
 
 from wakeword_daemon.engine.settings import Architecture
 from wakeword_daemon.errors import TrainingError
-from wakeword_daemon.training.fit.network import CRNN
+from wakeword_daemon.training.fit.network import TorchCRNN
 
 
-def shrinker(strength: float) -> Callable[[CRNN, float], None]:
+def shrinker(strength: float) -> Callable[[TorchCRNN, float], None]:
     """Return the proximal step of the group penalty, to be called with the learning rate."""
 
     @torch.no_grad()
-    def shrink(network: CRNN, rate: float) -> None:
+    def shrink(network: TorchCRNN, rate: float) -> None:
         for readers in _groups(network):
             norm = _norms(readers)
             # Groups are weighted by the root of their size, so that large ones do not pay less.
@@ -34,7 +34,7 @@ def shrinker(strength: float) -> Callable[[CRNN, float], None]:
 
 
 @torch.no_grad()
-def cut(network: CRNN, wanted: Architecture) -> tuple[CRNN, float]:
+def cut(network: TorchCRNN, wanted: Architecture) -> tuple[TorchCRNN, float]:
     """Return the smaller network of the units and channels that matter most.
 
     Args:
@@ -57,7 +57,7 @@ def cut(network: CRNN, wanted: Architecture) -> tuple[CRNN, float]:
     left = sum(float(norm[index].square().sum()) for norm, index in zip(norms, kept, strict=True))
     channels, units, inner = kept[0], kept[1:-1], kept[-1]
     old = network.state_dict()
-    small = CRNN(wanted, network.features, mean=float(network.mean), std=float(network.std))
+    small = TorchCRNN(wanted, network.features, mean=float(network.mean), std=float(network.std))
     bands = wanted.bands(network.features)
     new = {
         "conv.weight": old["conv.weight"][channels],
@@ -82,7 +82,7 @@ def cut(network: CRNN, wanted: Architecture) -> tuple[CRNN, float]:
     return small, 1 - left / total
 
 
-def _groups(network: CRNN) -> list[list[Tensor]]:
+def _groups(network: TorchCRNN) -> list[list[Tensor]]:
     """Return what reads each channel, each unit of each layer, and each unit of the attention.
 
     Every list belongs to one of these; its tensors are views of weights whose first axis counts the

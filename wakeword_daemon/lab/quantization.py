@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from wakeword_daemon.training.fit.export import folded_weights
-from wakeword_daemon.training.fit.network import CRNN
+from wakeword_daemon.training.fit.network import TorchCRNN
 
 LARGEST = 127
 Stored = dict[str, npt.NDArray[np.generic]]
@@ -32,7 +32,7 @@ def as_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @contextmanager
-def disguised(network: CRNN) -> Iterator[None]:
+def fake_quantized(network: TorchCRNN) -> Iterator[None]:
     """Let a network compute with int8 weights; outside, it has its own again.
 
     Gradients that are computed inside belong to the rounded weights, and move the others: the
@@ -52,10 +52,11 @@ def disguised(network: CRNN) -> Iterator[None]:
                 weights[name].copy_(weight)
 
 
-def int8_rows(network: CRNN) -> Stored:
+def int8_rows(network: TorchCRNN) -> Stored:
     """Return the weights of a network in int8 rows, its biases and scales in half precision."""
     rounded = copy.deepcopy(network)
-    with disguised(rounded):  # before folding, so that the convolution's bias fits what is stored
+    # Rounded before folding, so that the convolution's bias fits the weights that are stored.
+    with fake_quantized(rounded):
         folded = folded_weights(rounded)
     stored: Stored = {}
     for name, weight in folded.items():
@@ -68,7 +69,7 @@ def int8_rows(network: CRNN) -> Stored:
     return stored
 
 
-def dynamic(network: CRNN) -> tuple[nn.Module, Stored]:
+def dynamic(network: TorchCRNN) -> tuple[nn.Module, Stored]:
     """Quantize GRU and linear layers as torch does dynamically, to qint8 with one scale a weight.
 
     Returns:

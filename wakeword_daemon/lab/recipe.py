@@ -19,7 +19,7 @@ _Count = Annotated[int, Meta(ge=1, le=1000, description="a whole number from 1 t
 _Name = Annotated[str, Meta(min_length=1)]
 
 
-class Architecture(msgspec.Struct, frozen=True):
+class RecipeArchitecture(msgspec.Struct, frozen=True):
     """The shape of the network; what is left out is the teacher's.
 
     The attention always looks back on as many steps as a clip has.
@@ -65,7 +65,7 @@ class Recipe(msgspec.Struct, frozen=True):
     """One experiment."""
 
     title: Annotated[str, Meta(min_length=1, description="a title for the table")]
-    architecture: Architecture = Architecture()
+    architecture: RecipeArchitecture = RecipeArchitecture()
     seeds: Annotated[
         list[Annotated[int, Meta(ge=0)]],
         Meta(min_length=1, description="a list of whole numbers, one run each"),

@@ -20,15 +20,15 @@ from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.errors import ConfigError, TrainingError
 from wakeword_daemon.lab.answers import Teachers
 from wakeword_daemon.lab.clips import Clips, over_a_clip, read_clips
-from wakeword_daemon.lab.fitting import Fitter, Lesson, Schedule
-from wakeword_daemon.lab.measuring import Yardstick, measure_model
-from wakeword_daemon.lab.models import describe, network_of, read_teacher, write_model
+from wakeword_daemon.lab.fitting import Fitter, Schedule, TrainingSetup
+from wakeword_daemon.lab.measuring import EvaluationSet, measure_model
+from wakeword_daemon.lab.models import describe, read_teacher, torch_from_model, write_model
 from wakeword_daemon.lab.objective import Objective
 from wakeword_daemon.lab.pruning import check_cut, cut, shrinker
 from wakeword_daemon.lab.quantization import (
     Stored,
-    disguised,
     dynamic,
+    fake_quantized,
     int8_rows,
     weight_bytes,
 )
@@ -39,7 +39,7 @@ from wakeword_daemon.storage import write_atomically
 from wakeword_daemon.training.data.corpus import Corpus, read_corpus
 from wakeword_daemon.training.fit.distributed import Processes
 from wakeword_daemon.training.fit.export import folded_weights
-from wakeword_daemon.training.fit.network import CRNN
+from wakeword_daemon.training.fit.network import TorchCRNN
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ BEGAN = "recipe.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class LabJob:
     """What the laboratory works on, and where.
 
     Attributes:
@@ -77,19 +77,19 @@ class Laboratory:
 
     """
 
-    def __init__(self, order: Order, processes: Processes) -> None:
+    def __init__(self, job: LabJob, processes: Processes) -> None:
         torch.set_num_threads(1)  # as fast for networks of this size, and the same bytes again
-        self._order = order
+        self._job = job
         self._processes = processes
         self._features = FeatureSettings()
         with processes.first_alone():  # it reads the corpus, the others its cache
-            self._corpus: Corpus = read_corpus(order.data)
-            self._split: Split = split(self._corpus, order.folder / "split.json", order.seed)
+            self._corpus: Corpus = read_corpus(job.data)
+            self._split: Split = split(self._corpus, job.folder / "split.json", job.seed)
             self._clips: Clips = read_clips(
-                self._corpus, self._split, order.word, self._features, order.cache
+                self._corpus, self._split, job.word, self._features, job.cache
             )
         self._views = Views(self._clips)
-        self._yardstick: Yardstick | None = None
+        self._evaluation_set: EvaluationSet | None = None
 
     def run(
         self,
@@ -165,7 +165,7 @@ class Laboratory:
 
     def _models(self, reference: str, user: str) -> list[Model]:
         """Return the model files that a reference means: of a recipe, of one run, or by path."""
-        runs = self._order.folder
+        runs = self._job.folder
         if Path(reference).is_file():
             paths = [Path(reference)]
         else:
@@ -180,10 +180,10 @@ class Laboratory:
                 f"recipe {user} needs {reference}, which is no recipe given here, no finished run "
                 f"in {runs} and no model file"
             )
-        return [read_teacher(path, self._order.word, self._features) for path in paths]
+        return [read_teacher(path, self._job.word, self._features) for path in paths]
 
     def _finished(self, name: str, seed: int) -> dict[str, Any] | None:
-        file = self._order.folder / f"{name}-{seed}" / RESULT
+        file = self._job.folder / f"{name}-{seed}" / RESULT
         if not file.exists():
             return None
         result: dict[str, Any] = json.loads(file.read_text())
@@ -191,7 +191,7 @@ class Laboratory:
 
     def _refuse_another(self, name: str, recipe: Recipe, seed: int) -> None:
         """Refuse to go on with, or to show, what another recipe left in this run's folder."""
-        folder = self._order.folder / f"{name}-{seed}"
+        folder = self._job.folder / f"{name}-{seed}"
         began = folder / BEGAN
         if began.exists() and json.loads(began.read_text()) != self._identity(recipe):
             raise TrainingError(
@@ -205,13 +205,13 @@ class Laboratory:
             del plain[told]
         return {
             "recipe": plain,
-            "word": self._order.word,
+            "word": self._job.word,
             "clips": self._clips.key,
             "split_seed": self._split.seed,
         }
 
     def _run(self, name: str, recipe: Recipe, seed: int) -> dict[str, Any]:
-        folder = self._order.folder / f"{name}-{seed}"
+        folder = self._job.folder / f"{name}-{seed}"
         if self._processes.first:
             began = json.dumps(self._identity(recipe), indent=1)
             write_atomically(folder / BEGAN, began.encode())
@@ -238,60 +238,62 @@ class Laboratory:
             return None
         models = [m for t in recipe.distil.teachers for m in self._models(t, name)]
         key = "-".join(m.card.checksum[:8] for m in models)
-        folder = self._order.folder / "answers" / key
-        return Teachers([network_of(m) for m in models], self._views, folder)
+        folder = self._job.folder / "soft-labels" / key
+        return Teachers([torch_from_model(m) for m in models], self._views, folder)
 
     def _beginning(
         self, name: str, recipe: Recipe, seed: int, folder: Path, teachers: Teachers | None
-    ) -> tuple[CRNN, dict[str, float]]:
+    ) -> tuple[TorchCRNN, dict[str, float]]:
         """Return the network that a run begins with, and what pruning it took."""
         torch.manual_seed(seed)
         if recipe.start is None:
-            return CRNN(recipe.shape(), self._features), {}
-        own = self._order.folder / f"{recipe.start}-{seed}" / MODEL
+            return TorchCRNN(recipe.shape(), self._features), {}
+        own = self._job.folder / f"{recipe.start}-{seed}" / MODEL
         model = load_model(own) if own.exists() else self._models(recipe.start, name)[0]
-        network = network_of(model)
+        network = torch_from_model(model)
         if recipe.prune is None:
             return network, {}
-        lesson = replace(self._lesson(recipe, teachers), shrink=shrinker(recipe.prune.strength))
+        setup = replace(self._setup(recipe, teachers), shrink=shrinker(recipe.prune.strength))
         schedule = replace(_schedule(recipe, seed), epochs=recipe.prune.epochs)
-        fitter = Fitter(network, lesson, schedule, folder / "shrinking", self._processes)
+        fitter = Fitter(network, setup, schedule, folder / "shrinking", self._processes)
         network, seconds = fitter.run()
         small, lost = cut(network, recipe.shape())
         return small, {"seconds": seconds, "share_cut_off": lost}
 
     def _fit(
-        self, network: CRNN, recipe: Recipe, seed: int, folder: Path, teachers: Teachers | None
-    ) -> tuple[CRNN, float]:
+        self, network: TorchCRNN, recipe: Recipe, seed: int, folder: Path, teachers: Teachers | None
+    ) -> tuple[TorchCRNN, float]:
         if not recipe.epochs:
             return network, 0.0
-        lesson = self._lesson(recipe, teachers)
-        return Fitter(network, lesson, _schedule(recipe, seed), folder, self._processes).run()
+        setup = self._setup(recipe, teachers)
+        return Fitter(network, setup, _schedule(recipe, seed), folder, self._processes).run()
 
-    def _lesson(self, recipe: Recipe, teachers: Teachers | None) -> Lesson:
+    def _setup(self, recipe: Recipe, teachers: Teachers | None) -> TrainingSetup:
         d = recipe.distil
         objective = Objective(d.temperature, d.weight, d.attention) if d else Objective()
-        disguise: Callable[[CRNN], AbstractContextManager[None]] | None = None
+        fake_quantize: Callable[[TorchCRNN], AbstractContextManager[None]] | None = None
         if recipe.quantize == "int8":
-            disguise = disguised
-        return Lesson(self._views, objective, teachers, disguise)
+            fake_quantize = fake_quantized
+        return TrainingSetup(self._views, objective, teachers, fake_quantize)
 
-    def _measure(self, network: CRNN, recipe: Recipe, folder: Path) -> dict[str, Any]:
-        if self._yardstick is None:
-            word = self._order.word
-            self._yardstick = Yardstick.of(self._corpus, self._split, self._clips, word)
+    def _measure(self, network: TorchCRNN, recipe: Recipe, folder: Path) -> dict[str, Any]:
+        if self._evaluation_set is None:
+            word = self._job.word
+            self._evaluation_set = EvaluationSet.from_split(
+                self._corpus, self._split, self._clips, word
+            )
         stored: Stored = dict(folded_weights(network))
         quantized: Callable[[Tensor], Tensor] | None = None
         if recipe.quantize == "int8":
             stored = int8_rows(network)
         elif recipe.quantize == "dynamic":
             quantized, stored = dynamic(network)
-        card = describe(self._order.word, network, self._yardstick.threshold(network))
+        card = describe(self._job.word, network, self._evaluation_set.threshold(network))
         spoken = self._clips.mean_of_word()
         model = write_model(folder / MODEL, stored, card, spoken)
         unrounded = network if recipe.quantize else None
         figures = measure_model(
-            self._yardstick, folder / MODEL, model, unrounded=unrounded, dynamic=quantized
+            self._evaluation_set, folder / MODEL, model, unrounded=unrounded, dynamic=quantized
         )
         return {"weight_bytes": weight_bytes(stored), **figures}
 

@@ -12,13 +12,13 @@ from wakeword_daemon.storage import write_atomically
 from wakeword_daemon.training.data.corpus import read_corpus
 from wakeword_daemon.training.fit.distributed import Processes
 from wakeword_daemon.training.measure.report import Measured, Results, pooled, write_folds
-from wakeword_daemon.training.word import Order, train_word
+from wakeword_daemon.training.word import TrainingJob, train_word
 
 logger = logging.getLogger(__name__)
 
 
 def cross_validate(
-    order: Order,
+    job: TrainingJob,
     groups: int,
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
     processes: Processes | None = None,
@@ -26,7 +26,7 @@ def cross_validate(
     """Train a word once for each group of its training speakers, without that group; report on all.
 
     Every take is measured by the network that never heard its speaker. The validation split takes
-    no part. `order.output` is the report; the networks stay in folders of their own in `order.run`.
+    no part. `job.output` is the report; the networks stay in folders of their own in `job.run`.
 
     Returns:
         what was measured; None in all but the first of several processes that train together.
@@ -35,23 +35,22 @@ def cross_validate(
         TrainingError: the recordings cannot be trained on, or a group would be too small.
 
     """
-    trained = read_corpus(order.data, split_file=order.run / "split.json", seed=order.settings.seed)
-    speakers = {r.speaker for r in trained.of("train") if r.word == order.word and r.speaker}
+    trained = read_corpus(job.data, split_file=job.run / "split.json", seed=job.settings.seed)
+    speakers = {r.speaker for r in trained.in_split("train") if r.word == job.word and r.speaker}
     if len(speakers) < 2 * groups:
         raise TrainingError(
-            f"{order.word!r} has {len(speakers)} speakers to train on; {groups} groups need two "
-            "each"
+            f"{job.word!r} has {len(speakers)} speakers to train on; {groups} groups need two each"
         )
     folds: list[Results] = []
     for index in range(groups):
         logger.info("fold %d of %d", index + 1, groups)
-        run = order.run / str(index + 1)
-        output = run / f"{order.word}.safetensors"
-        fold = replace(order, fold=(index, groups), run=run, output=output)
+        run = job.run / str(index + 1)
+        output = run / f"{job.word}.safetensors"
+        fold = replace(job, fold=(index, groups), run=run, output=output)
         results = train_word(fold, on_epoch, processes)
         if results is not None:
             folds.append(results)
     if not folds:
         return None
-    write_atomically(order.output, write_folds(folds, order.command).encode())
+    write_atomically(job.output, write_folds(folds, job.command).encode())
     return pooled([results.measured for results in folds])

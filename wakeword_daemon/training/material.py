@@ -148,7 +148,7 @@ def gather(
     return Material(
         composition=composition,
         validation=validation,
-        sources=sorted({r.source for r in corpus.of("train")}),
+        sources=sorted({r.source for r in corpus.in_split("train")}),
         real_takes=len(train),
         synthetic_takes=len(spoken.word),
         speakers=len(speakers),
@@ -204,7 +204,7 @@ class _Shelf:
 
     def read(self, paths: Sequence[Path], title: str) -> Library:
         if not paths:
-            return Library.of([], self._features.mels)
+            return Library.join([], self._features.mels)
         return melpower.load(paths, self._features, self._cache, title=title)[0]
 
     def other_speech(self, corpus: Corpus, word: str, source: str) -> tuple[Library, list[str]]:
@@ -227,7 +227,7 @@ def _sources(corpus: Corpus) -> list[str]:
 
 def _numbered_words(corpus: Corpus, word: str) -> dict[str, int]:
     """Return the words that a network learns to tell apart, each with its number."""
-    takes = Counter(r.word for r in corpus.of("train") if r.word not in ("", word))
+    takes = Counter(r.word for r in corpus.in_split("train") if r.word not in ("", word))
     others = sorted(other for other, count in takes.items() if count >= FEWEST_TO_TELL)
     return {name: number for number, name in enumerate([word, *others])}
 

@@ -30,8 +30,8 @@ from wakeword_daemon.storage import write_atomically
 from wakeword_daemon.training.data import synthesis
 from wakeword_daemon.training.data.corpus import read_corpus
 from wakeword_daemon.training.fit.distributed import Processes
-from wakeword_daemon.training.fit.export import engine_of, folded_weights, shift_margin
-from wakeword_daemon.training.fit.network import CRNN
+from wakeword_daemon.training.fit.export import engine_from_torch, folded_weights, shift_log_odds
+from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.fit.sequences import SequenceMaker
 from wakeword_daemon.training.fit.trainer import Trainer, TrainingSettings
 from wakeword_daemon.training.material import gather
@@ -59,7 +59,7 @@ SELF_TEST_SECONDS = 1.3
 
 
 @dataclass(frozen=True)
-class Order:
+class TrainingJob:
     """What to train, from what, and where to put it.
 
     Attributes:
@@ -92,7 +92,7 @@ class Order:
 
 
 def train_word(
-    order: Order,
+    job: TrainingJob,
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
     processes: Processes | None = None,
 ) -> Results | None:
@@ -108,27 +108,25 @@ def train_word(
     together = processes or Processes()
     features = FeatureSettings()
     with together.first_alone():  # it reads and speaks, the others find the cache filled
-        corpus = read_corpus(
-            order.data, split_file=order.run / "split.json", seed=order.settings.seed
-        )
-        if order.fold is not None:
-            corpus = corpus.fold(*order.fold)
+        corpus = read_corpus(job.data, split_file=job.run / "split.json", seed=job.settings.seed)
+        if job.fold is not None:
+            corpus = corpus.fold(*job.fold)
         material = gather(
             corpus,
-            order.word,
+            job.word,
             features,
-            order.cache,
-            phrase=order.phrase,
-            synthetic=order.synthetic,
-            seed=order.settings.seed,
+            job.cache,
+            phrase=job.phrase,
+            synthetic=job.synthetic,
+            seed=job.settings.seed,
         )
-        hours = long_form(order.phrase, features, order.cache, LONG_FORM if order.synthetic else 0)
+        hours = long_form(job.phrase, features, job.cache, LONG_FORM if job.synthetic else 0)
     network = Trainer(
         SequenceMaker(material.composition),
         build_streams(material.validation.dev, features),
-        order.settings,
-        order.run,
-        identity=f"{order.word} “{order.phrase}” {order.synthetic} {corpus.fingerprint()}",
+        job.settings,
+        job.run,
+        identity=f"{job.word} “{job.phrase}” {job.synthetic} {corpus.fingerprint()}",
         features=features,
         processes=together,
     ).run(on_epoch)
@@ -138,29 +136,29 @@ def train_word(
     _calibrate(network, material.validation.dev, hours_dev)
     measured = _measure(network, material.validation, hours_test)
     results = Results(
-        phrase=order.phrase,
-        command=order.command,
+        phrase=job.phrase,
+        command=job.command,
         parameters=sum(p.numel() for p in network.parameters()),
         real_takes=material.real_takes,
         synthetic_takes=material.synthetic_takes,
         speakers=material.speakers,
         set_aside=material.set_aside,
-        sources=[(s, order.licences.get(s, "unknown")) for s in material.sources],
+        sources=[(s, job.licences.get(s, "unknown")) for s in material.sources],
         threshold=DEFAULT_THRESHOLD,
         target=DEFAULT_TARGET,
         measured=measured,
     )
-    picture = order.output.with_suffix(".svg")
-    save_model(order.output, _model(network, order, results))
+    picture = job.output.with_suffix(".svg")
+    save_model(job.output, _model(network, job, results))
     write_atomically(picture, draw(results))
-    write_atomically(order.output.with_suffix(".md"), write_card(results, picture.name).encode())
-    write_atomically(order.run / "results.json", json.dumps(results.figures(), indent=1).encode())
+    write_atomically(job.output.with_suffix(".md"), write_card(results, picture.name).encode())
+    write_atomically(job.run / "results.json", json.dumps(results.figures(), indent=1).encode())
     return results
 
 
-def _measure(network: CRNN, validation: Validation, hours: Streams | None) -> Measured:
+def _measure(network: TorchCRNN, validation: Validation, hours: Streams | None) -> Measured:
     """Measure a network under every condition, and in hours of synthetic speech."""
-    engine = engine_of(network)
+    engine = engine_from_torch(network)
     return Measured(
         dev=_under_all_conditions(network, validation.dev),
         test=_under_all_conditions(network, validation.test),
@@ -169,17 +167,17 @@ def _measure(network: CRNN, validation: Validation, hours: Streams | None) -> Me
     )
 
 
-def _under_all_conditions(network: CRNN, speech: Speech) -> dict[str, StreamReport]:
+def _under_all_conditions(network: TorchCRNN, speech: Speech) -> dict[str, StreamReport]:
     """Measure a network on one half of the validation speakers, by condition."""
-    engine = engine_of(network)
+    engine = engine_from_torch(network)
     return {
         condition.name: measure(engine, build_streams(speech, network.features, condition))
         for condition in CONDITIONS
     }
 
 
-def _calibrate(network: CRNN, dev: Speech, hours: Streams | None) -> None:
-    """Shift the network's margin so that the default operating point lies at a score of 0.5.
+def _calibrate(network: TorchCRNN, dev: Speech, hours: Streams | None) -> None:
+    """Shift the network's log-odds so that the default operating point lies at a score of 0.5.
 
     Networks of different words or runs put the same trust at different scores; nobody should
     have to learn each one's scale. False accepts are counted under all conditions, as a home has
@@ -188,16 +186,16 @@ def _calibrate(network: CRNN, dev: Speech, hours: Streams | None) -> None:
     """
     reports = list(_under_all_conditions(network, dev).values())
     if hours is not None:
-        reports.append(measure(engine_of(network), hours))
+        reports.append(measure(engine_from_torch(network), hours))
     threshold = functools.reduce(StreamReport.joined, reports).at(DEFAULT_TARGET).threshold
-    shift_margin(network, -math.log(threshold / (1 - threshold)) - CALIBRATION_SLACK)
+    shift_log_odds(network, -math.log(threshold / (1 - threshold)) - CALIBRATION_SLACK)
 
 
-def _model(network: CRNN, order: Order, results: Results) -> Model:
+def _model(network: TorchCRNN, job: TrainingJob, results: Results) -> Model:
     both = results.measured.both(CLEAN.name)
     card = ModelCard(
-        name=order.word,
-        phrase=order.phrase,
+        name=job.word,
+        phrase=job.phrase,
         language="en",
         features=network.features,
         architecture=network.architecture,
@@ -210,8 +208,8 @@ def _model(network: CRNN, order: Order, results: Results) -> Model:
         takes=len(both.takes),
         sources=[Source(name, licence) for name, licence in results.sources],
     )
-    frames = _self_test_frames(order.phrase, network.features)
-    return Model(card, folded_weights(network), SelfTest.of(engine_of(network), frames))
+    frames = _self_test_frames(job.phrase, network.features)
+    return Model(card, folded_weights(network), SelfTest.of(engine_from_torch(network), frames))
 
 
 def _self_test_frames(phrase: str, features: FeatureSettings) -> npt.NDArray[np.float32]:

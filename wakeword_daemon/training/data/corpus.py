@@ -50,7 +50,7 @@ class Corpus:
     root: Path
     recordings: tuple[Recording, ...]
 
-    def of(self, split: Split) -> list[Recording]:
+    def in_split(self, split: Split) -> list[Recording]:
         """Return the recordings of one split, in the corpus's order."""
         return [r for r in self.recordings if r.split == split]
 
@@ -72,7 +72,7 @@ class Corpus:
         Speaker-wise cross-validation, with the validation split left untouched: group `index` of
         `count`, from 0. Of every word's speakers each group gets its share.
         """
-        trained = self.of("train")
+        trained = self.in_split("train")
         groups: dict[str, int] = {}
         for word in sorted({r.word for r in trained}):
             takes = Counter(r.speaker for r in trained if r.word == word and r.speaker)
@@ -215,8 +215,8 @@ def _seeded_split(speakers: list[str], split_file: Path | None, seed: int) -> se
 
 
 def _refuse_shared_speakers(corpus: Corpus) -> None:
-    trained = {r.speaker for r in corpus.of("train") if r.speaker}
-    shared = sorted(trained & {r.speaker for r in corpus.of("val")})
+    trained = {r.speaker for r in corpus.in_split("train") if r.speaker}
+    shared = sorted(trained & {r.speaker for r in corpus.in_split("val")})
     if shared:
         raise TrainingError(
             f"{len(shared)} speakers are in both splits, so validation would measure memory: "

@@ -87,7 +87,7 @@ class Library:
 
     def pick(self, indices: Sequence[int]) -> Library:
         """Return some of the pieces."""
-        return Library.of([self[index] for index in indices], self.power.shape[1])
+        return Library.join([self[index] for index in indices], self.power.shape[1])
 
     def levelled(self) -> Library:
         """Return the pieces scaled so that the loud frames of each sum to 1 over the bands."""
@@ -99,7 +99,7 @@ class Library:
         return Library(power, self.bounds)
 
     @classmethod
-    def of(cls, pieces: Sequence[Frames], mels: int) -> Library:
+    def join(cls, pieces: Sequence[Frames], mels: int) -> Library:
         """Join pieces into a library."""
         power = np.concatenate(pieces) if pieces else np.empty((0, mels), np.float32)
         return cls(power, np.cumsum([0, *map(len, pieces)], dtype=np.int64))
@@ -144,7 +144,7 @@ def load(
         raise TrainingError(
             f"{len(failed)} of {len(wanted)} recordings are unreadable: {failed[0]}"
         )
-    library = Library.of(pieces, features.mels)
+    library = Library.join(pieces, features.mels)
     cache.mkdir(parents=True, exist_ok=True)
     partial = cached.with_suffix(f".{os.getpid()}.npz")
     np.savez(partial, power=library.power, bounds=library.bounds, kept=np.array(indices, np.int64))

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from torchaudio.functional import mask_along_axis_iid
 
+from wakeword_daemon.engine.mel import band_edges
 from wakeword_daemon.training.data.melpower import Frames
 from wakeword_daemon.training.fit.augmentation import AugmentationSettings, Range
 
@@ -31,26 +32,13 @@ TELEPHONE_BAND = (300.0, 3400.0)
 """Hertz (ITU-T G.712)."""
 
 
-def _hertz_to_mel(hertz: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return 2595 * np.log10(1 + hertz / 700)
-
-
-def _mel_to_hertz(mel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return 700 * (10 ** (mel / 2595) - 1)
-
-
-def _centres(mels: int) -> npt.NDArray[np.float64]:
-    """Return the centre of each mel band, in hertz."""
-    return _mel_to_hertz(np.linspace(0, _hertz_to_mel(np.array(8000.0)), mels + 2)[1:-1])
-
-
 def tract_matrices(mels: int, tracts: Range) -> Batch:
     """Return matrices [TRACTS, mels, mels] that warp a frame as another vocal tract would.
 
     Matrix k scales the frequency axis by the k-th of TRACTS factors spread over `tracts`;
     bands warped from beyond the top repeat the highest band (Jaitly & Hinton 2013).
     """
-    centres = _centres(mels)
+    centres = band_edges(mels)[1:-1]
     factors = np.linspace(*tracts, TRACTS)
     return np.stack([_warp_matrix(centres / factor, centres) for factor in factors])
 
@@ -64,7 +52,7 @@ def voice_matrices(mels: int, settings: AugmentationSettings) -> Batch:
     """
     rng = np.random.default_rng(0)
     bands, knots = np.arange(mels), np.linspace(0, mels - 1, BENDS)
-    centres = _centres(mels)
+    centres = band_edges(mels)[1:-1]
     matrices = np.empty((TRACTS, VOICES, mels, mels), np.float32)
     for tract, factor in enumerate(np.linspace(*settings.tracts, TRACTS)):
         for voice in range(VOICES):
@@ -196,7 +184,7 @@ def telephone(batch: Batch, rng: np.random.Generator, settings: AugmentationSett
     heard = batch.copy()
     rows = np.flatnonzero(rng.random(len(batch)) < s.telephone_share)
     mels = batch.shape[2]
-    centres = _centres(mels)
+    centres = band_edges(mels)[1:-1]
     outside = (centres < TELEPHONE_BAND[0]) | (centres > TELEPHONE_BAND[1])
     ratio = 10 ** (-rng.uniform(*s.companding_ratio, (len(rows), 1, 1)) / 10)
     depth = 10 ** (-rng.uniform(25, 60, (len(rows), 1)) / 10)

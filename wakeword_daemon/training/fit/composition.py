@@ -68,7 +68,7 @@ def join_takes(groups: list[TakeGroup], mels: int, *, phrase: bool) -> Takes:
         for piece, span in zip(group.power, group.spans, strict=True)
     ]
     return Takes(
-        library=Library.of(power, mels),
+        library=Library.join(power, mels),
         spans=[span for group in groups for span in group.spans],
         weights=np.concatenate(weights),
         in_sentence=np.repeat(

@@ -7,10 +7,10 @@ import numpy.typing as npt
 import torch
 
 from wakeword_daemon.engine import crnn
-from wakeword_daemon.training.fit.network import CRNN
+from wakeword_daemon.training.fit.network import TorchCRNN
 
 
-def folded_weights(network: CRNN) -> dict[str, npt.NDArray[np.float32]]:
+def folded_weights(network: TorchCRNN) -> dict[str, npt.NDArray[np.float32]]:
     """Return the weights of a network with the shift and scale of its input folded in.
 
     (x - mean) / std convolved with W plus b is x convolved with W / std plus
@@ -27,12 +27,12 @@ def folded_weights(network: CRNN) -> dict[str, npt.NDArray[np.float32]]:
     return {name: np.ascontiguousarray(value, np.float32) for name, value in weights.items()}
 
 
-def engine_of(network: CRNN) -> crnn.CRNN:
+def engine_from_torch(network: TorchCRNN) -> crnn.CRNN:
     """Return the numpy engine with the weights of a torch network."""
     return crnn.CRNN(network.architecture, network.features, [folded_weights(network)])
 
 
 @torch.no_grad()
-def shift_margin(network: CRNN, shift: float) -> None:
+def shift_log_odds(network: TorchCRNN, shift: float) -> None:
     """Add `shift` to the log odds that the network gives the word, in place."""
     network.classifier.bias.add_(torch.tensor([-shift / 2, shift / 2]))

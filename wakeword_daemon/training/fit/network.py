@@ -1,6 +1,6 @@
 """The attention CRNN in torch: the network that is trained, and its streaming form.
 
-`CRNN` holds the weights and runs whole recordings. `StreamingCRNN` wraps the same weights and
+`TorchCRNN` holds the weights and runs whole recordings. `StreamingCRNN` wraps the same weights and
 advances by one mel frame; it is the specification that the numpy engine is tested against.
 
 Source: Shan et al., "Attention-based End-to-End Models for Small-Footprint Keyword Spotting",
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 
 
-class CRNN(nn.Module):
+class TorchCRNN(nn.Module):
     """Strided convolution, GRU, attention over time, classifier.
 
     Log-mel frames are shifted and scaled by the constants `mean` and `std` before the
@@ -97,7 +97,7 @@ class CRNN(nn.Module):
 
 
 @dataclass
-class StreamState:
+class TorchStreamState:
     """What changes while streams run; every tensor has a leading stream axis.
 
     Attributes:
@@ -119,16 +119,16 @@ class StreamState:
 
 
 class StreamingCRNN(nn.Module):
-    """The streaming form of a `CRNN`: one mel frame in, one probability out."""
+    """The streaming form of a `TorchCRNN`: one mel frame in, one probability out."""
 
-    def __init__(self, network: CRNN) -> None:
+    def __init__(self, network: TorchCRNN) -> None:
         super().__init__()
         self.network = network
 
-    def initial_state(self, streams: int = 1) -> StreamState:
+    def initial_state(self, streams: int = 1) -> TorchStreamState:
         """Return the state of streams that have heard nothing."""
         a = self.network.architecture
-        return StreamState(
+        return TorchStreamState(
             mel=torch.zeros(streams, a.kernel_frames, self.network.features.mels),
             frames=0,
             hidden=torch.zeros(a.layers, streams, a.hidden),
@@ -138,7 +138,7 @@ class StreamingCRNN(nn.Module):
         )
 
     @torch.no_grad()
-    def forward(self, state: StreamState, frame: Tensor) -> Tensor:
+    def forward(self, state: TorchStreamState, frame: Tensor) -> Tensor:
         """Advance by one log-mel frame [S, mels]; return the word's probability [S].
 
         Where the stride allows: convolution over the last `kernel_frames` frames, one GRU step

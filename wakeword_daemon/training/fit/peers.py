@@ -13,22 +13,22 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from wakeword_daemon.training.fit.naming import NamingNetwork
-from wakeword_daemon.training.fit.network import CRNN
+from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.fit.softlabels import soft_loss
+from wakeword_daemon.training.fit.word_classifier import MultiTaskCRNN
 
 
 class Peers(nn.Module):
     """P networks that hear the same."""
 
-    def __init__(self, networks: list[NamingNetwork]) -> None:
+    def __init__(self, networks: list[MultiTaskCRNN]) -> None:
         super().__init__()
         self.networks = nn.ModuleList(networks)
 
     @property
-    def first(self) -> CRNN:
+    def first(self) -> TorchCRNN:
         """The network that ships."""
-        return cast(NamingNetwork, self.networks[0]).network
+        return cast(MultiTaskCRNN, self.networks[0]).network
 
     def forward(self, mel: Tensor, states: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Let every network classify every step of streams [B, F, mels], each from its own state.
@@ -38,7 +38,7 @@ class Peers(nn.Module):
             states: [P, layers, B, hidden], or None for streams that have heard nothing.
 
         Returns:
-            what `NamingNetwork.forward` returns of each, stacked along a leading axis of P.
+            what `MultiTaskCRNN.forward` returns of each, stacked along a leading axis of P.
 
         """
         befores = [None] * len(self.networks) if states is None else list(states)

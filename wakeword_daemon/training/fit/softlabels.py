@@ -10,17 +10,17 @@ from torch import Tensor
 from torch.nn import functional
 
 
-def soft_loss(margin: Tensor, taught: Tensor, temperature: float = 1.0) -> Tensor:
+def soft_loss(log_odds: Tensor, taught: Tensor, temperature: float = 1.0) -> Tensor:
     """Return the mean cross entropy at temperature T, times T², so that gradients keep their size.
 
     The softmax over two classes at temperature T is the logistic function of the log odds over T.
 
     Args:
-        margin: log odds of the network that learns.
+        log_odds: log odds of the network that learns.
         taught: of those that it learns from, of the same shape.
         temperature: T, above 0.
 
     """
     target = torch.sigmoid(taught / temperature)
-    loss = functional.binary_cross_entropy_with_logits(margin / temperature, target)
+    loss = functional.binary_cross_entropy_with_logits(log_odds / temperature, target)
     return loss * temperature**2

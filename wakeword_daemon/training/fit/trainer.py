@@ -22,13 +22,13 @@ from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.storage import write_atomically
 from wakeword_daemon.training.fit.composition import HardNegatives
 from wakeword_daemon.training.fit.distributed import Processes
-from wakeword_daemon.training.fit.export import engine_of
+from wakeword_daemon.training.fit.export import engine_from_torch
 from wakeword_daemon.training.fit.loss import stream_loss
 from wakeword_daemon.training.fit.mining import find_hard_negatives
-from wakeword_daemon.training.fit.naming import NamingNetwork, naming_loss
-from wakeword_daemon.training.fit.network import CRNN
+from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.fit.peers import Peers, peer_loss
 from wakeword_daemon.training.fit.sequences import SequenceMaker, Sequences
+from wakeword_daemon.training.fit.word_classifier import MultiTaskCRNN, word_classification_loss
 from wakeword_daemon.training.measure.evaluation import Streams, measure
 from wakeword_daemon.training.measure.metrics import TARGETS
 
@@ -61,9 +61,9 @@ class TrainingSettings:
     seed: int = 0
 
 
-NAMING_WEIGHT = 0.3
+AUXILIARY_WEIGHT = 0.3
 """How much telling other words apart counts beside detecting the one."""
-PHRASE_NAMING_WEIGHT = 1.0
+PHRASE_AUXILIARY_WEIGHT = 1.0
 """The same for a phrase: a stranger's “snowboy” passed for “smart mirror” until it counted as much,
 while single words are heard better where it counts less."""
 LABELS_WEIGHT = 0.3
@@ -109,11 +109,11 @@ class Trainer:
         torch.set_num_threads(1)  # as fast for networks of this size, and the same bytes again
         torch.manual_seed(s.seed)
         words = maker.composition.words
-        networks = [CRNN(architecture, features) for _ in range(s.peers)]
+        networks = [TorchCRNN(architecture, features) for _ in range(s.peers)]
         self._architecture = networks[0].architecture
-        self._peers = Peers([NamingNetwork(network, words) for network in networks])
+        self._peers = Peers([MultiTaskCRNN(network, words) for network in networks])
         phrase = maker.composition.takes.phrase
-        self._naming_weight = PHRASE_NAMING_WEIGHT if phrase else NAMING_WEIGHT
+        self._auxiliary_weight = PHRASE_AUXILIARY_WEIGHT if phrase else AUXILIARY_WEIGHT
         self._average = AveragedModel(
             self._peers,
             multi_avg_fn=get_ema_multi_avg_fn(s.averaging),  # type: ignore[no-untyped-call]
@@ -126,7 +126,7 @@ class Trainer:
         )
         self._epoch = 0
 
-    def run(self, on_epoch: Callable[[dict[str, Any]], None] | None = None) -> CRNN:
+    def run(self, on_epoch: Callable[[dict[str, Any]], None] | None = None) -> TorchCRNN:
         """Train to the end, or on from where an earlier run was interrupted.
 
         Args:
@@ -146,7 +146,7 @@ class Trainer:
         while self._epoch < self._settings.epochs:
             loss = self._processes.mean(self._train_epoch())
             self._epoch += 1
-            engine = engine_of(average)
+            engine = engine_from_torch(average)
             if self._epoch % self._settings.mining == 0 and self._epoch < self._settings.epochs:
                 self._maker.hard_negatives = find_hard_negatives(engine, self._maker)
             if self._processes.first:
@@ -217,7 +217,7 @@ class Trainer:
         labels = 1 - (1 - LABELS_WEIGHT) * trust
         taught = [
             labels * stream_loss(own, sequences, a, share)
-            + self._naming_weight * naming_loss(own_names, sequences, a, share)
+            + self._auxiliary_weight * word_classification_loss(own_names, sequences, a, share)
             for own, own_names in zip(logits, names, strict=True)
         ]
         return torch.stack(taught) + trust * peer_loss(logits[..., 1] - logits[..., 0])

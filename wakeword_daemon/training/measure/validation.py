@@ -73,7 +73,7 @@ def halves(
         start, stop = samples(take.span.start / 100), samples(take.span.stop / 100)
         speaker = take.recording.speaker
         divided[side[speaker]].takes.append(SpokenTake(take.pcm, start, stop, speaker))
-    others = [r for r in corpus.of("val") if r.word != word and not r.noise]
+    others = [r for r in corpus.in_split("val") if r.word != word and not r.noise]
     side = _alternate([r.speaker for r in others])
     for recording in others:
         divided[side[recording.speaker]].others.extend(_read([recording]))

@@ -12,20 +12,20 @@ import torch
 from torch import Tensor, nn
 
 from wakeword_daemon.engine.settings import Architecture
-from wakeword_daemon.training.fit.network import CRNN
+from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.fit.sequences import Sequences
 
 HEARD_STEPS = 4
 """Steps after the end of a word that tell together which one it was: 320 ms."""
 
 
-class NamingNetwork(nn.Module):
+class MultiTaskCRNN(nn.Module):
     """A network, and beside it the classifier of words that shares its GRU; no model holds it."""
 
-    def __init__(self, network: CRNN, words: int) -> None:
+    def __init__(self, network: TorchCRNN, words: int) -> None:
         super().__init__()
         self.network = network
-        self.names = nn.Linear(network.architecture.hidden, words)
+        self.word_head = nn.Linear(network.architecture.hidden, words)
 
     def forward(self, mel: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Classify every step of streams [B, F, mels] from a GRU state [layers, B, hidden].
@@ -36,10 +36,10 @@ class NamingNetwork(nn.Module):
 
         """
         hidden, state = self.network.listen(mel, state)
-        return self.network.decide(hidden), self.names(hidden), state
+        return self.network.decide(hidden), self.word_head(hidden), state
 
 
-def naming_loss(
+def word_classification_loss(
     names: Tensor, sequences: Sequences, architecture: Architecture, share: slice
 ) -> Tensor:
     """Return the cross entropy of the words spoken in one batch, each told by the steps after it.

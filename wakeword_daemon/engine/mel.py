@@ -1,0 +1,25 @@
+"""The mel scale, as HTK defines it."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from wakeword_daemon.clock import SAMPLE_RATE
+
+Array = npt.NDArray[np.float64]
+
+
+def hertz_to_mel(hertz: npt.ArrayLike) -> Array:
+    """Return frequencies on the mel scale (HTK Book, chapter 5)."""
+    return 2595 * np.log10(1 + np.asarray(hertz, np.float64) / 700)
+
+
+def band_edges(mels: int) -> Array:
+    """Return the edges of `mels` bands, in hertz, [mels + 2].
+
+    They are equally spaced in mel from 0 Hz to half the sample rate. Band k rises from edge k,
+    peaks at edge k + 1 and falls to edge k + 2.
+    """
+    top = hertz_to_mel(SAMPLE_RATE / 2)
+    return 700 * (10 ** (np.linspace(0, top, mels + 2) / 2595) - 1)
