@@ -545,5 +545,5 @@ def test_without_a_microphone_devices_says_so(tmp_path):
     (tmp_path / "alsa.conf").write_text("pcm.absent { type hw card 99 }\n")
     settings = {"ALSA_CONFIG_PATH": str(tmp_path / "alsa.conf"), "JACK_NO_START_SERVER": "1"}
     done = wakeword("devices", env=os.environ | settings)
-    refused(done, "no microphone")
+    refused(done, "there is no microphone")
     assert done.stdout == ""

@@ -74,7 +74,7 @@ def test_what_cannot_be_drawn_is_told(tmp_path, capsys):
         assert main(["plot", *arguments]) != 0
         return capsys.readouterr().err
 
-    assert "name ends in .png or .svg" in error("--output", "p.jpeg", jarvis)
+    assert "name must end in .png or .svg" in error("--output", "p.jpeg", jarvis)
     assert "No such file" in error(str(tmp_path / "none.wav"), "--output", str(tmp_path / "p.png"))
     assert "cannot write" in error("--output", str(tmp_path / "no/p.png"), jarvis)
     soundfile.write(tmp_path / "long.wav", np.zeros(301 * 8000), 8000)

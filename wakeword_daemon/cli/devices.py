@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--json", action="store_true", help="one JSON object per line")
-    parser.epilog = "The default is marked with *. Exit code 1: there is no microphone."
+    parser.add_argument("--json", action="store_true", help="print one JSON object per device")
+    parser.epilog = "A * marks the default. The exit code is 1 if there is no microphone."
 
 
 def run(args: argparse.Namespace) -> int:
@@ -24,8 +24,8 @@ def run(args: argparse.Namespace) -> int:
     devices = input_devices()
     if not devices:
         raise AudioError(
-            "this machine has no microphone (or this user may not use it: the group `audio`"
-            " or a running sound server gives access)"
+            "there is no microphone that this user may use; a running sound server or membership in"
+            " the group `audio` gives access"
         )
     for device in devices:
         if args.json:

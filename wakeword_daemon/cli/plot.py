@@ -24,8 +24,8 @@ _EXAMPLES = """examples:
   wakeword plot evening.flac
   wakeword plot --word jarvis --output jarvis.svg before.wav jarvis.wav after.wav
 
-Waveform, log-mel, attention weights and probability over time; detections are red. Several
-recordings are heard one after the other, as one stream.
+Draws waveform, log-mel, attention and probability over time, and detections in red. Several
+recordings are joined into one stream.
 """
 
 
@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="FILE",
-        help="the picture, .png or .svg (default: the first recording's name with .png)",
+        help="where the picture goes, as .png or .svg (default: the first recording's name, as .png)",
     )
     _arguments.add_word(parser)
     _arguments.add_threshold(parser)
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     """Hear the recordings and draw them."""
     output = args.output or Path(f"{args.files[0].stem}.png")
     if output.suffix not in FORMATS:
-        raise ConfigError(f"a picture's name ends in {' or '.join(FORMATS)}, unlike {output}")
+        raise ConfigError(f"the picture's name must end in {' or '.join(FORMATS)}, unlike {output}")
     word = _arguments.read_one_word(args)
     try:
         from wakeword_daemon.cli import _picture  # noqa: PLC0415 - only this pays for matplotlib
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     pcm = np.concatenate(pieces)
     if len(pcm) > LONGEST * SAMPLE_RATE:
         raise AudioError(
-            f"{seconds(len(pcm)):.0f} s are too much for one picture; give {LONGEST} s or less"
+            f"{seconds(len(pcm)):.0f} s are too much for one picture; {LONGEST} s are the most"
         )
     heard = _picture.hear(model, words.settings, pcm)
     recordings = [

@@ -10,22 +10,22 @@ if TYPE_CHECKING:
     import argparse
 
 _EXAMPLES = """examples:
-  wakeword service install      listen from now on, and whenever you are logged in
-  wakeword service status       what the service manager says; exit code 3 if it does not run
-  wakeword service uninstall    stop, and leave nothing behind
+  wakeword service install      listen from now on, and after each login
+  wakeword service status       show what systemd says; exit code 3 if the service does not run
+  wakeword service uninstall    stop it, and remove what install added
 
-To listen without anyone logged in: loginctl enable-linger
+To let it run while you are logged out: loginctl enable-linger
 """
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("action", choices=["install", "uninstall", "status"])
+    parser.add_argument("action", choices=["install", "uninstall", "status"], help="what to do")
     parser.epilog = _EXAMPLES
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do it, and say what was done."""
+    """Install, remove or show the service, and say what was done."""
     match args.action:
         case "install":
             for path in units.install():

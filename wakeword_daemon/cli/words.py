@@ -29,7 +29,7 @@ A * marks the words that the daemon listens for. To choose by false accepts, put
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     _arguments.add_config(parser)
-    parser.add_argument("--json", action="store_true", help="one JSON object per line")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per word")
     parser.add_argument(
         "--points", action="store_true", help="show misses and false accepts at other thresholds"
     )
