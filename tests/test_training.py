@@ -175,7 +175,7 @@ def test_useless_takes_are_set_aside_with_the_reason(recordings, cache, tmp_path
 
 def test_too_few_takes_or_speakers_are_refused(recordings, cache, tmp_path):
     few = change(recordings, tmp_path, lambda r: not (r.word and r.path.name[0] in "2345"))
-    with pytest.raises(TrainingError, match="10 usable takes by 2 speakers"):
+    with pytest.raises(TrainingError, match="10 of the 20 takes, by 2 of the 3 speakers"):
         gather_word(few, cache)
 
 
@@ -331,7 +331,7 @@ def test_folds_hear_every_training_speaker_once_and_nobody_else(cache, tmp_path)
 
 
 def test_folds_of_one_speaker_are_refused(recordings, cache, tmp_path):
-    with pytest.raises(TrainingError, match="6 speakers to train on; 4 groups need two each"):
+    with pytest.raises(TrainingError, match="6 of the 8 that 4 groups need"):
         cross_validate(job(recordings, cache, tmp_path), 4)
     assert not list(tmp_path.iterdir())
 

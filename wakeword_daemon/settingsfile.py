@@ -26,7 +26,9 @@ def load(path: Path, kind: type[Section], title: str) -> Section:
             `msgspec.Meta` whose description ends the sentence "this must be ...".
         title: what such a file is called, as "config file".
 
-    Raises ConfigError, naming the file, the line, the key and what is allowed.
+    Raises:
+        ConfigError: names the file, the line, the key and what is allowed.
+
     """
     try:
         text = path.read_text(encoding="utf-8")

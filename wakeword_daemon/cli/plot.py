@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--output",
         type=Path,
         metavar="FILE",
-        help="where the picture goes, as .png or .svg (default: the first recording's name, as .png)",
+        help="the picture to write, .png or .svg (default: the first recording's name, as .png)",
     )
     _arguments.add_word(parser)
     _arguments.add_threshold(parser)

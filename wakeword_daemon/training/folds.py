@@ -39,7 +39,8 @@ def cross_validate(
     speakers = {r.speaker for r in trained.in_split("train") if r.word == job.word and r.speaker}
     if len(speakers) < 2 * groups:
         raise TrainingError(
-            f"{job.word!r} has {len(speakers)} speakers to train on; {groups} groups need two each"
+            f"{job.word!r} has too few speakers to train on: {len(speakers)} of the {2 * groups} "
+            f"that {groups} groups need"
         )
     folds: list[Results] = []
     for index in range(groups):

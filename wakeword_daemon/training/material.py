@@ -112,8 +112,9 @@ def gather(
     speakers = {t.recording.speaker for t in train}
     if len(train) < FEWEST_TAKES or len(speakers) < FEWEST_SPEAKERS:
         raise TrainingError(
-            f"{word!r} has {len(train)} usable takes by {len(speakers)} speakers to train on; "
-            f"at least {FEWEST_TAKES} takes by {FEWEST_SPEAKERS} speakers are needed"
+            f"{word!r} has too few recordings to train on: usable are {len(train)} of the "
+            f"{FEWEST_TAKES} takes, by {len(speakers)} of the {FEWEST_SPEAKERS} speakers, that "
+            "are needed at least"
         )
     if not any(r.split == "train" and r.word != word and not r.noise for r in corpus.recordings):
         raise TrainingError(f"{corpus.root} has no other speech than {word!r} to train against")

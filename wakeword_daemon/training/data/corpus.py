@@ -219,8 +219,7 @@ def _refuse_shared_speakers(corpus: Corpus) -> None:
     shared = sorted(trained & {r.speaker for r in corpus.in_split("val")})
     if shared:
         raise TrainingError(
-            f"{len(shared)} speakers are in both splits, so validation would measure memory: "
-            f"{_some(shared)}"
+            f"validation would measure memory, because both splits have takes by {_some(shared)}"
         )
 
 
