@@ -84,7 +84,7 @@ def test_orders_and_everyday_sentences_are_many_and_have_no_open_slot():
     for kind, fewest in ((sentences.orders, 1200), (sentences.everyday, 2300)):
         said = list(islice(kind(rng()), 3000))
         assert len(set(said)) > fewest
-        assert not re.search(r"[{}]|  ", "".join(said))
+        assert not re.search(r"[{}]|  |\ba [aeio]", "\n".join(said).replace("a one", ""))
         assert all(text.strip() == text for text in said)
 
 

@@ -127,6 +127,62 @@ _SLOTS: dict[str, tuple[str, ...]] = {
     "lead": (
         "", "", "", "", "", "please ", "can you ", "could you ", "would you ", "I want you to ",
     ),
+    "animal": (
+        "horse", "rabbit", "squirrel", "parrot", "goldfish", "hedgehog", "spider", "swan", "wolf",
+        "kitten", "puppy", "donkey", "butterfly", "elephant", "penguin", "camel", "mosquito", "owl",
+        "tortoise", "fox", "salmon", "giraffe", "beetle", "sparrow", "jaguar", "lynx", "octopus",
+    ),
+    "food": (
+        "pancakes", "lasagna", "an omelet", "mushroom soup", "a sandwich", "garlic bread", "curry",
+        "strawberry jam", "roast potatoes", "pickled cabbage", "sushi", "a pretzel", "ginger tea",
+        "lemonade", "vegetable stew", "chocolate pudding", "spinach", "noodles", "grilled fish",
+        "pumpkin pie", "oatmeal", "blackberries", "almonds", "vinegar", "cucumber salad", "walnuts",
+    ),
+    "job": (
+        "carpenter", "journalist", "pharmacist", "electrician", "judge", "librarian", "sailor",
+        "translator", "hairdresser", "detective", "astronaut", "shepherd", "accountant", "chemist",
+        "architect", "firefighter", "tailor", "farmer", "surgeon", "musician", "postman", "priest",
+    ),
+    "clothes": (
+        "scarf", "sweater", "raincoat", "dress", "uniform", "slippers", "helmet", "gloves", "belt",
+        "costume", "jeans", "necktie", "sandals", "pajamas", "apron", "swimsuit", "vest", "hood",
+    ),
+    "nature": (
+        "forest", "valley", "desert", "glacier", "meadow", "waterfall", "volcano", "swamp", "cliff",
+        "island", "canyon", "orchard", "thunder", "avalanche", "moonlight", "sunset", "fog", "tide",
+        "rainbow", "drought", "earthquake", "horizon", "creek", "pebble", "hurricane", "blizzard",
+    ),
+    "part": (
+        "knee", "shoulder", "elbow", "stomach", "ankle", "throat", "wrist", "forehead", "thumb",
+        "spine", "cheek", "jaw", "eyebrow", "tooth", "lung", "heel", "chest", "finger", "neck",
+    ),
+    "abstract": (
+        "patience", "freedom", "gravity", "democracy", "courage", "evolution", "religion",
+        "fashion", "insurance", "mathematics", "memory", "grammar", "silence", "pollution",
+        "philosophy", "traffic", "inflation", "loyalty", "luck", "curiosity", "biology", "justice",
+        "marriage", "advertising", "happiness", "friendship", "engineering", "knowledge",
+        "electricity",
+    ),
+    "adverb": (
+        "slowly", "suddenly", "carefully", "secretly", "eventually", "quietly", "hardly", "usually",
+        "perfectly", "accidentally", "officially", "reluctantly", "immediately", "probably",
+        "constantly", "gently", "proudly", "obviously", "twice", "loudly", "barely", "gradually",
+    ),
+    "action": (
+        "jumped over the fence", "whispered something", "shook his head", "opened the envelope",
+        "swam across the lake", "climbed the stairs", "refused to answer", "wrote a poem", "smiled",
+        "fell asleep", "crossed the border", "lit a candle", "changed the subject",
+        "burst a balloon", "missed the bus", "laughed at the joke", "signed the petition",
+        "turned around", "sneezed", "apologized", "hurried home", "chopped the wood", "stretched",
+        "pretended to listen", "invented an excuse", "poured the juice", "wiped the floor",
+        "lifted the lid", "sighed", "knocked on the wall", "folded the towels", "peeled an orange",
+        "threw the dice", "waved",
+    ),
+    "institution": (
+        "museum", "courthouse", "theater", "university", "embassy", "factory", "monastery", "zoo",
+        "stadium", "gallery", "pharmacy", "post office", "parliament", "cinema", "cathedral",
+        "bookshop", "kindergarten", "gas station", "cemetery", "casino", "warehouse", "prison",
+    ),
     # What other sentences are about.
     "who": (
         "my neighbor", "the teacher", "our manager", "her grandfather", "the tall girl", "his wife",
@@ -250,8 +306,26 @@ _EVERYDAY = (
     "let's meet {place} at {hour}", "the children were {doing} {when}", "are you coming {day}",
     "not everybody likes {topic}", "the doctor said it's nothing {adjective}", "see you {day}",
     "chapter {count}: {who} {did} {thing}", "page {number}, question {count}", "I love {music}",
-    "the flight to {city} leaves at {hour} {reason}", "excuse me, how do I get {place}",
+    "the flight to {city} leaves at {hour} {reason}", "excuse me, how do I get to {city}",
     "well, {who} thought about {topic} and {did} {thing}", "that {adjective} dog {did} {thing}",
+    "the {job} {adverb} {action}", "the {job} from the {institution} {did} {thing}", "I had {food}",
+    "the {animal} {action} {when}", "have you tried the {food} {place}",
+    "he hurt his {part} {when}", "her {part} still aches {reason}",
+    "{adverb}, the {job} {action} and {action}", "it was {abstract}",
+    "a {adjective} {animal} sat near the {nature}",
+    "the {nature} beyond the {institution} is {adjective}",
+    "she wore a {adjective} {clothes} to the {institution}",
+    "{abstract} and {abstract} are {adjective}", "my favorite is {food} with {food}",
+    "every {job} knows something about {abstract}", "what {nature}",
+    "without {abstract} there is no {abstract}", "they {adverb} walked from the {nature} to {city}",
+    "the {clothes} was too {adjective} for a {job}", "is there a {institution} {place}",
+    "{name} {action}", "a {animal} and a {animal} were {place}",
+    "they teach {abstract} at the {institution} in {city}", "who ate the {food} {when}",
+    "would you rather be a {job} or a {job}", "{who} {adverb} {action}",
+    "the {institution} is closed {reason}", "your {clothes} is {place}",
+    "{food}, {food}, and some {food}", "no {animal} ever {action}",
+    "after the {nature} came the {nature}", "{who} studied {abstract} {when}",
+    "the {job} touched his {part} and {action}", "you can see the {nature} from the {institution}",
 )  # fmt: skip
 
 _FRONT = (
@@ -280,6 +354,7 @@ _END = (
 )  # fmt: skip
 _WHERE = (_FRONT, _FRONT, _RUN_IN, _MIDDLE, _END)
 _FIELD = re.compile(r"\{(\w+)\}")
+_BEFORE_VOWEL = re.compile(r"\ba (?=[aeiou])(?!uni|one\b)")
 
 
 def orders(rng: random.Random) -> Iterator[str]:
@@ -313,4 +388,4 @@ def _filled(template: str, rng: random.Random, **given: str) -> str:
             return _filled(rng.choice(_ORDERS), rng)
         return given.get(slot) or _filled(rng.choice(_SLOTS[slot]), rng)
 
-    return _FIELD.sub(fill, template)
+    return _BEFORE_VOWEL.sub("an ", _FIELD.sub(fill, template))
