@@ -4,6 +4,7 @@ import random
 import subprocess
 
 import numpy as np
+import parselmouth
 import pytest
 
 from wakeword_daemon.audio import files
@@ -16,8 +17,6 @@ from wakeword_daemon.training.data.voice_change import (
     change_voice,
     drawn_changes,
 )
-
-parselmouth = pytest.importorskip("parselmouth", reason="the train extra is not installed")
 
 
 @pytest.fixture(scope="module")
