@@ -7,6 +7,7 @@ PIP     = $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet 
 MINUTES ?= 10
 SEED    ?= 1
 SERVER  ?= pulse
+WORKERS ?= 3
 
 # PortAudio for the daemon; for the tests also sound servers, a service manager and voices; to train,
 # more voices.
@@ -14,7 +15,7 @@ RUN_PACKAGES  = libportaudio2
 TRAIN_PACKAGES = espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts \
     wamerican
 TEST_PACKAGES = $(RUN_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins sox espeak-ng flite \
-    pipewire pipewire-pulse wireplumber dbus systemd
+    pipewire pipewire-pulse wireplumber dbus systemd groff-base
 
 .DEFAULT_GOAL := help
 .PHONY: help run check test bench soak voices models accuracy demo docs pictures clean FORCE
@@ -45,8 +46,10 @@ run: $(VENV)/run
 check: $(VENV)/test
 	$(VENV)/bin/python -m pytest --quiet -m "not (torch or sound or systemd or slow)" $(TESTS)
 
+# Most tests wait for sound or for a process, so more of them than cores run side by side; a module's
+# own run one after the other.
 test: $(VENV)/test
-	$(VENV)/bin/python -m pytest $(TESTS)
+	$(VENV)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(TESTS)
 
 bench: $(VENV)/bench
 	$(VENV)/bin/python tests/bench_engine.py

@@ -30,6 +30,10 @@ def test_install_starts_the_service_and_uninstall_leaves_nothing():
             assert manager.show("UnitFileState") == "enabled"
             assert "active (running)" in manager.run(*WAKEWORD, "service", "status")
 
+            examined = manager.run(*WAKEWORD, "doctor")
+            assert "ok       service       it runs, and starts with your session" in examined
+            assert "ok       daemon        it listens for jarvis" in examined
+
             first = manager.show("MainPID")
             manager.run(*WAKEWORD, "service", "install")  # as after an update
             assert manager.show("MainPID") != first

@@ -27,6 +27,7 @@ COMMANDS = {
     "detect": "find wake words in recordings",
     "scores": "print the probability of a wake word, every 80 ms",
     "devices": "list the microphones",
+    "doctor": "find out what is wrong on this machine, and how to mend it",
     "words": "list the wake words and their thresholds",
     "service": "install the daemon as a service of this user",
     "train": "train a wake word from recordings",

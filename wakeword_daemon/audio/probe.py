@@ -1,0 +1,153 @@
+"""A short look at the microphone: whether it opens, and how loud it is."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from wakeword_daemon.audio import devices
+from wakeword_daemon.audio.stream import InputStream
+from wakeword_daemon.clock import HOP, samples
+from wakeword_daemon.errors import AudioError
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from numpy.typing import NDArray
+
+    from wakeword_daemon.audio.sources import CaptureSettings
+
+_QUIET_SHARE = 0.1
+"""The noise floor is the level that this share of all hops stays below."""
+
+_LIMIT = 10.0
+"""Seconds, more than the recording, after which the sound library counts as hung."""
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """How loud a recording is.
+
+    Attributes:
+        peak: of the loudest sample, dBFS; minus infinity if all are 0.
+        floor: of the quiet tenth of it, RMS of 80 ms, dBFS; minus infinity for exact zeros.
+        clipped: share of the samples at full scale, 0 to 1.
+
+    """
+
+    peak: float
+    floor: float
+    clipped: float
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What a look at the microphone showed.
+
+    Attributes:
+        device: its name.
+        rate: what it runs at, in Hz.
+        levels: of what it recorded.
+        memory: bytes in RAM that the sound libraries took.
+        libraries: names of the files that the process has mapped.
+
+    """
+
+    device: str
+    rate: int
+    levels: Levels
+    memory: int
+    libraries: frozenset[str]
+
+
+def probe(settings: CaptureSettings, seconds: float) -> Probe:
+    """Record from the microphone for a moment, in a process of its own.
+
+    Raises:
+        AudioError: there is no such microphone, it does not open or gives nothing, or the sound
+            library hangs.
+
+    """
+    # A process, because a library that hangs can only be ended with its process, and because what
+    # the libraries take in memory shows there.
+    fork = multiprocessing.get_context("fork")
+    ours, theirs = fork.Pipe(duplex=False)
+    process = fork.Process(target=_report, args=(theirs, settings, seconds), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        found = (
+            ours.recv() if ours.poll(seconds + _LIMIT) else AudioError("the sound library hangs")
+        )
+    except EOFError:
+        found = AudioError("the sound library crashed")
+    finally:
+        process.kill()
+        process.join()
+    if isinstance(found, AudioError):
+        raise found
+    result: Probe = found
+    return result
+
+
+def measure(pcm: NDArray[np.int16]) -> Levels:
+    """Measure a recording of 16 kHz mono, int16[n]; n is at least one hop."""
+    hops = pcm[: len(pcm) // HOP * HOP].reshape(-1, HOP) / 32_768
+    rms = np.sqrt((hops**2).mean(1))
+    return Levels(
+        peak=_decibels(float(np.abs(hops).max())),
+        floor=_decibels(float(np.quantile(rms, _QUIET_SHARE))),
+        clipped=float((np.abs(pcm.astype(np.int32)) >= 32_767).mean()),  # noqa: PLR2004 - full scale
+    )
+
+
+def _report(pipe: Connection, settings: CaptureSettings, seconds: float) -> None:
+    try:
+        pipe.send(_look(settings, seconds))
+    except AudioError as error:
+        pipe.send(error)
+
+
+def _look(settings: CaptureSettings, seconds: float) -> Probe:
+    before = _resident()
+    sounddevice = devices.portaudio()
+    try:
+        with devices.quiet():
+            device = devices.find(settings.device)
+            stream = InputStream(device, settings)
+    except sounddevice.PortAudioError as error:
+        raise AudioError(f"the microphone does not open: {error.args[0]}") from None
+    blocks: list[NDArray[np.int16]] = []
+    end = time.monotonic() + seconds
+    try:
+        while time.monotonic() < end:
+            if (block := stream.poll()) is not None:
+                blocks.append(block.pcm)
+    except sounddevice.PortAudioError as error:
+        raise AudioError(f"the microphone broke off: {error.args[0]}") from None
+    pcm = np.concatenate(blocks) if blocks else np.zeros(0, np.int16)
+    # The first moments of a device are often silence or a click.
+    pcm = pcm[samples(0.5) :]
+    if len(pcm) < HOP:
+        raise AudioError("the microphone gives nothing")
+    files = (
+        line.split(maxsplit=5)[5:] for line in Path("/proc/self/maps").read_text().splitlines()
+    )
+    libraries = frozenset(Path(name[0]).name for name in files if name)
+    return Probe(device.name, stream.rate, measure(pcm), _resident() - before, libraries)
+
+
+def _resident() -> int:
+    """Return the bytes that this process has in RAM."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _decibels(value: float) -> float:
+    return 20 * float(np.log10(value)) if value else float("-inf")
