@@ -38,7 +38,6 @@ def test_says_what_sd_notify_says(manager):
     assert before <= int(usec) <= time.monotonic_ns() // 1000
     notifier.stopping()
     assert receiver.recv(999) == b"STOPPING=1"
-    notifier.close()
 
 
 def test_a_manager_that_does_not_read_never_delays(manager):
@@ -46,7 +45,6 @@ def test_a_manager_that_does_not_read_never_delays(manager):
     notifier = Notifier(environ)
     for _ in range(5000):  # far more than any socket buffer holds
         notifier.status("x" * 1000)
-    notifier.close()
 
 
 def test_without_a_manager_nothing_is_said_and_nothing_fails(tmp_path):
@@ -54,7 +52,6 @@ def test_without_a_manager_nothing_is_said_and_nothing_fails(tmp_path):
         notifier = Notifier(environ)
         notifier.ready("listening")
         assert notifier.watchdog_seconds is None
-        notifier.close()
 
 
 def test_watchdog_counts_only_for_this_process():

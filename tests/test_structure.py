@@ -28,6 +28,31 @@ ROOMS_OF_TRAINING = {
     "measure": {"data"},
     "fit": {"data", "measure"},
 }
+# The floors of a room, from the bottom up: a module imports from floors below its own.
+FLOORS = {
+    "audio": [
+        {"devices", "resample", "ring", "timekeeper", "zeros"},
+        {"files"},
+        {"sources"},
+        {"stream"},
+        {"capture", "probe"},
+    ],
+    "events": [
+        {"connection", "framing", "peers"},
+        {"paths", "protocol", "sockets"},
+        {"history", "subscription"},
+        {"aioclient", "client", "session"},
+        {"server"},
+    ],
+    "service": [
+        {"activation", "engine_thread", "logs", "notify", "units"},
+        {"status", "watchdog"},
+        {"checkup", "daemon"},
+    ],
+}
+# A client needs nothing of the server, so it stays light.
+CLIENT = {"aioclient", "client", "connection", "paths", "subscription"}
+SERVER = {"history", "peers", "server", "session", "sockets"}
 TRAINING_ONLY = {"torch", "torchaudio", "tqdm", "parselmouth", "onnx", "onnxruntime"}
 
 
@@ -64,6 +89,24 @@ def test_the_rooms_of_training_import_one_way_too(module):
         parts = name.split(".")
         if parts[:2] == ["wakeword_daemon", "training"]:
             assert parts[2] in ROOMS_OF_TRAINING[room] | {room}, f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("room", FLOORS)
+def test_the_modules_of_a_room_import_from_the_floors_below(room):
+    level = {name: number for number, floor in enumerate(FLOORS[room]) for name in floor}
+    found = [m for m in modules() if m.parts[0] == room and m.stem != "__init__"]
+    assert {module.stem for module in found} == level.keys()
+    for module in found:
+        for name in imports(module):
+            parts = name.split(".")
+            if parts[:2] == ["wakeword_daemon", room]:
+                assert level[parts[2]] < level[module.stem], f"{module} imports {name}"
+
+
+def test_the_client_imports_nothing_of_the_server():
+    for client in CLIENT:
+        names = imports(Path("events") / f"{client}.py")
+        assert not {name.split(".")[2] for name in names if ".events." in name} & SERVER, client
 
 
 @pytest.mark.parametrize("module", modules(), ids=str)

@@ -1,18 +1,18 @@
-"""The microphone: one thread that records, notices when nothing comes, and comes back.
+"""The microphone: one thread that records, notices when nothing comes, and recovers.
 
-PortAudio is polled and never waited for. A callback would need memory that is both writable and
-executable, which a sandbox forbids, and a blocking read does not return when the sound server
-hangs. How recording fails, and what is done about it:
+PortAudio is polled. A callback would need memory that is both writable and executable, which a
+sandbox forbids, and a blocking read does not return when the sound server hangs. How recording
+fails, and what is done about it:
 
-- Server or device gone: a call fails. Open again; if need be after a fresh look for devices, and
-  with back-off.
+- Server or device gone: a call fails. Open again, if necessary after another search for devices,
+  with growing pauses.
 - Server hung or device stalled: no block for 1 s. Open again; where that hangs too, the heartbeat
-  stands still.
+  stops.
 - Source gone behind a server that goes on: exact zeros, which no real microphone gives. The state
   is "degraded", and the stream is opened again, ever more rarely, since it may just be muted
   (see `zeros`).
-- Audio dropped or held back: the sample clock and the computer's part. Move the clock on, or open
-  again where it is more than 1 s.
+- Audio dropped or held back: the sample clock and the computer's clock drift apart. Move the sample
+  clock on, or open again where they are more than 1 s apart.
 
 A sound server whose default device changes moves the stream by itself.
 """
@@ -46,22 +46,22 @@ __all__ = ["Capture", "CaptureSettings", "CaptureState"]
 logger = logging.getLogger(__name__)
 
 _STALL = 1.0
-"""Seconds without a block after which a stream is taken for dead."""
+"""Seconds without a block after which a stream counts as dead."""
 
 _LATE = 0.25
-"""Seconds a poll takes at most if the thread runs as it should."""
+"""Seconds that a poll takes at most while the thread gets its CPU time."""
 
 _PAUSE = (0.1, 0.6)
 """Seconds between two attempts to open: at first, and at most.
 
-An attempt costs 5 ms of CPU; the most is short for the user who plugs the microphone in again.
+An attempt costs 5 ms of CPU. The longest is short, for the user who plugs the microphone in again.
 """
 
 _STABLE = 3.0
-"""Seconds a stream must live for its end to be a new fault and not the old one once more."""
+"""Seconds that a stream must last for its end to count as a new fault."""
 
 _FORGIVEN = 2
-"""Streams in a row that may break off sooner; then each has to live that long to be believed."""
+"""Streams in a row that may end sooner; after those, one must last that long to be "listening"."""
 
 
 class _StallError(Exception):
@@ -71,8 +71,14 @@ class _StallError(Exception):
 class Capture(AudioSource):
     """Records from a microphone into a ring until it is stopped, whatever the device does.
 
-    Time in which nothing was heard moves the ring's clock on, so that from the first sample on
-    the sample clock keeps to the computer's.
+    Time in which nothing was recorded moves the ring's clock on, so that from the first sample on
+    the sample clock keeps pace with the computer's.
+
+    Args:
+        settings: which microphone, and how.
+        ring: what it writes to.
+        on_state: see `AudioSource`.
+
     """
 
     def __init__(
@@ -90,15 +96,20 @@ class Capture(AudioSource):
         self._zeros = ZeroWatch()
 
     def start(self) -> None:
-        """Begin to record; raises AudioError where PortAudio is not installed."""
+        """Begin to record.
+
+        Raises:
+            AudioError: PortAudio is not installed.
+
+        """
         devices.require_portaudio()
         super().start()
 
     def stop(self, timeout: float = 1.0) -> bool:
-        """End; returns whether the thread ended within `timeout` seconds, and does not hang."""
+        """End; return whether the thread ended within `timeout` seconds, rather than hang."""
         ended = super().stop(timeout)
         if not ended and "sounddevice" in sys.modules:
-            # Called when the interpreter ends, it would wait for the hung library.
+            # It would wait for the hung library when the interpreter ends.
             atexit.unregister(sys.modules["sounddevice"]._exit_handler)  # noqa: SLF001
         return ended
 
@@ -120,11 +131,11 @@ class Capture(AudioSource):
                     pause = _twice(pause, _PAUSE)
 
     def _open(self) -> InputStream | None:
-        """Open the microphone; None where even a fresh look for devices does not help."""
+        """Open the microphone; return None where that fails, also after another search."""
         if self._changed:
             self._changed = False
             self._zeros.forget()
-            # Whatever comes of the new settings is news, a reason why they do not fit included.
+            # Whatever comes of the new settings is to be reported, also why they do not fit.
             self.state = CaptureState("starting", "", None, None)
         reason = ""
         for anew in (False, True):
@@ -144,7 +155,7 @@ class Capture(AudioSource):
         return None
 
     def _record(self, stream: InputStream) -> bool:
-        """Record as long as the stream is good; tell whether to open it again at once."""
+        """Record as long as the stream is good; return whether to open it again at once."""
         opened = now()
         try:
             self._listen(stream, opened)
@@ -165,7 +176,12 @@ class Capture(AudioSource):
         return True
 
     def _listen(self, stream: InputStream, opened: float) -> None:
-        """Write what comes to the ring; return when it should be opened again, or raise why."""
+        """Write what comes to the ring; return when the stream is to be opened again.
+
+        Raises:
+            AudioError, DriftError, _StallError, PortAudioError: why it has to be.
+
+        """
         proof = _STABLE if self._broken > _FORGIVEN else 0.0
         waited = 0.0
         self._beat()
@@ -174,7 +190,7 @@ class Capture(AudioSource):
             block = stream.poll()
             self._beat()
             if block is None:
-                # A thread that was not run for a while has not looked for audio either.
+                # A thread that got no CPU time for a while has not polled either.
                 waited += min(self.heartbeat - before, _LATE)
                 if waited > _STALL:
                     raise _StallError("no audio comes")

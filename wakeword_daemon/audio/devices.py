@@ -21,24 +21,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class InputDevice:
-    """A device one can record from.
-
-    `index` is PortAudio's and may change when devices come and go, `channels` is the most it
-    delivers, and `default_rate` what it runs at by itself, in Hz.
-    """
+    """A device one can record from."""
 
     index: int
+    """PortAudio's number for it, which may change when devices come and go."""
     name: str
     host_api: str
+    """The sound system it belongs to, such as ALSA."""
     channels: int
+    """The most it delivers."""
     default_rate: int
+    """Samples a second where nothing else is asked for."""
     is_default: bool
 
 
 def input_devices() -> list[InputDevice]:
-    """Return every device with an input; none is an empty list.
+    """Return every device with an input; an empty list where there is none.
 
-    Raises AudioError where PortAudio is not installed.
+    Raises:
+        AudioError: PortAudio is not installed.
+
     """
     sounddevice = portaudio()
     apis = sounddevice.query_hostapis()
@@ -60,8 +62,11 @@ def input_devices() -> list[InputDevice]:
 def find(device: str | int | None = None) -> InputDevice:
     """Return the device with that index or name, or for None the default one.
 
-    A name may be a part of the whole name, in any case, if only one device has it. Raises
-    AudioError where there is no such device, naming those there are.
+    A part of a name is enough, in upper or lower case, if only one device has it.
+
+    Raises:
+        AudioError: there is no such device, or several; the message names those there are.
+
     """
     devices = input_devices()
     if device is None:
@@ -86,7 +91,9 @@ def find(device: str | int | None = None) -> InputDevice:
 def portaudio() -> Any:  # noqa: ANN401 -- sounddevice has no types
     """Return the module sounddevice; the first call loads and initialises PortAudio.
 
-    Raises AudioError where PortAudio is not installed.
+    Raises:
+        AudioError: PortAudio is not installed.
+
     """
     require_portaudio()
     import sounddevice  # noqa: PLC0415 -- loads PortAudio, which may take its time or be missing
@@ -96,15 +103,24 @@ def portaudio() -> Any:  # noqa: ANN401 -- sounddevice has no types
 
 @functools.cache
 def require_portaudio() -> None:
-    """Raise AudioError where PortAudio is not installed; loads nothing, calls nothing."""
+    """Check that PortAudio is installed, without loading it.
+
+    Raises:
+        AudioError: it is not.
+
+    """
     if ctypes.util.find_library("portaudio") is None:
         raise AudioError("PortAudio is not installed; run: sudo apt install libportaudio2")
 
 
 def refresh() -> None:
-    """Let PortAudio look for devices anew, which it does only when it is initialised.
+    """Make PortAudio look for devices again, which it does only when it is initialised.
 
-    Every stream must be closed before. Raises PortAudioError.
+    Every stream must be closed before.
+
+    Raises:
+        PortAudioError: it cannot be initialised.
+
     """
     sounddevice = portaudio()
     if sounddevice._initialized:  # noqa: SLF001 -- sounddevice offers no public way
@@ -114,13 +130,13 @@ def refresh() -> None:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep PortAudio and ALSA from writing to the journal what they will also return as an error.
+    """Keep PortAudio and ALSA from printing what they also return as an error.
 
-    Both print `Expression … failed` and the like to C's `stderr`, dozens of lines for a device
-    that is away. Pointing descriptor 2 elsewhere meanwhile would swallow what other threads log,
-    and swallow it for good once a hung library does not return. So only C's own variable
-    `stderr` is changed, which glibc documents as an ordinary one and Python does not write
-    through; with another C library the lines appear.
+    Both print lines such as `Expression … failed` to C's `stderr`, dozens of them for a device that
+    is not there. Pointing descriptor 2 elsewhere would also hide what other threads log, and would
+    hide it for good once a hung library does not return. So only the C variable `stderr` is
+    changed, which glibc documents as an ordinary variable and which Python does not use. With
+    another C library the lines appear.
     """
     if not hasattr(_libc(), "gnu_get_libc_version"):
         yield

@@ -12,14 +12,23 @@ from wakeword_daemon.errors import AudioError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from wakeword_daemon.pcm import Pcm
+
 
 class Resampler:
-    """A stream of int16 at `rate` Hz with `channels` channels, turned into int16 at 16 kHz mono.
+    """Turns a stream of int16 at any rate, with any number of channels, into 16 kHz mono.
 
-    `channel` is the one to keep, from 1, or "mix" for the mean of all. However the stream is
-    split, the same samples come out. What comes out trails by the filter's length, up to 40 ms
-    at 44.1 and 48 kHz; at 16 kHz nothing is filtered. Raises AudioError where there is no such
-    channel.
+    However the stream is split, the same samples come out. The output is behind the input by the
+    filter's length, up to 40 ms at 44.1 and 48 kHz; at 16 kHz nothing is filtered.
+
+    Args:
+        rate: samples a second of the input.
+        channels: of the input.
+        channel: the one to keep, counted from 1, or "mix" for the mean of all.
+
+    Raises:
+        AudioError: there is no such channel.
+
     """
 
     def __init__(self, rate: int, channels: int = 1, channel: int | Literal["mix"] = 1) -> None:
@@ -39,10 +48,10 @@ class Resampler:
 
     @property
     def trail(self) -> int:
-        """Samples, at 16 kHz, that went in and have not come out yet."""
+        """Samples (16 kHz) that went in and have not come out yet."""
         return 0 if self._stream is None else round(self._stream.delay())
 
-    def push(self, pcm: NDArray[np.int16], *, last: bool = False) -> NDArray[np.int16]:
+    def push(self, pcm: NDArray[np.int16], *, last: bool = False) -> Pcm:
         """Return the samples, int16[m], that `pcm` completes; with `last` all that are left.
 
         `pcm` is int16[n, channels], or the same interleaved; `last` ends the stream.
@@ -58,5 +67,5 @@ class Resampler:
             return mono
         out = self._stream.resample_chunk(mono.astype(np.float32), last=last)
         # A full-scale input may ring beyond full scale; without the clip it would wrap around.
-        clipped: NDArray[np.int16] = np.clip(np.rint(out), -32_768, 32_767).astype(np.int16)
+        clipped: Pcm = np.clip(np.rint(out), -32_768, 32_767).astype(np.int16)
         return clipped

@@ -1,8 +1,8 @@
 """The last seconds of audio, on the sample clock, for any number of readers.
 
-One thread writes, and never waits for a reader. A reader that falls behind loses the oldest
-samples, and a source that heard nothing for a while says so with `RingBuffer.skip`: either way
-the next block tells how many samples are missing before it.
+One thread writes and never waits for a reader. A reader that falls behind loses the oldest samples,
+and a source that heard nothing for a while says so by `RingBuffer.skip`: in both cases the next
+block says how many samples are missing before it.
 """
 
 from __future__ import annotations
@@ -16,30 +16,29 @@ from operator import itemgetter
 from weakref import WeakSet
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wakeword_daemon import clock
+from wakeword_daemon.pcm import Pcm
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """A stretch of audio without a hole in it.
-
-    `start` is the index of its first sample, `pcm` its samples, int16[n], and `lost` the number
-    of samples missing right before `start`: overwritten before they were read, or never heard.
-    """
+    """A stretch of audio without a gap in it."""
 
     start: int
-    pcm: NDArray[np.int16]
+    """Index of its first sample on the sample clock."""
+    pcm: Pcm
+    """Its samples, int16[n]."""
     lost: int
+    """Samples missing right before it: overwritten before they were read, or never recorded."""
 
 
 class RingBuffer:
     """Audio of the last `seconds` seconds: 16 kHz mono int16, written by one thread.
 
-    Only what was heard takes room. The samples lie one after the other under a running number,
-    and a list of gaps turns that number into the sample clock, so an hour without a device moves
-    the clock by an hour and pushes nothing out.
+    Only recorded samples take room. They are stored one after the other under a running number, and
+    a list of gaps turns that number into the sample clock. So an hour without a device moves the
+    clock on by an hour and pushes nothing out.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -65,10 +64,16 @@ class RingBuffer:
         """Samples written so far; the clock is ahead of it by what was skipped."""
         return self._heard
 
-    def write(self, pcm: NDArray[np.int16], captured: float | None = None) -> None:
-        """Add samples, int16[n], the last of which was captured at the unix time `captured`.
+    def write(self, pcm: Pcm, captured: float | None = None) -> None:
+        """Add samples.
 
-        Without it they were captured just now. Raises ValueError after `close`.
+        Args:
+            pcm: int16[n].
+            captured: Unix time, in seconds, of the last of them; None for now.
+
+        Raises:
+            ValueError: the ring is closed.
+
         """
         with self._news:
             if self._closed:
@@ -85,7 +90,7 @@ class RingBuffer:
             self._news.notify_all()
 
     def skip(self, count: int) -> None:
-        """Move the clock on by `count` samples that nobody heard."""
+        """Move the clock on by `count` samples that were not recorded."""
         if not count:
             return
         with self._news:
@@ -104,10 +109,10 @@ class RingBuffer:
             self._room.notify_all()
 
     def wall_time(self, sample: int) -> float:
-        """Return the unix time, in seconds, at which a sample was or will be captured.
+        """Return the Unix time, in seconds, at which a sample was or will be captured.
 
-        It is reckoned from the newest write, so the drift between the sound card's clock and the
-        computer's never adds up.
+        It is computed from the newest write, so the drift between the sound card's clock and the
+        computer's does not add up.
         """
         newest, captured = self._anchor
         return captured + clock.seconds(sample - newest)
@@ -119,11 +124,13 @@ class RingBuffer:
             self._readers.add(reader)
         return reader
 
-    def copy(self, start: int, stop: int) -> tuple[int, NDArray[np.int16]]:
-        """Return the samples from `start` up to `stop`, as far as the ring reaches back.
+    def copy(self, start: int, stop: int) -> tuple[int, Pcm]:
+        """Return the samples from `start` up to `stop`, as far as the ring still has them.
 
-        The first value is the index of the first sample returned, `start` or later; the second
-        is int16[n], n at most the ring's size, with zeros where there was a gap.
+        Returns:
+            The index of the first sample returned, `start` or later, and int16[n], with zeros where
+            there was a gap; n is at most the ring's size.
+
         """
         with self._news:
             start = max(start, self.clock - len(self._pcm), 0)
@@ -137,7 +144,7 @@ class RingBuffer:
         return start, pcm
 
     def take(self, reader: RingReader, count: int, timeout: float | None) -> Block | None:
-        """Do the work of `RingReader.read`, which says what comes back."""
+        """Read for `RingReader.read`, which documents it."""
 
         def ready() -> bool:
             gap_follows = reader.number < self._offsets[-1][0]
@@ -160,9 +167,9 @@ class RingBuffer:
         return block
 
     def wait_for_room(self, count: int, timeout: float) -> bool:
-        """Wait until `count` more samples would overwrite nothing unread; False on time-out.
+        """Wait until `count` more samples would overwrite nothing unread; return False on time-out.
 
-        For a source that can wait, as a pipe can; without a reader there is always room.
+        For a source that can wait, such as a pipe. Without a reader there is always room.
         """
         with self._room:
             return self._room.wait_for(
@@ -173,7 +180,7 @@ class RingBuffer:
     def _oldest(self) -> int:
         return max(self._heard - len(self._pcm), 0)
 
-    def _held(self, first: int, last: int) -> NDArray[np.int16]:
+    def _held(self, first: int, last: int) -> Pcm:
         """Return a copy of the samples with these running numbers."""
         at = first % len(self._pcm)
         head = self._pcm[at : at + last - first]
@@ -184,9 +191,11 @@ class RingBuffer:
 class RingReader:
     """One reader's place in a ring: made by `RingBuffer.reader`, used by one thread.
 
-    `number` is how many samples had been heard before the next one it will read, `clock` the
-    index that sample has if nothing is missing, and `lost` the samples that were overwritten
-    before it came to read them, in total.
+    Attributes:
+        number: how many samples had been recorded before the next one it will read.
+        clock: the index of that sample if nothing is missing.
+        lost: samples that were overwritten before it came to read them, in total.
+
     """
 
     def __init__(self, ring: RingBuffer, number: int, at: int) -> None:
@@ -203,8 +212,15 @@ class RingReader:
     def read(self, count: int, timeout: float | None = None) -> Block | None:
         """Return the next `count` samples, or fewer where a gap or the end of the stream follows.
 
-        None once the ring is closed and everything has been read. Raises TimeoutError when the
-        samples have not come within `timeout` seconds; what did come waits for the next call.
-        `count` is at most the ring's size.
+        Args:
+            count: at most the ring's size.
+            timeout: seconds to wait for them; None for as long as it takes.
+
+        Returns:
+            None once the ring is closed and everything has been read.
+
+        Raises:
+            TimeoutError: they have not come in time; what has come waits for the next call.
+
         """
         return self._ring.take(self, count, timeout)

@@ -26,58 +26,63 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _PATIENCE = 0.25
-"""Longest wait, in seconds, after which a source shows that it lives and looks if it shall stop."""
+"""Seconds of the longest wait; between two waits a source checks whether it is to stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureState:
-    """What a source says about itself.
-
-    `name` is "starting" before the first audio, "listening", "degraded" while what comes cannot
-    be real sound, and "deaf" while nothing comes; the last two with a `reason`, in words. `device`
-    and `rate`, in Hz, are those in use, or None.
-    """
+    """What a source says about itself."""
 
     name: Literal["starting", "listening", "degraded", "deaf"]
+    """Starting: no audio yet. Degraded: what comes cannot be real sound. Deaf: nothing comes."""
     reason: str
+    """Why it is degraded or deaf, in a sentence; empty otherwise."""
     device: str | None
+    """The device in use."""
     rate: int | None
+    """Samples a second of that device."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureSettings:
-    """Which microphone, and what of it.
-
-    `device` is a name, a part of a name, an index or None for the default one, `channel` a
-    number from 1 or "mix", and `rate` in Hz or None for 16 kHz where the device can, else its own.
-    """
+    """Which microphone to record from, and how."""
 
     device: str | int | None = None
+    """Its name, a part of its name, its index, or None for the default one."""
     channel: int | Literal["mix"] = 1
+    """The channel to keep, counted from 1, or "mix" for the mean of all."""
     rate: int | None = None
+    """Samples a second; None for 16 kHz where the device can, else its own rate."""
 
 
 @dataclass(slots=True)
 class Counters:
-    """What went wrong so far.
-
-    `gaps` are times at which audio was missing and `lost` the samples that would have been there;
-    `reopened` counts openings of the device after the first, `overflows` those times at which the
-    sound system said that it dropped audio.
-    """
+    """What went wrong so far."""
 
     gaps: int = 0
+    """Times at which audio was missing."""
     lost: int = 0
+    """Samples (16 kHz) that would have been there."""
     reopened: int = 0
+    """Times the device was opened after the first."""
     overflows: int = 0
+    """Times the sound system said that it dropped audio."""
 
 
 class AudioSource(ABC):
     """A thread that writes to a ring.
 
-    `on_state` is called on that thread with every new state, once; never with "starting".
-    `heartbeat` is `time.monotonic()` at the thread's last sign of life: when it stands still, the
-    thread hangs in a library, and only a new process can help.
+    Args:
+        name: of the thread.
+        ring: what it writes to.
+        on_state: called on that thread with every new state, once each; never with "starting".
+
+    Attributes:
+        counters: what went wrong so far.
+        heartbeat: `time.monotonic()` at the thread's last sign of life. When it stands still, the
+            thread hangs in a library, and only a new process can help.
+        state: what it last said about itself.
+
     """
 
     def __init__(
@@ -93,11 +98,16 @@ class AudioSource(ABC):
         self._thread = threading.Thread(target=self._main, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin; raises AudioError where it is plain that nothing can come."""
+        """Begin.
+
+        Raises:
+            AudioError: no audio can ever come.
+
+        """
         self._thread.start()
 
     def stop(self, timeout: float = 1.0) -> bool:
-        """End; returns whether the thread ended within `timeout` seconds."""
+        """End; return whether the thread ended within `timeout` seconds."""
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join(timeout)
@@ -105,7 +115,7 @@ class AudioSource(ABC):
 
     def change(self, settings: CaptureSettings) -> None:
         """Go on with other settings, if the source is a microphone."""
-        logger.info("the input is no microphone, so %s is not used", settings)
+        logger.info("%s is ignored: the input is not a microphone", settings)
 
     @abstractmethod
     def _run(self) -> None:
@@ -118,7 +128,7 @@ class AudioSource(ABC):
             self._say("deaf", str(error))
         except Exception:
             logger.exception("the %s thread failed", self._thread.name)
-            self._say("deaf", "Recording failed; the log tells how.")
+            self._say("deaf", "Recording failed; the log says how.")
 
     def _say(
         self,
@@ -127,7 +137,7 @@ class AudioSource(ABC):
         device: str | None = None,
         rate: int | None = None,
     ) -> None:
-        """Take on a state, and tell it if it is new: another reason alone is none."""
+        """Take on a state and report it, unless only the reason is new."""
         if (name, device, rate) != (self.state.name, self.state.device, self.state.rate):
             self.state = CaptureState(name, reason, device, rate)
             self._on_state(self.state)
@@ -139,7 +149,11 @@ class AudioSource(ABC):
 class FileSource(AudioSource):
     """A recording, played into the ring at the pace of a microphone, once or over and over.
 
-    The ring is closed at its end. Raises AudioError where the file is no recording.
+    The ring is closed at its end.
+
+    Raises:
+        AudioError: the file is not a recording.
+
     """
 
     def __init__(
@@ -166,7 +180,7 @@ class FileSource(AudioSource):
             self._ring.close()
 
     def _play(self) -> bool:
-        """Write the recording once; tell whether it came to its end."""
+        """Write the recording once; return whether it came to its end."""
         for pcm in self._blocks:
             self._beat()
             self._written += len(pcm)
@@ -178,18 +192,23 @@ class FileSource(AudioSource):
 
 
 class PcmSource(AudioSource):
-    """Raw audio, s16le at 16 kHz mono, from a pipe or the like, as fast as it comes.
+    """Raw audio (s16le, 16 kHz, mono) from a pipe, as fast as it comes.
 
     It waits for the readers of the ring, so nothing is lost; the ring is closed at the end.
-    `stream` needs a file descriptor.
+
+    Args:
+        stream: where it comes from; it must have a file descriptor.
+        ring: what it writes to.
+        on_state: see `AudioSource`.
+
     """
 
     def __init__(
         self, stream: BinaryIO, ring: RingBuffer, on_state: Callable[[CaptureState], None]
     ) -> None:
         super().__init__("pcm", ring, on_state)
-        # Read without the stream's own buffer: whether that holds something cannot be polled,
-        # and its lock would be held by a blocked thread when the interpreter ends.
+        # Read without the stream's own buffer: it cannot be polled, and a blocked thread would hold
+        # its lock when the interpreter ends.
         self._descriptor = stream.fileno()
         self._name = str(getattr(stream, "name", "pipe")).strip("<>")
 

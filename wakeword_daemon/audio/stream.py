@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from wakeword_daemon.audio.devices import portaudio
 from wakeword_daemon.audio.resample import Resampler
 from wakeword_daemon.audio.timekeeper import now
 from wakeword_daemon.clock import HOP, SAMPLE_RATE, seconds
 from wakeword_daemon.errors import AudioError
+from wakeword_daemon.pcm import Pcm
 
 if TYPE_CHECKING:
     from wakeword_daemon.audio.devices import InputDevice
@@ -23,7 +23,7 @@ _BUFFER = 0.24
 """Seconds the device is asked to buffer; with more, PipeWire delivers two blocks at a time."""
 
 _CREEP = 3e-4
-"""Seconds by which each block is looked for earlier than the last, to find out when it is due."""
+"""Seconds by which each block is expected earlier than the last, to find out when it is due."""
 
 _RETRY = 4e-3
 """Least time, in seconds, before looking again for a block that was not complete."""
@@ -37,27 +37,26 @@ _INVALID_RATE = -9997
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recorded:
-    """80 ms of a microphone.
+    """80 ms of a microphone."""
 
-    `pcm` is int16[n] at 16 kHz mono, about 1,280 samples; `captured` the time, by
-    `timekeeper.now`, at which the 80 ms were over; and `dropped` tells that the sound system
-    dropped audio before.
-    """
-
-    pcm: NDArray[np.int16]
+    pcm: Pcm
+    """int16[n] at 16 kHz mono; n is about 1,280."""
     captured: float
+    """When the 80 ms were over, in seconds by `timekeeper.now`."""
     dropped: bool
+    """Whether the sound system dropped audio before them."""
 
 
 class InputStream:
     """A stream from a device, open from the beginning until `close`.
 
-    Raises AudioError where the device has no such channel or rate. This and every method raises
-    PortAudioError where the device is gone.
-
     Attributes:
-        name: the device's.
-        rate: what the device runs at, in Hz.
+        name: the device's name.
+        rate: samples a second of the device.
+
+    Raises:
+        AudioError: the device has no such channel or rate.
+        PortAudioError: the device is gone; every method may raise it.
 
     """
 
@@ -68,8 +67,8 @@ class InputStream:
             channels = settings.channel
         else:
             raise AudioError(
-                f"{device.name} has {device.channels} channels, so none is number "
-                f'{settings.channel}; choose another, or "mix".'
+                f"{device.name} has no channel {settings.channel}: there are {device.channels};"
+                ' choose another, or "mix".'
             )
         self.name = device.name
         self.rate, self._stream = _open(device, channels, settings.rate)
@@ -79,14 +78,14 @@ class InputStream:
 
     @property
     def trail(self) -> int:
-        """Samples, at 16 kHz, that were recorded and are still to come."""
+        """Samples (16 kHz) that were recorded and are still to come."""
         return self._resampler.trail
 
     def poll(self) -> Recorded | None:
-        """Sleep until a block should be complete, and return it, or None if it is not.
+        """Sleep until a block should be complete; return it, or None if it is not.
 
-        One block costs one wake-up: each is expected 80 ms after the last, less a little, so
-        that the time of looking creeps up to the time at which blocks are delivered.
+        One block costs one wake-up: each is expected a little less than 80 ms after the last, so
+        that the wake-ups move slowly towards the moment at which blocks are delivered.
         """
         time.sleep(max(self._wake - now(), 0))
         waiting = self._stream.read_available

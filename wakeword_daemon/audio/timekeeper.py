@@ -1,4 +1,4 @@
-"""The sample clock against the computer's: how much audio was lost where nobody says so."""
+"""The sample clock against the computer's: how much audio was lost without a word about it."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from wakeword_daemon.clock import HOP, samples, seconds
 _BLOCK = seconds(HOP)
 
 _DRIFT = 1.0
-"""Seconds by which the two clocks may part at once."""
+"""Seconds that one block may be off before the clocks count as parted."""
 
 _LOSS = 0.25
-"""Seconds late that are no jitter, if blocks stay that late: sound servers deliver every 160 ms."""
+"""Seconds of delay that are not jitter if blocks stay that late; servers deliver every 160 ms."""
 
 _PATIENCE = 12
-"""Blocks in a row that must be late for audio to be lost, and not just held back for a moment."""
+"""Blocks in a row that must be late for audio to count as lost, and not as held back."""
 
 _SLEW = 1e-3
-"""Seconds a second by which they may part for good without any audio being lost.
+"""Seconds a second by which the clocks may drift apart without any audio being lost.
 
 Crystals differ by up to 1e-4, which is 9 s a day.
 """
 
 
 def now() -> float:
-    """Return the time in seconds by a clock that is never set and also runs in a sleep."""
+    """Return the time in seconds by a clock that is never set and also runs while suspended."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
@@ -36,7 +36,7 @@ class DriftError(Exception):
 class Timekeeper:
     """Follows the time at which the newest sample was captured, block by block of 80 ms.
 
-    A block may come late for many reasons, but never early: so the earliest ones tell the time.
+    A block may come late for many reasons but never early, so the earliest blocks show the time.
 
     Attributes:
         until: when the newest sample was captured, by `now`, without the jitter of deliveries.
@@ -52,13 +52,18 @@ class Timekeeper:
     def block(self, captured: float, *, dropped: bool = False) -> int:
         """Account for a block; return how many samples are missing before it.
 
-        `captured` is the time of its last sample as far as is known, and `dropped` tells that
-        audio before it is gone. Raises DriftError, and leaves the block out, where the clocks
-        have parted by more than 1 s without such a reason.
+        Args:
+            captured: when its last sample was captured, in seconds by `now`, as far as is known.
+            dropped: whether audio before it is known to be gone.
+
+        Raises:
+            DriftError: the clocks are more than 1 s apart without such a reason; the block was left
+                out.
+
         """
         late = captured - (self.until + _BLOCK)
         if self._broken or dropped or not self._begun:
-            # At least one, for that is how readers learn that the sound does not go on.
+            # At least one, which is how readers learn that the sound was interrupted.
             missing = max(samples(late), 1) if self._begun else 0
             self._begun, self._broken = True, False
             return self._jump(captured, missing)
@@ -75,9 +80,11 @@ class Timekeeper:
         return 0
 
     def broken(self, unread: int = 0) -> None:
-        """Say that the stream ended: the next block is the first of another one.
+        """Note that the stream ended: the next block is the first of another one.
 
-        `unread` counts the samples that were accounted for and came to nobody.
+        Args:
+            unread: samples that were accounted for and never delivered.
+
         """
         self.until -= seconds(unread)
         self._broken = self._begun

@@ -1,8 +1,9 @@
-"""Wyoming framing: bytes to frames and back; knows none of the events inside.
+"""Wyoming framing: bytes to frames and back; knows nothing of the events inside.
 
 A frame is one line of UTF-8 JSON, `{"type": …, "data": {…}}`. The line may announce a block of
-`data_length` bytes of JSON, merged over the inline data, and a payload of `payload_length` raw
-bytes after it. We read all of that and write lines only, so that `nc -U` shows readable events.
+`data_length` bytes of JSON, which is merged over the inline data, and a payload of `payload_length`
+raw bytes after it. All of that is read; the data is always written inline, so that `nc -U` shows
+readable events.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ from typing import Any, Final
 import msgspec
 
 MAX_BYTES: Final = 64 * 1024
-"""Most bytes of each of a frame's three parts: the line, the data block, the payload.
+"""The most bytes of each of a frame's three parts: the line, the data block and the payload.
 
-The line's cap is that of Wyoming's own reader. As a payload it is two seconds of 16 kHz audio.
+Wyoming's own reader takes lines up to this. As a payload it is two seconds of 16 kHz audio.
 """
 
 
 class ProtocolError(Exception):
-    """A frame or an event that cannot be accepted; the peer is answered with `code` and text.
+    """A frame or an event that cannot be accepted; the peer gets `code` and the text.
 
-    If `fatal`, the start of the next frame cannot be found and the connection has to end.
+    If it is `fatal`, the start of the next frame cannot be found and the connection has to end.
     """
 
     def __init__(self, code: str, text: str, *, fatal: bool = False) -> None:
@@ -44,7 +45,7 @@ def encode(kind: str, data: object) -> bytes:
 
 
 class FrameDecoder:
-    """Cuts a stream of bytes into frames, however the stream was split on its way.
+    """Cuts a stream of bytes into frames, however the stream was split on the way.
 
     Feed it what was received, then call `next_frame` until it returns None. It holds no more than
     one incomplete frame (three times MAX_BYTES) and what the last `feed` brought.
@@ -59,7 +60,7 @@ class FrameDecoder:
 
     @property
     def incomplete(self) -> bool:
-        """Whether the beginning of a frame has come and its end has not."""
+        """Whether a part of a frame has come, and its end has not."""
         return bool(self._buffer) or self._header is not None
 
     def feed(self, received: bytes) -> None:
@@ -70,8 +71,8 @@ class FrameDecoder:
         """Return the next whole frame, or None until more bytes are fed.
 
         Raises:
-            ProtocolError: the next frame is not acceptable; unless the error is fatal, it has been
-                passed over and the next call goes on behind it.
+            ProtocolError: the next frame is not acceptable. Unless the error is fatal, that frame
+                has been skipped and the next call goes on after it.
 
         """
         if self._header is None:

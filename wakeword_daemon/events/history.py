@@ -1,4 +1,4 @@
-"""The numbering of published events, and the recent ones for those who come back."""
+"""The numbering of published events, and the recent ones for subscribers that come back."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ PublishedT = TypeVar("PublishedT", bound=Published)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A numbered event, and its line, encoded once for all subscribers."""
+    """A numbered event and its line, which is encoded once for all subscribers."""
 
     event: Published
     line: bytes
 
 
 class History:
-    """Numbers events from 1 and holds the last `size` of them."""
+    """Numbers events from 1 on and keeps the last `size` of them."""
 
     def __init__(self, size: int) -> None:
         # Readable, and sorts by the time of the start.
@@ -44,7 +44,7 @@ class History:
         return entry
 
     def resume(self, request: Subscribe) -> tuple[Subscribed, list[Entry]]:
-        """Return the answer to a subscriber, and the events to send it behind that answer.
+        """Return the answer to a subscriber, and the events to send after that answer.
 
         Raises:
             ProtocolError: the request names an event that has not happened.

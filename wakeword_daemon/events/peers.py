@@ -13,7 +13,7 @@ _MAX_OPTION = 1024  # the most bytes Python's getsockopt returns: 256 groups
 
 
 def tune(connection: socket.socket) -> None:
-    """Bound what a peer costs that does not read, and notice one that vanished from the network."""
+    """Limit what a peer costs that does not read, and notice one that vanished from the network."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
     if connection.family != socket.AF_UNIX:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -23,10 +23,10 @@ def tune(connection: socket.socket) -> None:
 
 
 def admitted(connection: socket.socket, group: int | None) -> bool:
-    """Whether a peer may stay: on a unix socket it is this user, root or in the group.
+    """Return whether a peer may stay: on a unix socket if it is this user, root or in the group.
 
-    File permissions say the same; this holds where they were widened, by hand or by a unit. On TCP
-    the token decides, later.
+    The file's permissions say the same; this still holds where they were widened by hand or by a
+    unit. On TCP the token decides later.
     """
     if connection.family != socket.AF_UNIX:
         return True
@@ -46,7 +46,7 @@ def peer_name(connection: socket.socket) -> str:
         command = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace")
     except OSError:  # it is gone, or in another PID namespace
         return f"process {pid} of user {uid}"
-    # Any process chooses its own name; it may not forge a line of our log with it.
+    # Any process can choose its own name; it must not forge a line of our log with it.
     printable = "".join(char for char in command if char.isprintable())
     return f"process {pid} ({printable})"
 

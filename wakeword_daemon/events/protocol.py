@@ -1,12 +1,12 @@
-"""The events on the socket, each a frozen struct with its wire form.
+"""The events on the socket, each a frozen struct with its wire form: see docs/protocol.md.
 
 An event's fields are its `data`. `describe`, `info`, `detect`, `detection`, `ping`, `pong` and
-`error` are Wyoming's, so that any Wyoming client can listen; the rest is ours, as are the fields
-that Wyoming's own `detection` and `info` do not have, which its readers skip.
+`error` are Wyoming's, so that any Wyoming client can listen. The rest is ours, as are the fields
+that Wyoming's own `detection` and `info` do not have; its readers skip them.
 
-Numbering: every published event (`detection`, `state`) carries `sequence`, one more than the
-event before, and `start_id`, which names this run of the daemon. A restart begins again at 1 under
-a `start_id` that sorts behind the old one.
+Every published event (`detection`, `state`) carries `sequence`, one more than the event before it,
+and `start_id`, which names this run of the daemon. After a restart `sequence` begins at 1 again,
+under a `start_id` that sorts after the old one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ StateName: TypeAlias = Literal["starting", "listening", "degraded", "deaf"]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """What every event can do: become a line, and be read from a frame."""
+    """Base of all events: becomes a line, and is read from a frame."""
 
     kind: ClassVar[str]
 
@@ -47,7 +47,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Published(Event, frozen=True, kw_only=True):
-    """An event that is numbered, remembered for who missed it, and sent to everyone."""
+    """An event that is numbered, sent to everyone, and kept for those who missed it."""
 
     sequence: int = 0
     start_id: str = ""
@@ -69,15 +69,15 @@ class Detection(Published, frozen=True, kw_only=True):
     sample: int
     """The same moment as an index of the sample clock (16 kHz)."""
     level: float
-    """Loudness of the second before it in dBFS."""
+    """RMS level of the second before it, in dBFS."""
     model: str
     """Id of the model that heard it."""
     speaker: str | None = None
-    """Wyoming's field for who spoke; not told apart here."""
+    """Wyoming's field for who spoke; always null, since speakers are not told apart."""
 
 
 class StateChanged(Published, frozen=True, kw_only=True):
-    """The daemon hears again, hears badly, or no longer hears."""
+    """The daemon hears again, no longer hears, or hears what cannot be real sound."""
 
     kind: ClassVar[str] = "state"
 
@@ -102,7 +102,7 @@ class Attribution(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WakeModel(msgspec.Struct, frozen=True, kw_only=True):
-    """A wake word that is listened for."""
+    """A wake word that the daemon listens for."""
 
     name: str
     description: str
@@ -112,9 +112,9 @@ class WakeModel(msgspec.Struct, frozen=True, kw_only=True):
     installed: bool = True
     version: str | None = None
     model: str
-    """Id of the model's weights, as `detection` tells it."""
+    """Id of the model's weights, as in `detection`."""
     threshold: float
-    """The probability from which the word counts as heard, 0 to 1."""
+    """The probability, 0 to 1, from which the word counts as heard."""
 
 
 class WakeProgram(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,7 +129,7 @@ class WakeProgram(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Info(Event, frozen=True, kw_only=True):
-    """Who answers here: sent on connecting and for `describe`."""
+    """Who answers here, and what it listens for: the answer to `describe`."""
 
     kind: ClassVar[str] = "info"
 
@@ -224,18 +224,18 @@ class Pong(Event, frozen=True, kw_only=True):
 
 
 class Subscribed(Event, frozen=True, kw_only=True):
-    """Answer to `subscribe`: from here on every event behind `sequence` follows, once, in order."""
+    """Answer to `subscribe`: every event after `sequence` follows, once and in order."""
 
     kind: ClassVar[str] = "subscribed"
 
     start_id: str
     sequence: int
     missed: int | None
-    """Events that were asked for and are gone; null if that is unknown (a restart)."""
+    """How many events of those asked for are gone; null if that is unknown (a restart)."""
 
 
 class Error(Event, frozen=True, kw_only=True):
-    """A request that was not followed, and why."""
+    """The answer to a request that was refused."""
 
     kind: ClassVar[str] = "error"
 
@@ -255,7 +255,7 @@ class Ping(Event, frozen=True, kw_only=True):
 
 
 class Detect(Event, frozen=True, kw_only=True):
-    """Chooses the words this connection is told about: null or empty for all."""
+    """Chooses the words whose detections this connection gets: null or empty for all."""
 
     kind: ClassVar[str] = "detect"
 
@@ -263,9 +263,9 @@ class Detect(Event, frozen=True, kw_only=True):
 
 
 class Subscribe(Event, frozen=True, kw_only=True):
-    """Asks for every event behind the one named, as far as they are still held.
+    """Asks for every event after the one named, as far as the daemon still has them.
 
-    `after_sequence` null stands for the last event so far; `start_id` null for the present run.
+    `after_sequence` null means the last event so far, `start_id` null the present run.
     """
 
     kind: ClassVar[str] = "subscribe"

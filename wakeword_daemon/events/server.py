@@ -1,4 +1,4 @@
-"""The event socket: tells everyone who is connected what the daemon hears."""
+"""The event socket: sends what the daemon hears to everyone who is connected."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _ACCEPT_PAUSE = 1.0  # seconds before the next try when no file descriptor is le
 
 
 class EventServer:
-    """Listens on a unix socket, and on TCP where asked to, and publishes events to all peers.
+    """Listens on a unix socket, and on TCP if it is configured, and publishes events to all peers.
 
-    Delivery: a peer is sent `info`, then every event published while it is connected, once and in
-    order. Nobody waits for it: if more events wait for it than `limits` allow, or it reads nothing
-    for `limits.stall` seconds, it is dropped with a line in the log. When it comes back it asks for
-    what it missed (`Subscribe`).
+    Delivery: a peer gets every event that is published while it is connected, once and in order.
+    Nobody waits for it: if more events are queued for it than `limits` allow, or it reads nothing
+    for `limits.stall` seconds, it is disconnected with a line in the log. When it comes back, it
+    asks for what it missed (`Subscribe`).
 
     All methods belong to the event loop's thread.
 
@@ -74,7 +74,7 @@ class EventServer:
 
     @property
     def start_id(self) -> str:
-        """Name of this run in the numbering of events."""
+        """Name of this run, as events carry it."""
         return self._context.history.start_id
 
     @property
@@ -96,7 +96,7 @@ class EventServer:
 
     @property
     def addresses(self) -> list[str]:
-        """Where it listens, as a client names it: a path, or `tcp://host:port`."""
+        """Where it listens, as a client writes it: a path, or `tcp://host:port`."""
         return [listener.address for listener in self._listeners]
 
     async def start(self) -> None:
@@ -135,7 +135,7 @@ class EventServer:
         return event
 
     async def stop(self, grace: float = 0.5) -> None:
-        """Let nobody in any more, and close once all queues are sent, after `grace` s at most."""
+        """Accept no more peers, and close when all queues are sent, or after `grace` seconds."""
         for task in self._accepting:
             task.cancel()
         await asyncio.gather(*self._accepting, return_exceptions=True)
@@ -178,7 +178,7 @@ class EventServer:
             try:
                 self._admit(connection, listener)
             except OSError as error:
-                logger.debug("a peer left while it was let in: %s", error)
+                logger.debug("a peer left while it was accepted: %s", error)
                 connection.close()
             await asyncio.sleep(0)  # a flood of connects takes turns with everyone else
 

@@ -1,4 +1,4 @@
-"""One connection: what it asks and is answered, and the events that wait for it."""
+"""One connection: its requests, their answers, and the events queued for it."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ READ_SIZE = 16 * 1024
 
 @dataclass(frozen=True)
 class Limits:
-    """What one peer may cost. Times in seconds."""
+    """What one peer may cost; times in seconds."""
 
     connections: int = 64
     """On each listening socket, so that the network cannot crowd out this machine."""
     history: int = 256
-    """Recent events held for subscribers that come back."""
+    """Recent events kept for subscribers that come back."""
     queue: int = 256
-    """Events beyond a whole replay of `history` that may wait for one subscriber before it is
-    dropped."""
+    """Events, beyond a whole replay of `history`, that may be queued for one subscriber; with more
+    it is disconnected."""
     stall: float = 10.0
-    """How long a peer may leave what was sent to it unread before it is dropped."""
+    """How long a peer may leave what was sent to it unread before it is disconnected."""
     request: float = 10.0
     """How long a frame may take from its first byte to its last, and a peer to authenticate."""
 
@@ -59,9 +59,8 @@ class ServerContext:
 class Session:
     """One connection, until either side ends it.
 
-    Two tasks share it: one answers requests in the order they come, waiting until each answer is
-    taken; the other sends the published events that `offer` queued. Neither is ever waited for by
-    the one who publishes.
+    It has two tasks: one answers requests in order, and waits until each answer is taken; the other
+    sends the published events that `offer` queued. Publishing waits for neither.
     """
 
     def __init__(
@@ -79,7 +78,7 @@ class Session:
         self._context = context
         self._reader = reader
         self._writer = writer
-        # What the kernel does not take stays in our queue, where it is counted.
+        # What the kernel does not take stays in our own queue, where it is counted.
         writer.transport.set_write_buffer_limits(high=0)
         self._token = token
         self._admitted = token is None
@@ -91,11 +90,11 @@ class Session:
 
     @property
     def queued(self) -> int:
-        """Events that wait to be sent to this peer."""
+        """How many events wait to be sent to this peer."""
         return len(self._pending)
 
     async def run(self) -> None:
-        """Serve the peer until it leaves, fails or is dropped."""
+        """Serve the peer until it leaves, fails or is disconnected."""
         sender = asyncio.create_task(self._send_pending())
         try:
             await self._serve()
@@ -144,7 +143,7 @@ class Session:
 
     def _drop(self, reason: str) -> None:
         if not self._writer.is_closing():
-            logger.warning("dropped subscriber %s: %s", self.peer, reason)
+            logger.warning("disconnected subscriber %s: %s", self.peer, reason)
             self._writer.transport.abort()
 
     async def _send(self, line: bytes) -> None:
@@ -159,7 +158,7 @@ class Session:
             raise ConnectionResetError("dropped") from None
 
     async def _send_pending(self) -> None:
-        with contextlib.suppress(OSError):  # the peer left; whoever reads from it notices too
+        with contextlib.suppress(OSError):  # the peer left, which the reading task notices too
             while self._pending or not self._finishing:
                 if self._pending:
                     await self._send(self._pending.popleft().line)
@@ -193,7 +192,7 @@ class Session:
             raise ProtocolError("timeout", f"no whole event came within {limit:g} s") from None
 
     async def _answer_frames(self) -> bool:
-        """Answer every whole frame that has come; return whether there was one."""
+        """Answer every complete frame; return whether there was one."""
         answered = False
         while True:
             try:
@@ -227,7 +226,8 @@ class Session:
                 pass  # a client that has a token may send it where none is asked
             case "audio-start" | "audio-chunk" | "audio-stop":
                 raise ProtocolError(
-                    "no-audio", "audio is not taken here: the daemon listens to its own microphone"
+                    "no-audio",
+                    "no audio is accepted here: the daemon listens to its own microphone",
                 )
             case _:
                 raise ProtocolError("unknown-type", f"there is no request {frame.type[:40]!r}")
@@ -263,7 +263,7 @@ class Session:
 
     async def _subscribe(self, request: Subscribe) -> None:
         answer, entries = self._context.history.resume(request)
-        # No other task runs between these, so that nothing falls between old events and new ones.
+        # No other task runs in between, so nothing is lost between old events and new ones.
         self._pending.clear()
         self._pending.extend(entry for entry in entries if self._wants(entry))
         self._something_pending.set()

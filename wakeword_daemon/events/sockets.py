@@ -67,9 +67,9 @@ class ListeningSocket:
 
 
 def listen_unix(path: Path, group: str | None = None) -> ListeningSocket:
-    """Listen on a unix socket that only this user may open, and `group` where one is named.
+    """Listen on a unix socket that only this user may open, and `group` if one is named.
 
-    A missing folder is made, mode 0700 (0750 for a group); the socket has mode 0600 (0660). A
+    A missing folder is made, with mode 0700 (0750 for a group); the socket has mode 0600 (0660). A
     socket file that nobody listens on any more is replaced.
 
     Raises:
@@ -158,7 +158,7 @@ def _make_folder(folder: Path, gid: int | None) -> None:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Keep two daemons that start at once from both taking a stale socket's place."""
+    """Keep two daemons that start at once from both replacing a stale socket."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for attempt in range(_LOCK_TRIES):

@@ -1,1 +1,1 @@
-"""The daemon: wiring, settings, health and the service manager."""
+"""The daemon: its wiring, its watchdog, its status and the service manager."""

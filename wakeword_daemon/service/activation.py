@@ -17,7 +17,9 @@ _FIRST = 3
 def listening_socket(environ: Mapping[str, str] = os.environ) -> socket.socket | None:
     """Return the socket passed to this process, or None if it was started without one.
 
-    Raises EventsError if more than one was passed.
+    Raises:
+        EventsError: more than one was passed.
+
     """
     if environ.get("LISTEN_PID") != str(os.getpid()):
         return None

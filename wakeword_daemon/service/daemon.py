@@ -1,4 +1,4 @@
-"""The daemon: capture → ring → engine → events, started in order and ended in one place."""
+"""The daemon: capture → ring → engine → events, started in order and stopped in one place."""
 
 from __future__ import annotations
 
@@ -48,30 +48,31 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _TICK = 1.0
-"""Seconds between two looks at the health of the threads."""
+"""Seconds between two checks of the threads."""
 
 _SOURCE_GRACE = 0.3
 _ENGINE_GRACE = 0.3
 _QUEUE_GRACE = 0.3
-"""Seconds that each part may take to end; together below the second that a stop may take."""
+"""Seconds that each part may take to end; together less than the second that a stop may take."""
 
 
 class Daemon:
-    """Listens until it is told to stop, or its input ends.
+    """Listens until a signal stops it, or its input ends.
 
-    Three threads: the capture thread fills the ring, the engine thread reads it, and the event
-    loop does the rest: every callback from the other two is handed over to it, so that all state
-    here belongs to one thread.
+    Three threads: the capture thread fills the ring, the engine's thread reads it, and the event
+    loop does the rest. Callbacks from the other two are handed over to the event loop, so that all
+    state here belongs to one thread.
 
     Args:
         read_config: reads and checks the config; called again to reload it.
-        make_source: makes the input for a ring; what it says about its state goes to the third
-            argument.
+        make_source: makes the input: takes its settings, the ring, and what to call with each new
+            state.
         notifier: the service manager.
         listening: a unix socket that listens already, if the service manager passed one.
 
     Raises:
-        ConfigError, ModelError: the config or a model is not fit to start with.
+        ConfigError: there is a mistake in the config.
+        ModelError: a model is missing or damaged.
 
     """
 
@@ -103,11 +104,11 @@ class Daemon:
         self._ready = False
 
     async def run(self) -> None:
-        """Listen; returns after SIGTERM, SIGINT or the end of the input.
+        """Listen until SIGTERM, SIGINT or the end of the input.
 
         Raises:
             EventsError: the socket cannot be opened.
-            HungError: a thread hangs and only a new process can help.
+            HungError: a thread hangs, and only a new process can help.
 
         """
         self._loop = asyncio.get_running_loop()
@@ -124,7 +125,7 @@ class Daemon:
             await self._close()
 
     async def _watch(self) -> None:
-        """Look after the threads, and tell the service manager while all is well."""
+        """Check the threads, and tell the service manager as long as all is well."""
         allowed = self._notifier.watchdog_seconds
         tick = _TICK if allowed is None else min(_TICK, allowed / 3)
         while not self._end.done():
@@ -135,7 +136,7 @@ class Daemon:
         self._end.result()
 
     async def _close(self) -> None:
-        """End in the order of the data, so that whatever was heard still goes out."""
+        """Stop in the order of the data, so that whatever was heard is still sent."""
         self._notifier.stopping()
         self._source.stop(_SOURCE_GRACE)
         self._ring.close()
@@ -181,7 +182,7 @@ class Daemon:
 
     def _change_state(self, state: CaptureState) -> None:
         if self._end.done():
-            return  # that no audio comes any more is what was wanted
+            return  # that no audio comes any more is intended
         self._reporter.state = state
         status = self._line()
         logger.log(logging.INFO if state.name == "listening" else logging.WARNING, "%s", status)

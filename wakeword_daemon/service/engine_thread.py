@@ -1,4 +1,4 @@
-"""The engine thread: every hop of the ring goes through the detector, in order, once."""
+"""The engine's thread: every hop of the ring goes through the detector, once and in order."""
 
 from __future__ import annotations
 
@@ -18,22 +18,26 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _PATIENCE = 0.5
-"""Seconds without audio after which the thread shows that it is still alive."""
+"""Seconds without audio after which the thread gives a sign of life all the same."""
 
 _WARM_UP = samples(2.0)
-"""What a new detector hears again of the past, so that a word being spoken is not lost."""
+"""Samples of the past that a new detector hears, so that a word being spoken is not lost."""
 
 
 class EngineThread:
-    """Reads the ring and calls `on_detection(detection, wall_time)` for every spoken word.
+    """Reads the ring and reports every detection. Both callbacks run on this thread.
 
-    Both callbacks run on the engine thread. `on_end` is called once when the ring is closed and
-    heard to its end (with None), or when the engine failed (with the failure).
+    Args:
+        ring: where the audio comes from.
+        detector: what listens to it; see `replace`.
+        on_detection: called with each detection and its Unix time, in seconds.
+        on_end: called once: with None when the ring was closed and heard to its end, or with the
+            failure of the engine.
 
     Attributes:
-        hops: blocks that have gone through the engine.
+        hops: blocks of 80 ms that have gone through the engine.
         gaps: times at which audio was missing and the engine started afresh.
-        lost: samples that were missing.
+        lost: samples (16 kHz) that were missing.
         heartbeat: `time.monotonic()` of the thread's last sign of life.
 
     """
@@ -59,28 +63,28 @@ class EngineThread:
 
     @property
     def backlog(self) -> int:
-        """Samples captured and not yet heard."""
+        """Samples that are captured and have not gone through the engine yet."""
         return self._reader.backlog
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Begin."""
         self._thread.start()
 
     def join(self, timeout: float) -> bool:
-        """Wait until a closed ring is heard to its end; tell whether it was within `timeout` s."""
+        """Wait until a closed ring is heard to its end; return False after `timeout` seconds."""
         if self._thread.ident is not None:
             self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def replace(self, detector: Detector) -> None:
-        """Listen with another detector from the next hop on, without losing audio."""
+        """Go on with another detector from the next hop on, without losing audio."""
         self._wanted = detector
 
     def _run(self) -> None:
         failure = None
         try:
             self._listen()
-        except Exception as error:  # whatever it is, the daemon must not go on deaf
+        except Exception as error:  # whatever it is, the daemon must not stay without its engine
             logger.exception("the engine failed")
             failure = error
         self._on_end(failure)
@@ -89,6 +93,7 @@ class EngineThread:
         clock = self._ring.clock
         while True:
             self.heartbeat = time.monotonic()
+            overwritten = self._reader.lost
             try:
                 block = self._reader.read(HOP, _PATIENCE)
             except TimeoutError:
@@ -101,7 +106,8 @@ class EngineThread:
             if block.lost:
                 self.gaps += 1
                 self.lost += block.lost
-                logger.warning("%.2f s of audio went unheard", seconds(block.lost))
+                why = "the engine fell behind" if self._reader.lost > overwritten else "a gap"
+                logger.warning("%.2f s of audio went unheard: %s", seconds(block.lost), why)
                 self._detector.reset(block.start)
             for detection in self._detector.push(block.pcm):
                 self._on_detection(detection, self._ring.wall_time(detection.sample))
@@ -109,7 +115,7 @@ class EngineThread:
             clock = block.start + len(block.pcm)
 
     def _catch_up(self, clock: int) -> None:
-        """Let the new detector hear what its predecessor heard last, which was reported already."""
+        """Let a new detector hear the last seconds, whose words the old one has reported."""
         start, pcm = self._ring.copy(clock - _WARM_UP, clock)
         self._detector.reset(start)
         self._detector.push(pcm)

@@ -1,4 +1,4 @@
-"""Log lines for whoever reads them: journald, which dates and ranks them itself, or a person."""
+"""Log lines for their reader: the journal, which adds the date and the level, or a person."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class JournalFormatter(logging.Formatter):
     """Puts the syslog priority before each line, as sd-daemon(3) reads it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record with every line of it marked, so that none goes astray."""
+        """Return the record with the mark before each of its lines."""
         mark = f"<{_SYSLOG.get(record.levelno, 2)}>"
         return "\n".join(mark + line for line in super().format(record).splitlines())
 
 
 def set_up(level: str, environ: Mapping[str, str] = os.environ) -> None:
-    """Log to standard error from `level` (debug, info, warning or error) up."""
+    """Log to standard error what is at `level` (debug, info, warning, error) or above."""
     handler = logging.StreamHandler()
     if _goes_to_journal(environ):
         handler.setFormatter(JournalFormatter("%(message)s"))
@@ -38,6 +38,6 @@ def set_level(level: str) -> None:
 
 
 def _goes_to_journal(environ: Mapping[str, str]) -> bool:
-    """Tell whether standard error is the very stream that the manager said is the journal's."""
+    """Return whether standard error is the stream that the manager connected to the journal."""
     stderr = os.fstat(_STDERR)
     return environ.get("JOURNAL_STREAM") == f"{stderr.st_dev}:{stderr.st_ino}"

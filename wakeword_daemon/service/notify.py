@@ -1,4 +1,4 @@
-"""What the service manager is told: sd_notify(3) datagrams over NOTIFY_SOCKET."""
+"""Messages to the service manager: sd_notify(3) datagrams over NOTIFY_SOCKET."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ _MICROSECONDS = 1_000_000
 
 
 class Notifier:
-    """Speaks to the service manager that started this process; silent where there is none.
+    """Sends messages to the service manager that started this process, if there is one.
 
-    A manager that has gone away or does not read is not worth a failure: sending never waits and
-    never raises.
+    Sending never waits and never raises, also when the manager is gone or does not read.
+
+    Attributes:
+        watchdog_seconds: how soon the manager expects the next `watchdog`; None for never.
+
     """
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
@@ -28,28 +31,24 @@ class Notifier:
         self.watchdog_seconds = _watchdog_seconds(environ)
 
     def ready(self, status: str) -> None:
-        """Tell that start-up, or a reload, is over."""
+        """Say that the start, or a reload, is over."""
         self._send("READY=1", f"STATUS={status}")
 
     def status(self, status: str) -> None:
-        """Tell in one line how things are, as `systemctl status` shows it."""
+        """Say in one line how things are; `systemctl status` shows it."""
         self._send(f"STATUS={status}")
 
     def watchdog(self) -> None:
-        """Tell that the daemon still does its work."""
+        """Say that the daemon still does its work."""
         self._send("WATCHDOG=1")
 
     def reloading(self) -> None:
-        """Tell that the config is being read again; `ready` ends it."""
+        """Say that the config is being read again; `ready` ends it."""
         self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
-        """Tell that the daemon is on its way out."""
+        """Say that the daemon is ending."""
         self._send("STOPPING=1")
-
-    def close(self) -> None:
-        """Let the socket go."""
-        self._socket.close()
 
     def _send(self, *lines: str) -> None:
         if self._address:
@@ -58,7 +57,7 @@ class Notifier:
 
 
 def _watchdog_seconds(environ: Mapping[str, str]) -> float | None:
-    """Return how soon the manager expects the next WATCHDOG=1, or None if it expects none."""
+    """Return how soon the manager expects the next WATCHDOG=1; None if it expects none."""
     microseconds = environ.get("WATCHDOG_USEC", "")
     meant_for = environ.get("WATCHDOG_PID", "")
     if not microseconds.isdigit() or int(microseconds) == 0:

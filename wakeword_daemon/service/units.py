@@ -1,4 +1,4 @@
-"""The units of a user's service manager: putting them in place and taking them away."""
+"""The units of a user's service manager: installing and removing them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _COMMAND = "%h/.local/bin/wakeword"
 
 
 class ServiceError(WakewordError):
-    """The service manager is not there or did not do as it was told."""
+    """The service manager is not there, or a request to it failed."""
 
 
 def install() -> list[Path]:
     """Place, enable and start the units; return their paths.
 
     Raises:
-        ServiceError: a unit cannot be written, or the manager does not take it.
+        ServiceError: a unit cannot be written, or a request to the manager failed.
 
     """
     paths = [_folder() / unit for unit in UNITS]
@@ -45,7 +45,7 @@ def uninstall() -> list[Path]:
     """Stop, disable and remove the units; return the paths that were removed.
 
     Raises:
-        ServiceError: the manager does not do it, or a unit cannot be removed.
+        ServiceError: a request to the manager failed.
 
     """
     paths = [path for path in (_folder() / unit for unit in UNITS) if path.exists()]
@@ -58,7 +58,7 @@ def uninstall() -> list[Path]:
 
 
 def status() -> int:
-    """Show what the manager says of the units; return its exit code, 0 if they are active."""
+    """Show what the manager says about the units; return its exit code, 0 if they are active."""
     return _run("status", "--no-pager", *UNITS).returncode
 
 
@@ -68,7 +68,7 @@ def _folder() -> Path:
 
 
 def _command() -> str:
-    """Return the command line of this very installation, as systemd.service(5) quotes it."""
+    """Return the command line of this installation, quoted as systemd.service(5) wants it."""
     script = Path(sys.executable).parent / "wakeword"
     parts = [str(script)] if script.exists() else [sys.executable, "-m", "wakeword_daemon"]
     return " ".join(f'"{part}"'.replace("%", "%%").replace("$", "$$") for part in parts)
