@@ -316,7 +316,7 @@ def test_a_telephone_leaves_its_band_and_adds_noise_to_it():
     speech = np.ones((200, 10, 40), "f")
     heard = augment.telephone(speech, np.random.default_rng(0), SETTINGS)
     changed = (heard != speech).any(axis=(1, 2))
-    assert 0.03 < changed.mean() < 0.2
+    assert 0.01 < changed.mean() < 0.15
     assert (heard[changed][:, :, [0, 39]] < 0.01).all()  # below 300 Hz and above 3.4 kHz
     assert (heard[changed][:, :, 12] > 1).all()
     assert (heard[changed][:, :, 12] < 1.01).all()

@@ -12,7 +12,7 @@ import itertools
 import logging
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from wakeword_daemon.training.data import kokoro, neighbours, sentences, small_voices, synthesis
@@ -29,6 +29,45 @@ _ORDERS_SHARE = 0.4
 _EXTRA = "wakeword-daemon[voices]"
 _CHECKED = 20
 """Takes that the name of their folder is made of."""
+
+
+@dataclass(frozen=True)
+class NaturalSpeech:
+    """What natural voices say for one word.
+
+    Attributes:
+        word: the word alone.
+        carriers: sentences that hold it.
+        others: orders, everyday sentences and near-sounding words in sentences, without it.
+
+    """
+
+    word: list[Utterance] = field(default_factory=list)
+    carriers: list[Utterance] = field(default_factory=list)
+    others: list[Utterance] = field(default_factory=list)
+
+    def takes(self) -> list[Utterance]:
+        """Return all that holds the word."""
+        return [*self.word, *self.carriers]
+
+
+WORDS, CARRIERS, NEAR, ORDERS, EVERYDAY, BULK = 100, 40, 25, 150, 200, 1200
+"""How many recordings of each kind one word is trained with."""
+
+
+def speak_naturally(phrase: str, cache: Path, seed: int = 0) -> NaturalSpeech:
+    """Speak what one word is trained with, or find it in the cache."""
+    others = [
+        *near_takes(phrase, NEAR, cache, seed),
+        *order_takes(ORDERS, cache, seed),
+        *everyday_takes(EVERYDAY, cache, seed),
+        *bulk_takes(BULK, cache, seed),
+    ]
+    return NaturalSpeech(
+        word=word_takes(phrase, WORDS, cache, seed),
+        carriers=carrier_takes(phrase, CARRIERS, cache, seed),
+        others=[u for u in others if phrase.casefold() not in u.text.casefold()],
+    )
 
 
 def word_takes(phrase: str, count: int, cache: Path, seed: int = 0) -> list[Utterance]:

@@ -61,9 +61,9 @@ class AugmentationSettings:
 
     """
 
-    word_share: float = 0.4
+    word_share: float = 0.45
     silence_share: float = 0.05
-    again_share: float = 0.15
+    again_share: float = 0.1
     again_pause: Range = (25, 130)
     again_same_share: float = 0.7
     before_share: float = 0.65
@@ -81,24 +81,24 @@ class AugmentationSettings:
     hard_negative_share: float = 0.2
     splice_share: float = 0.3
     pause_share: float = 0.35
-    tracts: Range = (0.8, 1.22)
+    tracts: Range = (0.83, 1.2)
     formant_spread: float = 0.05
-    tempo: Range = (0.62, 1.45)
+    tempo: Range = (0.7, 1.42)
     pace_spread: float = 0.25
     stress_spread: float = 2.0
     level: Range = (-52, -10)
     reverberation_share: float = 0.5
     reverberation_time: Range = (0.15, 0.9)
     direct_ratio: Range = (-3, 15)
-    noise_shares: Range = (0.75, 0.35)
-    babble_share: float = 0.2
+    noise_shares: Range = (0.75, 0.3)
+    babble_share: float = 0.08
     babble_voices: tuple[int, int] = (3, 7)
-    noise_ratio: Range = (0, 35)
+    noise_ratio: Range = (3, 35)
     quiet_level: Range = (-6, -2)
     colour_spread: float = 5.0
     top_cut_share: float = 0.3
     bottom_cut_share: float = 0.25
-    telephone_share: float = 0.1
+    telephone_share: float = 0.06
     companding_ratio: Range = (28, 42)
     microphone_level: Range = (-95, -58)
     microphone_tilt: Range = (0, 2.5)

@@ -1,0 +1,85 @@
+"""The word as it is trained on: real takes, the same in other voices, and synthetic ones."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from wakeword_daemon.engine.settings import FeatureSettings
+from wakeword_daemon.training.data.endpoints import Span, speech_span
+from wakeword_daemon.training.data.melpower import Library
+from wakeword_daemon.training.data.takes import UsableTake
+from wakeword_daemon.training.data.variants import variants
+from wakeword_daemon.training.fit.composition import TakeGroup, Takes, join_takes
+
+VARIANTS = 4
+"""Variants of each real take: other voices and microphones."""
+
+# How often takes of a kind are drawn, relative to each other.
+REAL_SHARE = 0.45
+CHANGED_SHARE = 0.22
+SIMPLE_SHARE = 0.08
+NATURAL_SHARE = 0.15
+SENTENCE_SHARE = 0.1
+
+
+class Spoken(NamedTuple):
+    """Synthetic sentences, and the frames between which the word is in each."""
+
+    library: Library
+    spans: list[Span]
+
+
+def takes_to_train_on(
+    real: Sequence[UsableTake],
+    simple: Library,
+    natural: Library,
+    sentences: Spoken,
+    features: FeatureSettings,
+    *,
+    phrase: str,
+    seed: int,
+) -> Takes:
+    """Return all takes of the word; every real speaker counts alike, however many takes there are.
+
+    Args:
+        real: takes by people.
+        simple: takes by simple synthesizers, alone.
+        natural, sentences: takes by natural synthetic voices, alone and in sentences.
+        features: the front end.
+        phrase: the word as it is written.
+        seed: of what the variants of real takes are like.
+
+    """
+    groups = [
+        _by_speaker(real, REAL_SHARE),
+        _by_speaker(variants(real, VARIANTS, features, seed), CHANGED_SHARE),
+        _found(simple, SIMPLE_SHARE),
+        _found(natural, NATURAL_SHARE),
+        TakeGroup(
+            [sentences.library[i] for i in range(len(sentences.library))],
+            sentences.spans,
+            [1.0] * len(sentences.spans),
+            SENTENCE_SHARE,
+            in_sentences=True,
+        ),
+    ]
+    return join_takes(groups, features.mels, phrase=" " in phrase)
+
+
+def _by_speaker(takes: Sequence[UsableTake], share: float) -> TakeGroup:
+    per_speaker = Counter(t.recording.speaker for t in takes)
+    return TakeGroup(
+        [t.power for t in takes],
+        [t.span for t in takes],
+        [1 / per_speaker[t.recording.speaker] for t in takes],
+        share,
+    )
+
+
+def _found(library: Library, share: float) -> TakeGroup:
+    """Return the takes of a library in which speech is found, all drawn alike."""
+    found = [(library[i], speech_span(library[i])) for i in range(len(library))]
+    spoken = [(power, span) for power, span in found if span is not None]
+    return TakeGroup([p for p, _ in spoken], [s for _, s in spoken], [1.0] * len(spoken), share)
