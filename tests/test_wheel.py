@@ -27,6 +27,13 @@ def installed(tmp_path_factory):
     return site
 
 
+def test_the_wheel_carries_what_the_shells_and_man_look_for(installed):
+    (prefix,) = installed.glob("*.data/data")
+    for path in (ROOT / "share").rglob("*"):
+        if path.is_file():
+            assert (prefix / path.relative_to(ROOT)).read_bytes() == path.read_bytes()
+
+
 def wakeword(site, *arguments):
     return subprocess.run(
         [sys.executable, "-m", "wakeword_daemon", *arguments],

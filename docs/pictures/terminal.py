@@ -20,7 +20,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 COLUMNS = 98
-SECONDS = 17.0
+SECONDS = 20.0
 COMMANDS = {"make run": 0.5, ".venv/bin/wakeword listen": 3.5}
 """What is typed, and when."""
 
