@@ -34,8 +34,9 @@ on the default microphone. What a file leaves out keeps its default. Start with 
 
 `systemctl --user reload wakeword`, or SIGHUP, makes a running daemon read its file again, without
 losing audio or subscribers; changes of `socket`, `tcp` and `audio.history` wait for the next start.
-If there is a mistake in the file, the daemon logs the line and what is allowed, and keeps its
-settings. `--device`, `--word`, `--threshold` and `--socket` of `wakeword run` override the file.
+If there is a mistake in the file, the daemon keeps its settings, `systemctl reload` fails, and the
+log names the line and what is allowed; `wakeword run --check` says it beforehand. `--device`,
+`--word`, `--threshold` and `--socket` of `wakeword run` override the file.
 """
 
 _MAN_HEAD = r""".\" Made by docs/reference.py.

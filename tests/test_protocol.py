@@ -1,6 +1,8 @@
 """Frames are cut from any stream of bytes, within caps, and events keep their fields."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,7 +10,20 @@ from hypothesis import strategies as st
 from support.eventserver import detection, info
 
 from wakeword_daemon.events.framing import MAX_BYTES, Frame, FrameDecoder, ProtocolError, encode
-from wakeword_daemon.events.protocol import Detect, Detection, Info, Ping, StateChanged, Subscribe
+from wakeword_daemon.events.protocol import (
+    CaptureCounters,
+    Detect,
+    Detection,
+    Info,
+    Ping,
+    StateChanged,
+    Status,
+    Subscribe,
+    Subscribed,
+    Subscriber,
+)
+
+CHECKOUT = Path(__file__).resolve().parents[1]
 
 
 def frames(raw):
@@ -210,3 +225,21 @@ def test_any_mapping_or_struct_can_be_data():
         Frame("status", {"state": "listening"})
     ]
     assert frames(encode("status", Ping(text="x"))) == [Frame("status", {"text": "x"})]
+
+
+@pytest.mark.parametrize(
+    "struct", [Detection, StateChanged, Status, Subscribe, Subscribed, Subscriber, CaptureCounters]
+)
+def test_the_reference_names_every_field(struct):
+    reference = (CHECKOUT / "docs/protocol.md").read_text()
+    assert [name for name in struct.__struct_fields__ if f"`{name}`" not in reference] == []
+
+
+def test_the_reference_names_every_code_of_an_error():
+    sources = (CHECKOUT / "wakeword_daemon/events").glob("*.py")
+    code = "".join(path.read_text() for path in sources)
+    used = set(re.findall(r'ProtocolError\(\s*"([a-z-]+)"|code="([a-z-]+)"', code))
+    used = {either for pair in used for either in pair if either}
+    table = (CHECKOUT / "docs/protocol.md").read_text().partition("| code |")[2]
+    assert used == set(re.findall(r"^\| `([a-z-]+)` \|", table.partition("## ")[0], re.MULTILINE))
+    assert "unknown-word" in used
