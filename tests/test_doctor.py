@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import time
 
 import numpy as np
@@ -14,6 +15,7 @@ from wakeword_daemon.audio import probe as probing
 from wakeword_daemon.audio.probe import measure, probe
 from wakeword_daemon.audio.sources import CaptureSettings
 from wakeword_daemon.errors import AudioError
+from wakeword_daemon.service.checkup import users_of
 
 pytestmark = pytest.mark.sound
 
@@ -179,3 +181,27 @@ def test_a_look_takes_no_longer_than_it_says(pulse, monkeypatch):
     assert found.rate == 16_000
     assert found.memory > 0
     assert any(name.startswith("libportaudio") for name in found.libraries)
+
+
+def test_who_has_the_microphone_open_is_found(tmp_path):
+    device = tmp_path / "pcmC0D0c"
+    device.touch()
+    assert users_of(f"{tmp_path}/pcm*c") == []
+    with device.open() as held, subprocess.Popen(["sleep", "60"], stdin=held) as other:
+        assert "sleep" in users_of(f"{tmp_path}/pcm*c")
+        other.kill()
+
+
+def test_a_service_that_ends_with_the_session_is_a_note(pulse, tmp_path):
+    """logind runs in no test, so its answer and systemd's come from programs of the same name."""
+    for name, script in (("systemctl", "exit 0"), ("loginctl", "echo Linger=no")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    environment = pulse.env()
+    done = wakeword("doctor", env=environment | {"PATH": f"{tmp_path}:{environment['PATH']}"})
+    told = done.stdout.splitlines()
+    assert "ok       service       it runs, and starts with your session" in told
+    assert told[-2:] == [
+        "note     service       it stops when you log out",
+        "                       mend it with: loginctl enable-linger",
+    ]

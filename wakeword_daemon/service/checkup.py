@@ -129,7 +129,7 @@ def _microphone(config: Config, *, has_server: bool) -> Iterator[Finding]:
     try:
         found = probe(CaptureSettings(audio.device, audio.channel, audio.rate), SECONDS)
     except AudioError as error:
-        users = _users_of_alsa()
+        users = users_of("/dev/snd/pcm*c")
         busy = f"; {', '.join(users)} use it" if users else ""
         yield Finding("microphone", "failure", f"{error}{busy}", "wakeword devices")
         return
@@ -170,13 +170,13 @@ def _memory(found: Probe) -> Finding:
     return Finding("memory", "ok", text)
 
 
-def _users_of_alsa() -> list[str]:
-    """Return the programs that have an ALSA capture device open, as far as this user may know."""
+def users_of(pattern: str) -> list[str]:
+    """Return the programs that have such a file open, as far as this user may know."""
     users = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             files = [entry.readlink() for entry in (process / "fd").iterdir()]
-            if any(file.match("/dev/snd/pcm*c") for file in files):
+            if any(file.match(pattern) for file in files):
                 users.append((process / "comm").read_text().strip())
         except OSError:
             continue  # it ended meanwhile, or is another user's
