@@ -44,7 +44,8 @@ run: $(VENV)/run
 	fi
 
 check: $(VENV)/test
-	$(VENV)/bin/python -m pytest --quiet -m "not (torch or sound or systemd or slow)" $(TESTS)
+	$(VENV)/bin/python -m pytest --quiet --numprocesses 2 --dist loadfile \
+	    -m "not (torch or sound or systemd or slow)" $(TESTS)
 
 # Most tests wait for sound or for a process, so more of them than cores run side by side; a module's
 # own run one after the other.
