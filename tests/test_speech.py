@@ -26,6 +26,8 @@ from wakeword_daemon.training.data import (
 )
 from wakeword_daemon.training.data.synthesis import Utterance, Voice
 
+pytestmark = pytest.mark.slow
+
 needs_espeak = pytest.mark.skipif(
     "espeak" not in synthesis.engines(), reason="espeak-ng is not installed"
 )
