@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 
 from wakeword_daemon.clock import HOP, SAMPLE_RATE, samples
-from wakeword_daemon.engine import load_model
+from wakeword_daemon.engine import read_model
 from wakeword_daemon.engine.crnn import CRNN
 from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.resources import find_model
@@ -76,7 +76,7 @@ def others_report(system, heard):
 
 
 def our_report(path, speech, condition):
-    model = load_model(path)
+    model = read_model(path)
     network = CRNN(model.card.architecture, model.card.features, [model.weights])
     streams = evaluation.build_streams(speech, model.card.features, condition)
     return evaluation.measure(network, streams)

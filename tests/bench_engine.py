@@ -30,18 +30,18 @@ WORDS = 6
 
 
 def ours():
-    from wakeword_daemon.engine import Detector, load_model  # noqa: PLC0415 -- timed
+    from wakeword_daemon.engine import Detector, read_model  # noqa: PLC0415 -- timed
     from wakeword_daemon.resources import shipped_models  # noqa: PLC0415
 
-    detector = Detector([load_model(shipped_models()["jarvis"])])
+    detector = Detector([read_model(shipped_models()["jarvis"])])
     return detector.push
 
 
 def six():
-    from wakeword_daemon.engine import Detector, load_model  # noqa: PLC0415 -- timed
+    from wakeword_daemon.engine import Detector, read_model  # noqa: PLC0415 -- timed
     from wakeword_daemon.resources import shipped_models  # noqa: PLC0415
 
-    models = [load_model(path) for path in shipped_models().values()]
+    models = [read_model(path) for path in shipped_models().values()]
     while len(models) < WORDS:  # as many as ship, and copies under other names
         again = models[len(models) % len(shipped_models())]
         card = replace(again.card, name=f"{again.name}_{len(models)}")

@@ -16,7 +16,7 @@ from support.models import random_model
 import wakeword_daemon
 from wakeword_daemon import resources
 from wakeword_daemon.cli import COMMANDS
-from wakeword_daemon.engine import OperatingPoint, load_model
+from wakeword_daemon.engine import OperatingPoint, read_model
 from wakeword_daemon.engine.modelfile import save_model
 
 MODEL = resources.shipped_models()["jarvis"]
@@ -195,7 +195,7 @@ def test_a_pipe_is_not_a_file(tmp_path):
 
 
 def test_word_takes_the_path_of_a_model_file(tmp_path):
-    save_model(tmp_path / "mine.safetensors", load_model(MODEL))
+    save_model(tmp_path / "mine.safetensors", read_model(MODEL))
     path = AUDIO / "jarvis-slt.flac"
     done = wakeword("detect", "--word", "./mine.safetensors", path, cwd=tmp_path)
     assert done.stdout.split()[2] == "jarvis", done.stderr

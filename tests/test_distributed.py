@@ -12,7 +12,7 @@ from support import together
 from support.batches import batch
 from support.recordings import manifest_corpus
 
-from wakeword_daemon.engine import load_model
+from wakeword_daemon.engine import read_model
 from wakeword_daemon.engine.settings import Architecture
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.training.fit.distributed import Processes, joined
@@ -80,5 +80,5 @@ def test_two_processes_train_a_word_as_one_does(tmp_path):
     assert both[:2] == pytest.approx(alone[:2], rel=1e-3)
     # Then hard negatives are mined, and which they are hangs on the last digits of scores.
     assert both[2] == pytest.approx(alone[2], rel=0.05)
-    load_model(tmp_path / "both/sweep.safetensors").self_test()
+    read_model(tmp_path / "both/sweep.safetensors").self_test()
     assert (tmp_path / "both/sweep.md").exists()

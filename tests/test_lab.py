@@ -14,7 +14,7 @@ from support.recordings import manifest_corpus
 from torch import nn
 
 from wakeword_daemon.clock import SAMPLE_RATE
-from wakeword_daemon.engine.modelfile import load_model
+from wakeword_daemon.engine.modelfile import read_model
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.errors import ConfigError, TrainingError
 from wakeword_daemon.lab import pictures, table
@@ -406,7 +406,7 @@ def test_offline_streaming_and_engine_agree_on_int8_weights(architecture, tmp_pa
     assert links[0].difference < 1e-5
     assert links[1].difference < 1e-4
     assert 0 < links[2].difference < 0.1
-    assert load_model(tmp_path / "m.safetensors").card == model.card
+    assert read_model(tmp_path / "m.safetensors").card == model.card
     assert weight_bytes(stored) < 0.5 * sum(w.nbytes for w in folded_weights(made).values())
 
 

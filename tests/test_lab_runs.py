@@ -13,7 +13,7 @@ import torch
 from support.recordings import manifest_corpus
 
 from wakeword_daemon.cli import main
-from wakeword_daemon.engine import Detector, load_model
+from wakeword_daemon.engine import Detector, read_model
 from wakeword_daemon.engine.crnn import CRNN
 from wakeword_daemon.engine.modelfile import Model, SelfTest, save_model
 
@@ -108,7 +108,7 @@ def test_every_kind_of_recipe_gives_a_row(done):
 
 
 def test_its_models_are_heard_with(done):
-    model = load_model(done / "int8-0/model.safetensors")
+    model = read_model(done / "int8-0/model.safetensors")
     model.self_test()
     assert Detector([model]).push(torch.zeros(16000, dtype=torch.int16).numpy()) == []
 
@@ -195,12 +195,12 @@ def test_a_start_of_another_shape_is_refused(done, recordings, tmp_path, capsys)
 
 
 def test_a_model_that_attends_to_more_than_a_clip_is_a_start(done, recordings, tmp_path):
-    model = load_model(done / "student-0/model.safetensors")
+    model = read_model(done / "student-0/model.safetensors")
     card = replace(model.card, architecture=replace(model.card.architecture, steps=40))
     network = CRNN(card.architecture, card.features, [model.weights])
     quiet = np.full((60, card.features.mels), -9.0, np.float32)
     file = tmp_path / "far.safetensors"
-    save_model(file, Model(card, model.weights, SelfTest.of(network, quiet)))
+    save_model(file, Model(card, model.weights, SelfTest.record(network, quiet)))
     again = f"title: again\narchitecture: {SMALL}\nepochs: 0\nstart: {file}\n"
     assert lab(recordings, tmp_path / "run", write(tmp_path / "r", again=again)) == 0
     student = json.loads((done / "student-0/result.json").read_text())

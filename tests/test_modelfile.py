@@ -9,8 +9,8 @@ from safetensors.numpy import load, save
 from support.models import random_model
 
 from wakeword_daemon import resources
-from wakeword_daemon.engine import OperatingPoint, load_model
-from wakeword_daemon.engine.modelfile import Model, Source, save_model
+from wakeword_daemon.engine import OperatingPoint, read_model
+from wakeword_daemon.engine.modelfile import Model, TrainingSource, save_model
 from wakeword_daemon.errors import ConfigError, ModelError
 
 
@@ -34,13 +34,13 @@ def test_what_is_saved_is_loaded(tmp_path):
     card = replace(
         model.card,
         operating_points=[OperatingPoint(0.5, 0.7, 0.02, 0.4)],
-        sources=[Source("somewhere", "CC-BY-4.0")],
+        sources=[TrainingSource("somewhere", "CC-BY-4.0")],
         hours=1.5,
         takes=60,
     )
     path = tmp_path / "deep" / "smart_mirror.safetensors"
     written = save_model(path, Model(card, model.weights, model.self_test_vector))
-    read = load_model(path)
+    read = read_model(path)
     assert read.card == written.card
     assert replace(read.card, checksum="") == card
     assert all((read.weights[name] == array).all() for name, array in model.weights.items())
@@ -62,7 +62,7 @@ def test_a_truncated_file_is_refused(saved, length):
     assert length < len(content)
     path.write_bytes(content[:length])
     with pytest.raises(ModelError, match="truncated or no model file"):
-        load_model(path)
+        read_model(path)
 
 
 def test_every_altered_byte_is_noticed(saved):
@@ -71,7 +71,7 @@ def test_every_altered_byte_is_noticed(saved):
     for at in np.random.default_rng(0).integers(0, len(content), 200).tolist():
         path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
         with pytest.raises(ModelError):
-            load_model(path)
+            read_model(path)
 
 
 def test_an_altered_weight_is_told_as_altered(saved):
@@ -80,7 +80,7 @@ def test_an_altered_weight_is_told_as_altered(saved):
     arrays["conv.bias"] = arrays["conv.bias"] + 1
     rewrite(path, arrays=arrays)
     with pytest.raises(ModelError, match="was altered after it was written"):
-        load_model(path)
+        read_model(path)
 
 
 def test_an_altered_threshold_is_told_as_altered(saved):
@@ -88,7 +88,7 @@ def test_an_altered_threshold_is_told_as_altered(saved):
     entry = rewrite(path)
     rewrite(path, metadata={"wakeword": entry["wakeword"].replace("0.5", "0.1")})
     with pytest.raises(ModelError, match="was altered after it was written"):
-        load_model(path)
+        read_model(path)
 
 
 def test_another_version_is_refused_by_its_number(saved):
@@ -96,24 +96,24 @@ def test_another_version_is_refused_by_its_number(saved):
     entry = rewrite(path)
     rewrite(path, metadata={"wakeword": entry["wakeword"].replace('"format":1', '"format":7')})
     with pytest.raises(ModelError, match="has format version 7; this program reads version 1"):
-        load_model(path)
+        read_model(path)
 
 
 def test_files_of_another_kind_are_refused(tmp_path):
     path = tmp_path / "model.safetensors"
     with pytest.raises(ModelError, match="there is no model file"):
-        load_model(path)
+        read_model(path)
     path.write_text("once upon a time there was no model at all")
     with pytest.raises(ModelError, match="truncated or no model file"):
-        load_model(path)
+        read_model(path)
     path.write_bytes(save({"weight": np.zeros(3, "f")}))
     with pytest.raises(ModelError, match="not a model file of a wake word"):
-        load_model(path)
+        read_model(path)
     path.write_bytes(save({"weight": np.zeros(3, "f")}, {"wakeword": '{"format":1}'}))
     with pytest.raises(ModelError, match="not readable"):
-        load_model(path)
+        read_model(path)
     with pytest.raises(ModelError, match="cannot be read"):
-        load_model(tmp_path)
+        read_model(tmp_path)
 
 
 def test_int8_weights_are_scaled_row_by_row(tmp_path):
@@ -124,7 +124,7 @@ def test_int8_weights_are_scaled_row_by_row(tmp_path):
     weights = model.weights | {"gru.weight_hh_l0": stored, "gru.weight_hh_l0.scale": scale}
     path = tmp_path / "int8.safetensors"
     save_model(path, Model(model.card, weights, model.self_test_vector))
-    read = load_model(path).weights["gru.weight_hh_l0"]
+    read = read_model(path).weights["gru.weight_hh_l0"]
     assert read.dtype == np.float32
     assert np.abs(read - weight).max() <= scale.max() / 2 + 1e-7
 
@@ -155,7 +155,7 @@ def test_shipped_models_load_and_pass_their_self_test():
     shipped = resources.shipped_models()
     assert "jarvis" in shipped
     for name, path in shipped.items():
-        model = load_model(path)
+        model = read_model(path)
         model.self_test()
         assert model.name == name
         assert model.self_test_vector.probabilities.max() > model.threshold / 2  # it hears its word

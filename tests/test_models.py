@@ -8,7 +8,7 @@ import pytest
 
 from wakeword_daemon.audio import files
 from wakeword_daemon.clock import SAMPLE_RATE
-from wakeword_daemon.engine import Detector, load_model
+from wakeword_daemon.engine import Detector, read_model
 from wakeword_daemon.resources import shipped_models
 from wakeword_daemon.training.data import synthesis
 
@@ -23,7 +23,7 @@ VOICES = [
 
 @pytest.fixture(scope="module")
 def models():
-    return {name: load_model(path) for name, path in shipped_models().items()}
+    return {name: read_model(path) for name, path in shipped_models().items()}
 
 
 @pytest.fixture(scope="module")

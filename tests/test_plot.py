@@ -9,7 +9,7 @@ import soundfile
 
 from wakeword_daemon.audio import files
 from wakeword_daemon.cli import _picture, main
-from wakeword_daemon.engine import Detector, WordSettings, load_model
+from wakeword_daemon.engine import Detector, WordSettings, read_model
 from wakeword_daemon.engine.modelfile import Model
 from wakeword_daemon.resources import shipped_models
 
@@ -18,7 +18,7 @@ AUDIO = Path(__file__).parent / "audio"
 
 @pytest.fixture(scope="module")
 def jarvis():
-    return load_model(shipped_models()["jarvis"])
+    return read_model(shipped_models()["jarvis"])
 
 
 def test_what_is_drawn_is_what_the_detector_hears(jarvis):

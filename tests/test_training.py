@@ -16,7 +16,7 @@ from support.recordings import manifest_corpus, word
 
 from wakeword_daemon.audio import files
 from wakeword_daemon.clock import SAMPLE_RATE
-from wakeword_daemon.engine import Detector, load_model
+from wakeword_daemon.engine import Detector, read_model
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.training.data import neighbours, synthesis
@@ -73,7 +73,7 @@ def test_a_trained_word_is_heard(recordings, cache, tmp_path):
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == rows
 
-    model = load_model(tmp_path / "run" / "sweep.safetensors")
+    model = read_model(tmp_path / "run" / "sweep.safetensors")
     model.self_test()
     assert model.threshold == 0.5
     card = (tmp_path / "run" / "sweep.md").read_text()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wakeword_daemon.engine import Detector, Model, WordSettings, load_model
+from wakeword_daemon.engine import Detector, Model, WordSettings, read_model
 from wakeword_daemon.errors import ConfigError
 from wakeword_daemon.resources import find_model, is_path, plain_name
 
@@ -74,7 +74,7 @@ def threshold_in_force(model: Model, section: WordSection) -> float:
 
 def _load(name: str, section: WordSection) -> Model:
     path = find_model(section.model or name)
-    model = load_model(path)
+    model = read_model(path)
     if not is_path(name) and plain_name(model.name) != plain_name(name):
         raise ConfigError(
             f"words.{name}: the model {path} hears {model.name!r}; call the word that, or choose"

@@ -23,4 +23,4 @@ def random_model(name="test", *, architecture=TINY, seed=0, threshold=0.5, point
         architecture=architecture, threshold=threshold, operating_points=list(points),
     )  # fmt: skip
     frames = rng.normal(-5, 4, (60, features.mels)).astype(np.float32)
-    return Model(card, weights, SelfTest.of(network, frames))
+    return Model(card, weights, SelfTest.record(network, frames))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from wakeword_daemon.cli import _arguments
 from wakeword_daemon.config import WordSection
-from wakeword_daemon.engine import load_model
+from wakeword_daemon.engine import read_model
 from wakeword_daemon.errors import WakewordError
 from wakeword_daemon.resources import find_model, plain_name, shipped_models
 from wakeword_daemon.words import threshold_in_force
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 def _describe(name: str, section: WordSection | None) -> dict[str, Any]:
     settings = section or WordSection()
     path = find_model(settings.model or name)
-    model = load_model(path)
+    model = read_model(path)
     return {
         "name": name,
         "phrase": model.phrase,

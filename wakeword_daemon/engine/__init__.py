@@ -4,7 +4,7 @@ Numpy only; knows words, not sockets or devices.
 """
 
 from wakeword_daemon.engine.detector import Detection, Detector, Step
-from wakeword_daemon.engine.modelfile import Model, ModelCard, OperatingPoint, load_model
+from wakeword_daemon.engine.modelfile import Model, ModelCard, OperatingPoint, read_model
 from wakeword_daemon.engine.trigger import WordSettings
 
 __all__ = [
@@ -15,5 +15,5 @@ __all__ = [
     "OperatingPoint",
     "Step",
     "WordSettings",
-    "load_model",
+    "read_model",
 ]

@@ -56,7 +56,7 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class TrainingSource:
     """A collection of recordings that the network learned from, and its licence."""
 
     name: str
@@ -91,7 +91,7 @@ class ModelCard:
     operating_points: list[OperatingPoint] = field(default_factory=list)
     hours: float = 0.0
     takes: int = 0
-    sources: list[Source] = field(default_factory=list)
+    sources: list[TrainingSource] = field(default_factory=list)
     format: int = FORMAT
     checksum: str = ""
 
@@ -135,7 +135,7 @@ class SelfTest:
     probabilities: npt.NDArray[np.float32]
 
     @classmethod
-    def of(cls, network: CRNN, log_mel: npt.NDArray[np.float32]) -> SelfTest:
+    def record(cls, network: CRNN, log_mel: npt.NDArray[np.float32]) -> SelfTest:
         """Record what a network of one word makes of log-mel frames [frames, mels]."""
         mel = ((log_mel - _MEL_ORIGIN) / _MEL_STEP).round().clip(0, 255).astype(np.uint8)
         return cls(mel, _run(network, mel))
@@ -212,7 +212,7 @@ def save_model(path: Path, model: Model) -> Model:
     return Model(card, model.weights, vector)
 
 
-def load_model(path: str | Path) -> Model:
+def read_model(path: str | Path) -> Model:
     """Read a model file.
 
     Raises:

@@ -15,7 +15,7 @@ from wakeword_daemon.engine.modelfile import (
     Model,
     ModelCard,
     SelfTest,
-    load_model,
+    read_model,
     save_model,
 )
 from wakeword_daemon.engine.settings import FeatureSettings
@@ -46,9 +46,9 @@ def write_model(
     mel = spoken[start : start + length]
     nothing = SelfTest(np.zeros((0, 0), np.uint8), np.zeros(0, np.float32))
     save_model(path, Model(card, cast("Arrays", stored), nothing))
-    network = engine_from_model(load_model(path))  # with the numbers that are stored
-    save_model(path, Model(card, cast("Arrays", stored), SelfTest.of(network, mel)))
-    model = load_model(path)
+    network = engine_from_model(read_model(path))  # with the numbers that are stored
+    save_model(path, Model(card, cast("Arrays", stored), SelfTest.record(network, mel)))
+    model = read_model(path)
     model.self_test()
     return model
 
@@ -93,7 +93,7 @@ def read_teacher(path: Path, word: str, features: FeatureSettings) -> Model:
         ModelError: it is no model file.
 
     """
-    model = load_model(path)
+    model = read_model(path)
     if model.name != word:
         raise TrainingError(f"the teacher {path} knows {model.name!r}, not {word!r}")
     if model.card.features != features:

@@ -15,7 +15,7 @@ import msgspec
 import torch
 from torch import Tensor
 
-from wakeword_daemon.engine.modelfile import Model, load_model
+from wakeword_daemon.engine.modelfile import Model, read_model
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.errors import ConfigError, TrainingError
 from wakeword_daemon.lab.answers import Teachers
@@ -249,7 +249,7 @@ class Laboratory:
         if recipe.start is None:
             return TorchCRNN(recipe.shape(), self._features), {}
         own = self._job.folder / f"{recipe.start}-{seed}" / MODEL
-        model = load_model(own) if own.exists() else self._models(recipe.start, name)[0]
+        model = read_model(own) if own.exists() else self._models(recipe.start, name)[0]
         network = torch_from_model(model)
         if recipe.prune is None:
             return network, {}

@@ -22,7 +22,7 @@ from wakeword_daemon.engine.modelfile import (
     ModelCard,
     OperatingPoint,
     SelfTest,
-    Source,
+    TrainingSource,
     save_model,
 )
 from wakeword_daemon.engine.settings import FeatureSettings
@@ -206,10 +206,10 @@ def _model(network: TorchCRNN, job: TrainingJob, results: Results) -> Model:
         ],
         hours=both.hours,
         takes=len(both.takes),
-        sources=[Source(name, licence) for name, licence in results.sources],
+        sources=[TrainingSource(name, licence) for name, licence in results.sources],
     )
     frames = _self_test_frames(job.phrase, network.features)
-    return Model(card, folded_weights(network), SelfTest.of(engine_from_torch(network), frames))
+    return Model(card, folded_weights(network), SelfTest.record(engine_from_torch(network), frames))
 
 
 def _self_test_frames(phrase: str, features: FeatureSettings) -> npt.NDArray[np.float32]:

@@ -17,7 +17,7 @@ from wakeword_daemon.training.measure import metrics
 from wakeword_daemon.training.measure.conditions import CLEAN, Condition, Surroundings
 from wakeword_daemon.training.measure.metrics import (
     TARGETS,
-    OperatingPoint,
+    ErrorRates,
     Scores,
     Take,
     false_accepts,
@@ -182,20 +182,20 @@ class StreamReport:
     others: list[Scores]
     ends: npt.NDArray[np.int64]
     hours: float
-    points: list[OperatingPoint] = field(init=False)
+    points: list[ErrorRates] = field(init=False)
 
     def __post_init__(self) -> None:
         """Find the operating points."""
         points = operating_points(self.takes, self.others, self.ends, self.hours)
         object.__setattr__(self, "points", points)
 
-    def at(self, target: float) -> OperatingPoint:
+    def at(self, target: float) -> ErrorRates:
         """Return the operating point of one of `metrics.TARGETS`."""
         return self.points[TARGETS.index(target)]
 
-    def at_threshold(self, threshold: float) -> OperatingPoint:
+    def at_threshold(self, threshold: float) -> ErrorRates:
         """Return what a threshold costs."""
-        return OperatingPoint(
+        return ErrorRates(
             threshold,
             self.missed(threshold) / len(self.takes),
             self.accepts(threshold) / self.hours,

@@ -70,7 +70,7 @@ class Take:
 
 
 @dataclass(frozen=True, slots=True)
-class OperatingPoint:
+class ErrorRates:
     """What a threshold costs: words missed, and false accepts an hour."""
 
     threshold: float
@@ -100,7 +100,7 @@ def operating_points(
     ends: npt.NDArray[np.int64],
     hours: float,
     targets: Sequence[float] = TARGETS,
-) -> list[OperatingPoint]:
+) -> list[ErrorRates]:
     """Return, for each target, the lowest threshold whose false accepts an hour stay within it.
 
     Thresholds are sought among the scores that occur: those of the takes and of the loudest
@@ -124,7 +124,7 @@ def operating_points(
         threshold = min(float(candidates[high]), 1.0)
         count = false_accepts(streams, ends, threshold)
         missed = float(np.mean(peaks < threshold)) if len(peaks) else float("nan")
-        points.append(OperatingPoint(threshold, missed, count / hours))
+        points.append(ErrorRates(threshold, missed, count / hours))
     return points
 
 

@@ -11,7 +11,7 @@ from wakeword_daemon.training.measure.evaluation import StreamReport
 from wakeword_daemon.training.measure.metrics import (
     TARGETS,
     WORD_TAIL,
-    OperatingPoint,
+    ErrorRates,
     poisson,
     wilson,
 )
@@ -108,7 +108,7 @@ class Results:
         }
 
 
-def _plain(point: OperatingPoint) -> dict[str, float]:
+def _plain(point: ErrorRates) -> dict[str, float]:
     return {
         "threshold": point.threshold,
         "miss_rate": point.miss_rate,
