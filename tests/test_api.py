@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import wakeword_daemon
@@ -22,9 +23,30 @@ def test_a_shipped_word_is_loaded_by_its_name():
         wakeword_daemon.load_model("jarvi")
 
 
-def test_a_subscriber_loads_neither_numpy_nor_asyncio():
+def test_the_words_of_the_interface_are_importable_from_the_top():
+    from wakeword_daemon import (  # noqa: PLC0415 -- this is what is tested
+        Detection,
+        Detector,
+        Model,
+        Step,
+        WordSettings,
+        errors,
+    )  # fmt: skip
+
+    model = wakeword_daemon.load_model("jarvis")
+    assert isinstance(model, Model)
+    step, *_ = Detector([model], {"jarvis": WordSettings()}).scores(np.zeros(4000, np.int16))
+    assert isinstance(step, Step)
+    assert Detection.__module__.startswith("wakeword_daemon.engine")
+    for name, error in vars(errors).items():
+        if isinstance(error, type):
+            assert getattr(wakeword_daemon, name) is error
+
+
+def test_a_subscriber_loads_neither_numpy_nor_asyncio_nor_the_engine():
     program = (
-        "import sys; from wakeword_daemon import subscribe; "
-        "sys.exit(bool({'numpy', 'asyncio', 'torch'} & sys.modules.keys()))"
+        "import sys; from wakeword_daemon import subscribe, EventsError; "
+        "sys.exit(bool({'numpy', 'asyncio', 'torch', 'wakeword_daemon.engine'}"
+        " & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -363,18 +363,19 @@ POINTS = [OperatingPoint(0.25, 0.99, 0.1, 0.2), OperatingPoint(1.0, 0.625, 0.025
 
 
 def test_words_shows_the_threshold_of_a_sensitivity_and_what_others_would_cost(tmp_path):
-    save_model(tmp_path / "hey.safetensors", random_model("hey", points=POINTS))
+    save_model(tmp_path / "hey.safetensors", random_model("hey", points=POINTS, threshold=0.8))
     config = tmp_path / "config.yaml"
     config.write_text("words: {hey: {model: hey.safetensors, sensitivity: 2 false accepts/hour}}")
     done = wakeword("words", "--points", "--config", config)
     assert done.returncode == 0, done.stderr
     told = next(part for part in done.stdout.split("\n\n") if part.startswith("* hey"))
-    line, _, _, *rows = told.splitlines()
+    line, _, _, *rows, rule = told.splitlines()
     assert "threshold 0.625" in line
     assert [row.split() for row in rows] == [
         ["0.25", "0.990000", "10.0%", "0.20"],
         ["1", "0.625000", "2.5%", "0.90"],
     ]
+    assert "up to 0.5 gets at least the default threshold, 0.8" in rule
     listed = map(json.loads, wakeword("words", "--json", "--config", config).stdout.splitlines())
     words = {word["name"]: word for word in listed}
     hey, jarvis = words["hey"], words["jarvis"]
@@ -384,7 +385,7 @@ def test_words_shows_the_threshold_of_a_sensitivity_and_what_others_would_cost(t
 
 
 def test_a_sensitivity_that_was_not_measured_is_told(tmp_path):
-    save_model(tmp_path / "hey.safetensors", random_model("hey", points=POINTS))
+    save_model(tmp_path / "hey.safetensors", random_model("hey", points=POINTS, threshold=0.8))
     save_model(tmp_path / "you.safetensors", random_model("you"))
     config = tmp_path / "config.yaml"
     for word, sentence in (

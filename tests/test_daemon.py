@@ -170,7 +170,7 @@ def threshold(daemon):
 
 def test_reload_takes_over_a_sensitivity(tmp_path, minute):
     points = [OperatingPoint(0.25, 0.9, 0.1, 0.2), OperatingPoint(1.0, 0.6, 0.0, 0.9)]
-    save_model(tmp_path / "hey.safetensors", random_model("hey", points=points))
+    save_model(tmp_path / "hey.safetensors", random_model("hey", points=points, threshold=0.8))
     config = tmp_path / "config.yaml"
     word = "words: {hey: {model: hey.safetensors, sensitivity: %s false accepts/hour}}"
     config.write_text(word % 0.5)

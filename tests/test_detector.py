@@ -11,7 +11,7 @@ from support.models import TINY, random_model
 from wakeword_daemon.clock import HOP, SAMPLE_RATE
 from wakeword_daemon.engine import Detector, WordSettings
 from wakeword_daemon.engine.modelfile import Model
-from wakeword_daemon.errors import ModelError
+from wakeword_daemon.errors import ConfigError, ModelError
 
 
 def noise(seconds, level=3000, seed=0):
@@ -121,3 +121,44 @@ def test_the_callers_buffer_may_be_used_again():
         found += detector.push(buffer)
         buffer[:] = 32767
     assert found[0].level == pytest.approx(20 * np.log10(1000 / 32768), abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("pcm", "sentence"),
+    [
+        (np.zeros(1280, np.float32), r"not float32: convert them with \(pcm \* 32767\)"),
+        (np.zeros(1280), "not float64: convert them with"),
+        (np.zeros(1280, np.int32), r"not int32: .*pcm >> 16"),
+        (np.zeros(1280, ">i2"), r"not >i2: .*pcm\.astype\(np\.int16\)"),
+        (np.zeros(1280, np.uint8), "not uint8: .*16 bits"),
+        (np.zeros((1280, 2), np.int16), r"one dimension, not in the shape \(1280, 2\)"),
+        (np.int16(3), "one dimension"),
+    ],
+)
+def test_samples_of_another_kind_are_refused_with_what_converts_them(pcm, sentence):
+    detector = Detector([random_model()])
+    for hear in (detector.push, detector.scores):
+        with pytest.raises((TypeError, ValueError), match=sentence):
+            hear(pcm)
+    assert detector.clock == 0
+
+
+def test_the_advice_for_float_samples_gives_the_same_scores():
+    pcm = noise(1)
+    floats = pcm / 32767
+    converted = (floats * 32767).clip(-32768, 32767).astype(np.int16)
+    assert np.abs(converted.astype(int) - pcm).max() <= 1
+    assert Detector([random_model()]).scores(converted)
+
+
+def test_samples_with_a_stride_and_none_at_all_are_heard():
+    stereo = np.repeat(noise(1)[:, None], 2, axis=1)
+    expected = Detector([random_model()]).scores(noise(1))
+    detector = Detector([random_model()])
+    assert detector.scores(stereo[:0, 0]) == []
+    assert detector.scores(stereo[:, 0]) == expected
+
+
+def test_settings_of_a_word_that_is_not_there_are_refused():
+    with pytest.raises(ConfigError, match=r"settings for 'b', but no model .* the words are a"):
+        Detector([random_model("a")], {"b": WordSettings()})

@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.numpy import load, save
 from support.models import random_model
 
 from wakeword_daemon import resources
-from wakeword_daemon.engine import OperatingPoint, read_model
+from wakeword_daemon.engine import OperatingPoint, WordSettings, read_model
 from wakeword_daemon.engine.modelfile import Model, TrainingSource, save_model
 from wakeword_daemon.errors import ConfigError, ModelError
 
@@ -141,14 +143,44 @@ def test_a_machine_that_computes_otherwise_is_told(saved):
 def test_a_rate_of_false_accepts_chooses_the_most_sensitive_point_within_it():
     targets = (0.25, 0.1, 1.0)  # in any order
     points = [OperatingPoint(target, 1 - target / 4, 0.0, 0.0) for target in targets]
-    card = random_model(points=points).card
+    card = random_model(points=points, threshold=0.8).card
     for rate, target in ((0.1, 0.1), (0.24, 0.1), (0.25, 0.25), (0.99, 0.25), (1, 1), (50, 1)):
-        assert card.point_within(rate).target == target
+        assert card.threshold_within(rate) == 1 - target / 4
     for rate in (0.0, 0.09):
         with pytest.raises(ConfigError, match=r"choose from 0\.1, 0\.25, 1,"):
-            card.point_within(rate)
+            card.threshold_within(rate)
     with pytest.raises(ConfigError, match="not measured at any"):
-        random_model().card.point_within(1.0)
+        random_model().card.threshold_within(1.0)
+
+
+@given(
+    st.floats(0.01, 0.99),
+    st.dictionaries(st.sampled_from([0.1, 0.25, 0.5, 1.0, 2.0]), st.floats(0.01, 0.99), min_size=1),
+)
+@settings(deadline=None)
+def test_a_stricter_wish_never_lowers_the_threshold(default, measured):
+    points = [OperatingPoint(target, value, 0.0, 0.0) for target, value in measured.items()]
+    card = random_model(points=points, threshold=default).card
+    rates = sorted(measured)
+    thresholds = [card.threshold_within(rate) for rate in rates]
+    assert thresholds == sorted(thresholds, reverse=True)
+    for rate, found in zip(rates, thresholds, strict=True):
+        assert found >= default if rate <= 0.5 else found <= default
+
+
+def test_no_sensitivity_of_a_shipped_word_is_laxer_than_its_default_without_saying_so():
+    for path in resources.shipped_models().values():
+        model = read_model(path)
+        assert model.card.threshold_within(0.1) >= model.threshold
+
+
+def test_settings_choose_a_threshold_in_one_place():
+    model = random_model(points=[OperatingPoint(1.0, 0.3, 0.0, 0.0)], threshold=0.8)
+    assert model.threshold_for(WordSettings()) == 0.8
+    assert model.threshold_for(WordSettings(threshold=0.6)) == 0.6
+    assert model.threshold_for(WordSettings(false_accepts_per_hour=1)) == 0.3
+    with pytest.raises(ConfigError, match="not both"):
+        WordSettings(threshold=0.6, false_accepts_per_hour=1)
 
 
 def test_shipped_models_load_and_pass_their_self_test():

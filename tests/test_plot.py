@@ -8,9 +8,9 @@ import pytest
 import soundfile
 
 from wakeword_daemon.audio import files
-from wakeword_daemon.cli import _picture, main
-from wakeword_daemon.engine import Detector, WordSettings, read_model
-from wakeword_daemon.engine.modelfile import Model
+from wakeword_daemon.cli import main
+from wakeword_daemon.engine import Detector, read_model
+from wakeword_daemon.engine.trace import trace
 from wakeword_daemon.resources import shipped_models
 
 AUDIO = Path(__file__).parent / "audio"
@@ -25,20 +25,18 @@ def test_what_is_drawn_is_what_the_detector_hears(jarvis):
     pcm = np.concatenate(
         [files.read(AUDIO / "other-slt.flac"), files.read(AUDIO / "jarvis-slt.flac")]
     )
-    heard = _picture.hear(jarvis, {}, pcm)
+    traced = trace(jarvis, pcm)
     steps = Detector([jarvis]).scores(pcm)
-    assert heard.ends == pytest.approx([step.sample / 16_000 for step in steps])
-    assert heard.probabilities == pytest.approx([s.scores["jarvis"] for s in steps], abs=1e-6)
-    assert heard.attention.shape == (len(steps), 16)
-    assert heard.attention.sum(1) == pytest.approx(np.ones(len(steps)), abs=1e-5)
-    assert [d.word for d in heard.detections] == ["jarvis"]
-    assert heard.detections == Detector([jarvis]).push(pcm)
+    assert traced.ends == pytest.approx([step.sample / 16_000 for step in steps])
+    assert traced.probabilities == pytest.approx([s.scores["jarvis"] for s in steps], abs=1e-6)
+    assert traced.attention.shape == (len(steps), 16)
+    assert traced.attention.sum(1) == pytest.approx(np.ones(len(steps)), abs=1e-5)
 
 
-def test_settings_reach_the_picture(jarvis):
-    pcm = files.read(AUDIO / "jarvis-slt.flac")
-    assert not _picture.hear(jarvis, {"jarvis": WordSettings(threshold=1.0)}, pcm).detections
-    assert isinstance(jarvis, Model)
+def test_settings_reach_the_picture(tmp_path, capsys):
+    command = ["plot", "--output", str(tmp_path / "p.svg"), str(AUDIO / "jarvis-slt.flac")]
+    assert main([*command, "--threshold", "0.9999999"]) == 0
+    assert "0 detections in" in capsys.readouterr().out
 
 
 def test_recordings_are_drawn_as_one_stream(tmp_path, capsys):

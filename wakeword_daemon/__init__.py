@@ -25,13 +25,33 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from wakeword_daemon.errors import (
+    AudioError,
+    ConfigError,
+    EventsError,
+    ModelError,
+    TrainingError,
+    WakewordError,
+)
+
 if TYPE_CHECKING:
-    from wakeword_daemon.engine import Detector, Model, WordSettings
+    from pathlib import Path
+
+    from wakeword_daemon.engine import Detection, Detector, Model, Step, WordSettings
     from wakeword_daemon.events.aioclient import subscribe_async
     from wakeword_daemon.events.client import subscribe
 
 __all__ = [
+    "AudioError",
+    "ConfigError",
+    "Detection",
     "Detector",
+    "EventsError",
+    "Model",
+    "ModelError",
+    "Step",
+    "TrainingError",
+    "WakewordError",
     "WordSettings",
     "load_model",
     "subscribe",
@@ -41,24 +61,30 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Detection": "wakeword_daemon.engine",
     "Detector": "wakeword_daemon.engine",
+    "Model": "wakeword_daemon.engine",
+    "Step": "wakeword_daemon.engine",
     "WordSettings": "wakeword_daemon.engine",
     "subscribe": "wakeword_daemon.events.client",
     "subscribe_async": "wakeword_daemon.events.aioclient",
 }
 
 
-def load_model(word: str) -> Model:
-    """Load a wake word's model: a shipped word by its name, or any by the path to its file.
+def load_model(word: str | Path) -> Model:
+    """Load the model of a wake word.
+
+    Args:
+        word: the name of a shipped word, such as "jarvis", or the path to a model file.
 
     Raises:
-        wakeword_daemon.errors.ModelError: there is no such model, or its file is damaged.
+        ModelError: there is no such model, or its file is damaged.
 
     """
-    from wakeword_daemon import engine  # noqa: PLC0415 - see above
+    from wakeword_daemon.engine import read_model  # noqa: PLC0415 - a subscriber does without
     from wakeword_daemon.resources import find_model  # noqa: PLC0415
 
-    return engine.load_model(find_model(word))
+    return read_model(find_model(str(word)))
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever is exported

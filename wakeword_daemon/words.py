@@ -50,26 +50,19 @@ def load_words(sections: dict[str, WordSection]) -> Words:
             raise ConfigError(f"the word {model.name!r} is there twice; remove one of the two")
         models[model.name] = model
     settings = {
-        name: WordSettings(
-            threshold_in_force(models[name], section), section.smoothing, section.refractory
-        )
+        name: word_settings(section)
         for name, section in zip(models, sections.values(), strict=True)
     }
+    for name, model in models.items():
+        model.threshold_for(settings[name])  # if it cannot be had, say so now
     return Words(list(models.values()), settings)
 
 
-def threshold_in_force(model: Model, section: WordSection) -> float:
-    """Return the threshold that a word's settings ask for, or else its model's own.
-
-    Raises:
-        ConfigError: the model was not measured at the sensitivity that is asked for.
-
-    """
-    if section.threshold is not None:
-        return section.threshold
-    if section.false_accepts_per_hour is None:
-        return model.threshold
-    return model.card.point_within(section.false_accepts_per_hour).threshold
+def word_settings(section: WordSection) -> WordSettings:
+    """Return a word's settings as the engine takes them."""
+    return WordSettings(
+        section.threshold, section.smoothing, section.refractory, section.false_accepts_per_hour
+    )
 
 
 def _load(name: str, section: WordSection) -> Model:

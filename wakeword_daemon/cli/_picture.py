@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from wakeword_daemon.clock import SAMPLE_RATE, seconds
-from wakeword_daemon.engine import Detection, Detector, Model, WordSettings
-from wakeword_daemon.engine.crnn import CRNN
-from wakeword_daemon.engine.logmel import LogMel
 from wakeword_daemon.engine.mel import hertz_to_mel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
+
+    from wakeword_daemon.engine import Detection, Model
+    from wakeword_daemon.engine.trace import Trace
+    from wakeword_daemon.pcm import Pcm
 
 FREQUENCIES = (250, 1000, 2000, 4000, 7000)
 """Hertz, marked at the log-mel panel."""
@@ -27,59 +26,18 @@ DARKEST = 60.0
 """Decibels below the loudest band that are still told from silence."""
 
 
-@dataclass(frozen=True)
-class Heard:
-    """What a word's network made of samples.
-
-    Attributes:
-        log_mel: [frames, mels].
-        ends: the second at which each step ends, [steps].
-        attention: how each step shared its attention out, oldest first, [steps, T].
-        probabilities: of the word, [steps].
-        detections: as a daemon would have reported them.
-
-    """
-
-    log_mel: npt.NDArray[np.float32]
-    ends: npt.NDArray[np.float64]
-    attention: npt.NDArray[np.float32]
-    probabilities: npt.NDArray[np.float32]
-    detections: list[Detection]
-
-    def count(self) -> str:
-        """Return the number of detections in words: “1 detection”."""
-        return f"{len(self.detections)} detection{'s' if len(self.detections) != 1 else ''}"
-
-
-def hear(model: Model, settings: Mapping[str, WordSettings], pcm: npt.NDArray[np.int16]) -> Heard:
-    """Run one word's network over 16 kHz samples, one mel frame at a time."""
-    card = model.card
-    front_end = LogMel(card.features)
-    log_mel = front_end.advance(front_end.initial_state(), pcm[None])[0]
-    network = CRNN(card.architecture, card.features, [model.weights])
-    state = network.initial_state()
-    ends, attention, probabilities = [], [], []
-    for index, frame in enumerate(log_mel):
-        values, completing = network.steps(state, frame[None, None])
-        if len(completing):
-            ends.append(seconds(card.features.frame_end(index)))
-            attention.append(state.attention.shares()[:, 0, 0])
-            probabilities.append(values[0, 0, 0])
-    return Heard(
-        log_mel,
-        np.array(ends),
-        np.array(attention, np.float32).reshape(len(ends), card.architecture.steps),
-        np.array(probabilities, np.float32),
-        Detector([model], settings).push(pcm),
-    )
+def count(detections: Sequence[Detection]) -> str:
+    """Return the number of detections in words: “1 detection”."""
+    return f"{len(detections)} detection{'s' if len(detections) != 1 else ''}"
 
 
 def draw(
     path: Path,
     model: Model,
-    heard: Heard,
-    pcm: npt.NDArray[np.int16],
+    pcm: Pcm,
     *,
+    trace: Trace,
+    detections: Sequence[Detection],
     threshold: float,
     recordings: Sequence[tuple[float, str]],
 ) -> None:
@@ -88,9 +46,10 @@ def draw(
     Args:
         path: the picture; its suffix tells the format.
         model: whose network it is.
-        heard: what `hear` made of the samples.
         pcm: the samples.
-        threshold: at which it fires.
+        trace: what the network made of them.
+        detections: what a daemon would have reported.
+        threshold: the score that it takes.
         recordings: the second at which each recording begins, and its name.
 
     """
@@ -98,26 +57,26 @@ def draw(
     figure = Figure(figsize=(min(24.0, max(8.0, 2 + length * 0.7)), 9), layout="constrained")
     panels = figure.subplots(4, 1, sharex=True, height_ratios=(1.2, 1.6, 1.2, 1.4))
     wave, mel, attention, probability = panels
-    figure.suptitle(f"“{model.phrase}”, {heard.count()} in {length:.1f} s")
+    figure.suptitle(f"“{model.phrase}”, {count(detections)} in {length:.1f} s")
     _draw_wave(wave, pcm)
-    image = _draw_log_mel(mel, model, heard)
+    image = _draw_log_mel(mel, model, trace)
     figure.colorbar(image, ax=mel, label="mel power, dB", pad=0.01)
-    image = _draw_attention(attention, model, heard)
+    image = _draw_attention(attention, model, trace)
     figure.colorbar(image, ax=attention, label="share", pad=0.01)
-    _draw_probability(probability, threshold, heard)
+    _draw_probability(probability, threshold, trace, detections)
     probability.set_xlabel("time, s")
     probability.set_xlim(0, length)
     for begin, name in recordings if len(recordings) > 1 else ():
         wave.text(begin, 1.03, f" {name}", fontsize=8, transform=wave.get_xaxis_transform())
         for panel in panels:
             panel.axvline(begin, color="black", linewidth=0.6, linestyle=":")
-    for detection in heard.detections:
+    for detection in detections:
         for panel in (wave, mel, attention):
             panel.axvline(seconds(detection.sample), color="tab:red", linewidth=1)
     figure.savefig(path, dpi=110)
 
 
-def _draw_wave(axes: Axes, pcm: npt.NDArray[np.int16]) -> None:
+def _draw_wave(axes: Axes, pcm: Pcm) -> None:
     """Draw the highest and lowest sample of every few, which looks as all of them would."""
     few = max(1, len(pcm) // 8000)
     whole = pcm[: len(pcm) // few * few].reshape(-1, few) / 32_768
@@ -128,11 +87,11 @@ def _draw_wave(axes: Axes, pcm: npt.NDArray[np.int16]) -> None:
     axes.set_ylabel("amplitude,\nof full scale")
 
 
-def _draw_log_mel(axes: Axes, model: Model, heard: Heard):  # type: ignore[no-untyped-def]  # noqa: ANN202 -- an image
+def _draw_log_mel(axes: Axes, model: Model, trace: Trace):  # type: ignore[no-untyped-def]  # noqa: ANN202 -- an image
     features = model.card.features
-    decibels = heard.log_mel.T * (10 / np.log(10))
+    decibels = trace.log_mel.T * (10 / np.log(10))
     loudest = float(decibels.max(initial=-DARKEST))
-    stop = max(1, len(heard.log_mel)) * features.hop / SAMPLE_RATE
+    stop = max(1, len(trace.log_mel)) * features.hop / SAMPLE_RATE
     image = axes.imshow(
         decibels, origin="lower", aspect="auto", extent=(0, stop, -0.5, features.mels - 0.5),
         vmin=loudest - DARKEST, vmax=loudest, cmap="magma", interpolation="nearest",
@@ -144,26 +103,28 @@ def _draw_log_mel(axes: Axes, model: Model, heard: Heard):  # type: ignore[no-un
     return image
 
 
-def _draw_attention(axes: Axes, model: Model, heard: Heard):  # type: ignore[no-untyped-def]  # noqa: ANN202 -- an image
+def _draw_attention(axes: Axes, model: Model, trace: Trace):  # type: ignore[no-untyped-def]  # noqa: ANN202 -- an image
     """Draw each step as a column: how far back it looks."""
     card = model.card
     step = card.architecture.stride_frames * card.features.hop / SAMPLE_RATE
-    start = heard.ends[0] - step if len(heard.ends) else 0.0
-    shown = heard.attention[:, ::-1].T  # the step itself lowest
+    start = trace.ends[0] - step if len(trace.ends) else 0.0
+    shown = trace.attention[:, ::-1].T  # the step itself lowest
     image = axes.imshow(
         shown, origin="lower", aspect="auto", cmap="viridis", interpolation="nearest", vmin=0,
-        extent=(start, start + step * max(1, len(heard.ends)), 0, step * card.architecture.steps),
+        extent=(start, start + step * max(1, len(trace.ends)), 0, step * card.architecture.steps),
     )  # fmt: skip
     axes.set_ylabel("attention,\ns back")
     return image
 
 
-def _draw_probability(axes: Axes, threshold: float, heard: Heard) -> None:
-    axes.step(heard.ends, heard.probabilities, where="post", color="tab:blue", linewidth=1.2)
+def _draw_probability(
+    axes: Axes, threshold: float, trace: Trace, detections: Sequence[Detection]
+) -> None:
+    axes.step(trace.ends, trace.probabilities, where="post", color="tab:blue", linewidth=1.2)
     axes.axhline(threshold, color="tab:gray", linewidth=1, linestyle="--")
     axes.text(1.003, threshold, "threshold", fontsize=8, va="center", color="tab:gray",
               transform=axes.get_yaxis_transform())  # fmt: skip
-    for detection in heard.detections:
+    for detection in detections:
         axes.plot(seconds(detection.sample), detection.score, "v", color="tab:red", markersize=8)
         axes.annotate(
             f"{detection.word} {detection.score:.2f}",

@@ -10,6 +10,7 @@ import numpy as np
 from wakeword_daemon.audio import files
 from wakeword_daemon.cli import _arguments, _extras
 from wakeword_daemon.clock import SAMPLE_RATE, seconds
+from wakeword_daemon.engine.trace import trace
 from wakeword_daemon.errors import AudioError, ConfigError
 from wakeword_daemon.words import load_words
 
@@ -65,15 +66,17 @@ def run(args: argparse.Namespace) -> int:
         raise AudioError(
             f"{seconds(len(pcm)):.0f} s are too much for one picture; {LONGEST} s are the most"
         )
-    heard = _picture.hear(model, words.settings, pcm)
+    detections = words.detector().push(pcm)
     recordings = [
         (seconds(int(begin)), path.stem) for begin, path in zip(begins, args.files, strict=False)
     ]
-    chosen = words.settings[model.name].threshold
-    threshold = model.threshold if chosen is None else chosen
+    threshold = model.threshold_for(words.settings[model.name])
     try:
-        _picture.draw(output, model, heard, pcm, threshold=threshold, recordings=recordings)
+        _picture.draw(
+            output, model, pcm, trace=trace(model, pcm), detections=detections,
+            threshold=threshold, recordings=recordings,
+        )  # fmt: skip
     except OSError as error:
         raise ConfigError(f"cannot write {output}: {error.strerror}") from None
-    print(f"{output}: {heard.count()} in {seconds(len(pcm)):.1f} s")
+    print(f"{output}: {_picture.count(detections)} in {seconds(len(pcm)):.1f} s")
     return 0

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from wakeword_daemon.cli import _arguments
 from wakeword_daemon.config import WordSection
 from wakeword_daemon.engine import read_model
+from wakeword_daemon.engine.modelfile import DEFAULT_TARGET
 from wakeword_daemon.errors import WakewordError
 from wakeword_daemon.resources import find_model, plain_name, shipped_models
-from wakeword_daemon.words import threshold_in_force
+from wakeword_daemon.words import word_settings
 
 if TYPE_CHECKING:
     import argparse
@@ -66,7 +67,8 @@ def _describe(name: str, section: WordSection | None) -> dict[str, Any]:
         "phrase": model.phrase,
         "language": model.card.language,
         "model": model.model_id,
-        "threshold": threshold_in_force(model, settings),
+        "threshold": model.threshold_for(word_settings(settings)),
+        "default": model.threshold,
         "sensitivity": settings.sensitivity,
         "configured": section is not None,
         "points": [asdict(point) for point in model.card.operating_points],
@@ -94,9 +96,14 @@ def _table(word: dict[str, Any]) -> list[str]:
         f"  {point['false_accepts_per_hour']:18.2f}"
         for point in word["points"]
     ]
+    rule = (
+        f"    a sensitivity up to {DEFAULT_TARGET:g} gets at least the default threshold,"
+        f" {word['default']:.6g}; a higher one gets at most that"
+    )
     return [
         f"    measured on {word['takes']} takes and {word['hours']:.1f} h of other speech:",
         "    sensitivity  threshold  missed  false accepts/hour",
         *rows,
+        rule,
         "",
     ]

@@ -13,10 +13,12 @@ from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine.crnn import CRNN, StreamState
 from wakeword_daemon.engine.logmel import LogMel
 from wakeword_daemon.engine.trigger import Trigger, WordSettings
-from wakeword_daemon.errors import ModelError
+from wakeword_daemon.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
 
     from wakeword_daemon.engine.modelfile import Model
     from wakeword_daemon.pcm import Pcm
@@ -61,17 +63,22 @@ class Step(NamedTuple):
 
 
 class Detector:
-    """Hears 16 kHz mono audio, piece by piece of any length, and tells when a word is spoken.
+    """Hears 16 kHz mono audio in pieces of any length, and says when a word is spoken.
 
     Words whose networks have the same shape run in one call; the features are computed once for
     all. The detector counts samples itself, from 0 or from where `reset` puts it.
 
     Args:
         models: the wake words; their names must differ and their features agree.
-        settings: thresholds and the like by word, where they are not the model's own.
+        settings: thresholds and the like by word; a word that is not in it has the defaults.
+
+    Attributes:
+        clock: index one past the last sample heard.
 
     Raises:
         ModelError: the models cannot run together.
+        ConfigError: a setting is for a word that is not among the models, or asks for a
+            sensitivity at which its model was not measured.
 
     """
 
@@ -89,9 +96,15 @@ class Detector:
                 f"the models of {', '.join(self._models)} cannot run together: they were trained "
                 "on different features or steps"
             )
+        chosen = settings or {}
+        for word in chosen:
+            if word not in self._models:
+                raise ConfigError(
+                    f"there are settings for {word!r}, but no model of that name; the words are "
+                    + ", ".join(self._models)
+                )
         self._features = LogMel(features.pop())
         self._networks = _group(models)
-        chosen = settings or {}
         self._triggers = {
             model.name: _trigger(model, chosen.get(model.name, WordSettings())) for model in models
         }
@@ -103,7 +116,19 @@ class Detector:
         self.clock = 0
 
     def push(self, pcm: Pcm) -> list[Detection]:
-        """Hear the next samples and return the detections in them, in order."""
+        """Hear the next samples.
+
+        Args:
+            pcm: int16 samples [samples] at 16 kHz, mono; any number of them, also none.
+
+        Returns:
+            the detections in them, in order.
+
+        Raises:
+            TypeError: the samples are not of int16.
+            ValueError: the array has more than one dimension.
+
+        """
         detections = []
         for sample, scores in self.scores(pcm):
             for word, probability in scores.items():
@@ -114,10 +139,21 @@ class Detector:
         return detections
 
     def scores(self, pcm: Pcm) -> list[Step]:
-        """Hear the next samples and return the scores of every step they complete.
+        """Hear the next samples and return the score of every word at each step they complete.
 
-        For those who judge scores themselves: audio heard here gives no detections.
+        For programs that judge the scores themselves: audio heard here gives no detections. There
+        is a step every 80 ms, and the first needs 215 ms of audio.
+
+        Args:
+            pcm: as `push` takes it.
+
+        Raises:
+            TypeError: the samples are not of int16.
+            ValueError: the array has more than one dimension.
+
         """
+        if pcm.dtype != np.int16 or pcm.ndim != 1:
+            raise _unsuitable(pcm)
         self._remember(pcm)
         frames = self._features.advance(self._mel_state, pcm[None])
         steps: list[Step] = []
@@ -131,7 +167,12 @@ class Detector:
         return steps
 
     def reset(self, at_sample: int | None = None) -> None:
-        """Forget all audio; the clock goes on, or jumps to `at_sample` after a gap."""
+        """Forget all audio, as after a gap in it.
+
+        Args:
+            at_sample: where the clock goes on; None to leave it where it is.
+
+        """
         self._mel_state = self._features.initial_state()
         for group in self._networks:
             group.state = group.network.initial_state()
@@ -182,5 +223,22 @@ def _group(models: Sequence[Model]) -> list[_Group]:
 
 
 def _trigger(model: Model, settings: WordSettings) -> Trigger:
-    threshold = model.threshold if settings.threshold is None else settings.threshold
-    return Trigger(threshold, settings.smoothing, settings.refractory)
+    return Trigger(model.threshold_for(settings), settings.smoothing, settings.refractory)
+
+
+def _unsuitable(pcm: npt.NDArray[np.generic]) -> Exception:
+    """Return the error for samples that are not int16 and mono, and say what converts them."""
+    if pcm.ndim != 1:
+        return ValueError(
+            f"samples must come in one dimension, not in the shape {pcm.shape}: choose one channel,"
+            " as in pcm[:, 0]"
+        )
+    if pcm.dtype.kind == "f":
+        how = "(pcm * 32767).clip(-32768, 32767).astype(np.int16) if they lie between -1 and 1"
+    elif pcm.dtype == np.dtype(">i2"):
+        how = "pcm.astype(np.int16)"
+    elif pcm.dtype == np.int32:
+        how = "(pcm >> 16).astype(np.int16) if they use all 32 bits"
+    else:
+        how = "samples of 16 bits, whose full scale is 32768"
+    return TypeError(f"samples must be int16, not {pcm.dtype}: convert them with {how}")

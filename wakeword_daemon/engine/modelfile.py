@@ -1,8 +1,8 @@
 """The model file: one wake word, its weights and what was measured of it, and no code.
 
 A safetensors file: named arrays, and one metadata entry `wakeword` that holds the `ModelCard` as
-JSON. A checksum over both makes an altered file known. Weights are floats of 32 or 16 bits, or int8
-with a float array NAME.scale that has one factor for each row, or one for all.
+JSON. A checksum over both shows whether the file was altered. Weights are floats of 32 or 16 bits,
+or int8 with a float array NAME.scale that has one factor for each row, or one for all.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -24,7 +25,12 @@ from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.errors import ConfigError, ModelError
 from wakeword_daemon.storage import write_atomically
 
+if TYPE_CHECKING:
+    from wakeword_daemon.engine.trigger import WordSettings
+
 FORMAT = 1
+DEFAULT_TARGET = 0.5
+"""False accepts an hour that a word's default threshold is chosen to keep within."""
 _ENTRY = "wakeword"
 _SELF_TEST_INPUT = "selftest.mel"
 _SELF_TEST_OUTPUT = "selftest.probabilities"
@@ -95,8 +101,12 @@ class ModelCard:
     format: int = FORMAT
     checksum: str = ""
 
-    def point_within(self, rate: float) -> OperatingPoint:
-        """Return the most sensitive operating point that keeps within a rate of false accepts.
+    def threshold_within(self, rate: float) -> float:
+        """Return the threshold that keeps within a rate of false accepts.
+
+        It is the measured threshold of the highest target within the rate. A stricter wish never
+        gets a lower threshold than a looser one: a rate of `DEFAULT_TARGET` or less gets at least
+        the default threshold, a higher rate at most that.
 
         Args:
             rate: false accepts an hour that are tolerated.
@@ -109,7 +119,7 @@ class ModelCard:
             raise ConfigError(
                 f"the model of {self.name} was not measured at any sensitivity; set its threshold"
             )
-        within = [point for point in self.operating_points if point.target <= rate]
+        within = [point.target for point in self.operating_points if point.target <= rate]
         if not within:
             targets = ", ".join(
                 f"{target:g}" for target in sorted(p.target for p in self.operating_points)
@@ -118,7 +128,17 @@ class ModelCard:
                 f"the model of {self.name} was not measured at a sensitivity of {rate:g} false"
                 f" accepts/hour or less; choose from {targets}, or set its threshold"
             )
-        return max(within, key=lambda point: point.target)
+        chosen = max(within)
+        # Chance lets measured thresholds contradict each other; the rule above comes first.
+        if chosen <= DEFAULT_TARGET:
+            between = [
+                p.threshold for p in self.operating_points if chosen <= p.target <= DEFAULT_TARGET
+            ]
+            return max(self.threshold, *between)
+        between = [
+            p.threshold for p in self.operating_points if DEFAULT_TARGET < p.target <= chosen
+        ]
+        return min(self.threshold, *between)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +156,7 @@ class SelfTest:
 
     @classmethod
     def record(cls, network: CRNN, log_mel: npt.NDArray[np.float32]) -> SelfTest:
-        """Record what a network of one word makes of log-mel frames [frames, mels]."""
+        """Run a network of one word over log-mel frames [frames, mels] and keep both."""
         mel = ((log_mel - _MEL_ORIGIN) / _MEL_STEP).round().clip(0, 255).astype(np.uint8)
         return cls(mel, _run(network, mel))
 
@@ -170,6 +190,19 @@ class Model:
     def threshold(self) -> float:
         """The default threshold."""
         return self.card.threshold
+
+    def threshold_for(self, settings: WordSettings) -> float:
+        """Return the threshold that the settings ask for, or else the model's own.
+
+        Raises:
+            ConfigError: the model was not measured at the sensitivity that is asked for.
+
+        """
+        if settings.threshold is not None:
+            return settings.threshold
+        if settings.false_accepts_per_hour is not None:
+            return self.card.threshold_within(settings.false_accepts_per_hour)
+        return self.threshold
 
     @property
     def model_id(self) -> str:

@@ -14,10 +14,12 @@ RELEASE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class WordSettings:
-    """How scores of one word become detections.
+    """How the scores of one word become detections.
 
     Attributes:
         threshold: smoothed probability that fires, in (0, 1]; None for the model's own.
+        false_accepts_per_hour: instead of a threshold, the false accepts an hour that are
+            tolerated, above 0; `ModelCard.threshold_within` says which threshold that is.
         smoothing: steps of 80 ms over which probabilities are averaged, at least 1.
         refractory: seconds of audio after a detection in which the word cannot fire again.
 
@@ -29,11 +31,14 @@ class WordSettings:
     threshold: float | None = None
     smoothing: int = 1
     refractory: float = 1.0
+    false_accepts_per_hour: float | None = None
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        if self.threshold is not None and self.false_accepts_per_hour is not None:
+            raise ConfigError("choose a threshold or the false accepts an hour, not both")
         if self.threshold is not None and not 0 < self.threshold <= 1:
-            raise ConfigError(f"a threshold lies above 0 and up to 1, not at {self.threshold}")
+            raise ConfigError(f"a threshold lies above 0 and is at most 1, unlike {self.threshold}")
         if self.smoothing < 1:
             raise ConfigError(f"smoothing takes at least 1 step, not {self.smoothing}")
         if self.refractory < 0:
@@ -56,10 +61,14 @@ class Trigger:
     _ready_at: int = field(default=0, repr=False)
 
     def step(self, probability: float, sample: int) -> float | None:
-        """Take one step's probability; `sample` is the end of the audio behind it.
+        """Take the probability of one step.
+
+        Args:
+            probability: 0 to 1.
+            sample: index one past the last sample behind it.
 
         Returns:
-            the smoothed score where it fires, else None.
+            the smoothed score if it fires, else None.
 
         """
         score = probability if self.smoothing == 1 else self._smooth(probability)
@@ -72,7 +81,7 @@ class Trigger:
         return None
 
     def reset(self) -> None:
-        """Forget the scores; the refractory time, a matter of the clock, goes on."""
+        """Forget the scores. The refractory time is counted by the clock and goes on."""
         self._recent.clear()
         self._released = True
 

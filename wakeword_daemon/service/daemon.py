@@ -274,7 +274,7 @@ def _program(words: Words) -> WakeProgram:
                 languages=[model.card.language],
                 attribution=own,
                 model=model.model_id,
-                threshold=words.settings[model.name].threshold or model.threshold,
+                threshold=model.threshold_for(words.settings[model.name]),
             )
             for model in words.models
         ],

@@ -18,6 +18,7 @@ from wakeword_daemon.audio import files
 from wakeword_daemon.clock import samples
 from wakeword_daemon.engine.logmel import LogMel
 from wakeword_daemon.engine.modelfile import (
+    DEFAULT_TARGET,
     Model,
     ModelCard,
     OperatingPoint,
@@ -49,8 +50,6 @@ from wakeword_daemon.training.measure.pictures import draw
 from wakeword_daemon.training.measure.report import Measured, Results, write_card
 from wakeword_daemon.training.measure.validation import LONG_FORM, Validation, long_form
 
-DEFAULT_TARGET = 0.5
-"""False accepts an hour that the default threshold keeps within."""
 DEFAULT_THRESHOLD = 0.5
 CALIBRATION_SLACK = 1e-3
 """Log odds that a calibrated network lies lower than it must: its threshold is the next number

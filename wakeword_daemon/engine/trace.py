@@ -1,0 +1,57 @@
+"""What a word's network makes of a recording, step by step, for pictures of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from wakeword_daemon.clock import seconds
+from wakeword_daemon.engine.crnn import CRNN
+from wakeword_daemon.engine.logmel import LogMel
+
+if TYPE_CHECKING:
+    from wakeword_daemon.engine.modelfile import Model
+    from wakeword_daemon.pcm import Pcm
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The inputs, inner values and outputs of a network over a recording.
+
+    Attributes:
+        log_mel: the features, natural logarithm of mel power, [frames, mels].
+        ends: the second at which each step ends, [steps].
+        attention: how each step shared its attention out, oldest first, [steps, T]; 0 to 1.
+        probabilities: of the word, [steps]; 0 to 1.
+
+    """
+
+    log_mel: npt.NDArray[np.float32]
+    ends: npt.NDArray[np.float64]
+    attention: npt.NDArray[np.float32]
+    probabilities: npt.NDArray[np.float32]
+
+
+def trace(model: Model, pcm: Pcm) -> Trace:
+    """Run a word's network over int16 samples [samples] at 16 kHz and keep what it computed."""
+    card = model.card
+    front_end = LogMel(card.features)
+    log_mel = front_end.advance(front_end.initial_state(), pcm[None])[0]
+    network = CRNN(card.architecture, card.features, [model.weights])
+    state = network.initial_state()
+    ends, attention, probabilities = [], [], []
+    for index, frame in enumerate(log_mel):
+        values, completing = network.steps(state, frame[None, None])
+        if len(completing):
+            ends.append(seconds(card.features.frame_end(index)))
+            attention.append(state.attention.shares()[:, 0, 0])
+            probabilities.append(values[0, 0, 0])
+    return Trace(
+        log_mel,
+        np.array(ends),
+        np.array(attention, np.float32).reshape(len(ends), card.architecture.steps),
+        np.array(probabilities, np.float32),
+    )
