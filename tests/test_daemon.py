@@ -15,6 +15,7 @@ from support.models import random_model
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine import OperatingPoint
 from wakeword_daemon.engine.modelfile import save_model
+from wakeword_daemon.resources import shipped_models
 
 pytestmark = pytest.mark.slow
 
@@ -45,6 +46,13 @@ def test_a_word_in_a_file_is_one_event(tmp_path, word):
     assert -60 < event["level"] < 0
     assert event["model"].startswith("jarvis-")
     assert log.count("heard jarvis") == 1
+
+
+def test_it_hears_every_word_it_is_given_by_name_and_by_path(minute):
+    given = ("--word", "view glass", "--word", shipped_models()["jarvis"])
+    with Daemon("--input", minute, *given) as daemon:
+        assert daemon.told("READY").startswith("listening for view_glass, jarvis on ")
+        assert daemon.status()["words"] == ["view_glass", "jarvis"]
 
 
 def test_words_on_standard_input_are_events_in_order(tmp_path):
