@@ -1,4 +1,4 @@
-"""Imports point one way: cli → service → events, engine, audio; lab → training → engine, audio."""
+"""Imports point one way: cli → service → rooms → events, engine, audio; lab → training → engine."""
 
 import ast
 import re
@@ -18,10 +18,11 @@ MAY_IMPORT = {
     "audio": set(),
     "engine": set(),
     "events": set(),
+    "rooms": {"audio", "engine", "events"},
     "training": {"audio", "engine"},
     "lab": {"audio", "engine", "training"},
-    "service": {"audio", "engine", "events", *SETTINGS},
-    "cli": {"audio", "engine", "events", "lab", "service", "training", *SETTINGS},
+    "service": {"audio", "engine", "events", "rooms", *SETTINGS},
+    "cli": {"audio", "engine", "events", "lab", "rooms", "service", "training", *SETTINGS},
 }
 ROOMS_OF_TRAINING = {
     "data": set(),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "run": "listen to the microphone, and tell every subscriber what was heard",
+    "serve": "hear the audio that Home Assistant and other Wyoming clients send",
     "listen": "print what a running daemon hears",
     "status": "show how a running daemon is doing",
     "detect": "find wake words in recordings",

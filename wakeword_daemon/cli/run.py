@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ctypes
 import gc
 import logging
 import os
@@ -16,7 +14,7 @@ from typing import TYPE_CHECKING
 from wakeword_daemon import resources
 from wakeword_daemon.audio.capture import Capture
 from wakeword_daemon.audio.sources import FileSource, PcmSource
-from wakeword_daemon.cli import _arguments
+from wakeword_daemon.cli import _arguments, _process
 from wakeword_daemon.service import logs
 from wakeword_daemon.service.activation import listening_socket
 from wakeword_daemon.service.daemon import Daemon
@@ -28,12 +26,6 @@ if TYPE_CHECKING:
     import argparse
 
     from wakeword_daemon.service.daemon import MakeSource
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-"""From <malloc.h>."""
-
-_LARGE = 64 * 1024
-"""Bytes of an allocation that is given back at once; no hop needs one, a reload many."""
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         words = load_words(_arguments.read_config(args).words)
         print(f"the config is good; wake words: {', '.join(words.names)}")
         return 0
-    _keep_the_heap_small()
+    _process.keep_the_heap_small()
     logs.set_up("info")
     daemon = Daemon(
         partial(_arguments.read_config, args), _source(args), Notifier(), listening_socket()
@@ -95,18 +87,6 @@ def run(args: argparse.Namespace) -> int:
         # The thread that hangs would hang every orderly way out as well.
         os._exit(error.exit_code)
     return 0
-
-
-def _keep_the_heap_small() -> None:
-    """Let the few threads allocate from one heap, and what is large outside of it.
-
-    glibc would give each thread its own, and leave holes in it where a reload frees a model.
-    """
-    with contextlib.suppress(AttributeError):  # another C library
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_ARENA_MAX, 1)
-        mallopt(_M_MMAP_THRESHOLD, _LARGE)
-        mallopt(_M_TRIM_THRESHOLD, _LARGE)
 
 
 def _source(args: argparse.Namespace) -> MakeSource:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -115,6 +116,15 @@ class Detector:
         self._origin = 0
         self.clock = 0
 
+    def fresh(self) -> Detector:
+        """Return a detector of the same words and settings that has heard nothing.
+
+        Both share the weights, so that a stream of its own costs little.
+        """
+        other = copy.copy(self)
+        other._begin()  # noqa: SLF001 -- another one of its own kind
+        return other
+
     def push(self, pcm: Pcm) -> list[Detection]:
         """Hear the next samples.
 
@@ -182,6 +192,19 @@ class Detector:
         self._recent_length = 0
         self._frames = 0
         self.clock = self._origin = self.clock if at_sample is None else at_sample
+
+    def _begin(self) -> None:
+        """Take up a stream of its own, whose clock begins at 0."""
+        self._networks = [
+            replace(group, state=group.network.initial_state()) for group in self._networks
+        ]
+        self._triggers = {
+            word: Trigger(trigger.threshold, trigger.smoothing, trigger.refractory)
+            for word, trigger in self._triggers.items()
+        }
+        self._mel_state = self._features.initial_state()
+        self._recent = deque()
+        self._recent_length = self._frames = self._origin = self.clock = 0
 
     def _end_of(self, frame: int) -> int:
         """Return the sample at which a frame ends, counted from the first new one."""

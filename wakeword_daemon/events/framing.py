@@ -32,11 +32,14 @@ class ProtocolError(Exception):
 
 
 class Frame(msgspec.Struct, frozen=True):
-    """One event as it travels: its type, its data, and rarely a payload (audio)."""
+    """One event as it travels: its type, its data, and rarely a payload (audio).
+
+    A payload may be a view of what was received, which is good until more is received.
+    """
 
     type: str
     data: dict[str, Any] = {}
-    payload: bytes = b""
+    payload: bytes | memoryview = b""
 
 
 def encode(kind: str, data: object) -> bytes:
@@ -45,14 +48,16 @@ def encode(kind: str, data: object) -> bytes:
 
 
 class FrameDecoder:
-    """Cuts a stream of bytes into frames, however the stream was split on the way.
+    """Cuts a stream of bytes into frames, however the stream was split on its way.
 
     Feed it what was received, then call `next_frame` until it returns None. It holds no more than
-    one incomplete frame (three times MAX_BYTES) and what the last `feed` brought.
+    one incomplete frame (three times MAX_BYTES). Frames that come whole are read where they lie.
     """
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._held = bytearray()  # an incomplete frame
+        self._buffer: bytes | bytearray = self._held
+        self._start = self._end = 0  # what of the buffer is still to be read
         self._searched = 0  # bytes known to hold no newline: a trickled line is not searched twice
         self._header: dict[str, Any] | None = None
         self._data_length = 0
@@ -60,53 +65,75 @@ class FrameDecoder:
 
     @property
     def incomplete(self) -> bool:
-        """Whether a part of a frame has come, and its end has not."""
-        return bool(self._buffer) or self._header is not None
+        """Whether the beginning of a frame has come and its end has not."""
+        return self._start < self._end or self._header is not None
 
-    def feed(self, received: bytes) -> None:
-        """Append bytes of the stream."""
-        self._buffer += received
+    def feed(self, received: bytes | bytearray, count: int | None = None) -> None:
+        """Take the first `count` bytes of `received`, by default all.
+
+        They may be overwritten as soon as `next_frame` has returned None.
+        """
+        end = len(received) if count is None else count
+        if self._held or self._start < self._end:
+            self._hold()
+            self._held += memoryview(received)[:end]
+            self._buffer, end = self._held, len(self._held)
+        else:
+            self._buffer = received
+        self._start, self._end = 0, end
 
     def next_frame(self) -> Frame | None:
         """Return the next whole frame, or None until more bytes are fed.
 
         Raises:
-            ProtocolError: the next frame is not acceptable. Unless the error is fatal, that frame
-                has been skipped and the next call goes on after it.
+            ProtocolError: the next frame is not acceptable; unless the error is fatal, it has been
+                passed over and the next call goes on behind it.
 
         """
         if self._header is None:
             line = self._take_line()
             if line is None:
+                self._hold()
                 return None
             header = _decode_object(line, "the line")
             self._data_length = _length(header, "data_length")
             self._payload_length = _length(header, "payload_length")
             self._header = header
-        if len(self._buffer) < self._data_length + self._payload_length:
+        if self._end - self._start < self._data_length + self._payload_length:
+            self._hold()
             return None
         header, self._header = self._header, None
         block = self._take(self._data_length)
         payload = self._take(self._payload_length)
         return _frame(header, block, payload)
 
-    def _take_line(self) -> bytes | None:
-        end = self._buffer.find(b"\n", self._searched)
-        if max(end, len(self._buffer) if end < 0 else 0) > MAX_BYTES:
+    def _take_line(self) -> bytes | memoryview | None:
+        end = self._buffer.find(b"\n", self._start + self._searched, self._end)
+        if (self._end if end < 0 else end) - self._start > MAX_BYTES:
             raise ProtocolError("too-large", f"a line is over {MAX_BYTES} bytes", fatal=True)
         if end < 0:
-            self._searched = len(self._buffer)
+            self._searched = self._end - self._start
             return None
         self._searched = 0
-        return self._take(end + 1)
+        return self._take(end + 1 - self._start)
 
-    def _take(self, count: int) -> bytes:
-        taken = bytes(self._buffer[:count])
-        del self._buffer[:count]
-        return taken
+    def _take(self, count: int) -> bytes | memoryview:
+        start, self._start = self._start, self._start + count
+        taken = memoryview(self._buffer)[start : self._start]
+        # While anyone has a view of it, what is held could not grow.
+        return bytes(taken) if self._buffer is self._held else taken
+
+    def _hold(self) -> None:
+        """Keep what is left, behind which the next bytes come."""
+        if self._buffer is self._held:
+            del self._held[: self._start]
+        elif self._start < self._end:
+            self._held += memoryview(self._buffer)[self._start : self._end]
+        self._buffer = self._held
+        self._start, self._end = 0, len(self._held)
 
 
-def _frame(header: dict[str, Any], block: bytes, payload: bytes) -> Frame:
+def _frame(header: dict[str, Any], block: bytes | memoryview, payload: bytes | memoryview) -> Frame:
     kind = header.get("type")
     if not isinstance(kind, str):
         raise ProtocolError("bad-frame", 'the line has no "type", which must be a string')
@@ -120,7 +147,7 @@ def _frame(header: dict[str, Any], block: bytes, payload: bytes) -> Frame:
     return Frame(kind, data, payload)
 
 
-def _decode_object(text: bytes, what: str) -> dict[str, Any]:
+def _decode_object(text: bytes | memoryview, what: str) -> dict[str, Any]:
     try:
         decoded = msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

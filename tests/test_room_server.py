@@ -1,0 +1,333 @@
+"""The wake service's sockets: real clients, bad ones, and its end."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from support.daemon import PATIENCE, WAKEWORD, until, wakeword
+from support.eventserver import Peer
+from support.roomserver import HOP_BYTES, RoomPeer, RunningRooms, speech
+from wyoming.audio import AudioChunk, AudioStart, AudioStop
+from wyoming.client import AsyncClient
+from wyoming.info import Describe, Info
+from wyoming.ping import Ping, Pong
+from wyoming.wake import Detect, Detection, NotDetected
+
+from wakeword_daemon.errors import ConfigError, EventsError
+from wakeword_daemon.events.framing import MAX_BYTES
+from wakeword_daemon.rooms import addresses
+from wakeword_daemon.rooms.connection import Limits
+
+
+@pytest.fixture
+def service():
+    with RunningRooms() as running:
+        yield running
+
+
+@pytest.mark.parametrize("transport", ["unix", "tcp"])
+def test_wyomings_own_client(service, transport):
+    uri = f"unix://{service.path}" if transport == "unix" else f"tcp://127.0.0.1:{service.port}"
+
+    async def converse():
+        async with AsyncClient.from_uri(uri, read_timeout=PATIENCE) as client:
+            await client.write_event(Describe().event())
+            (program,) = Info.from_event(await client.read_event()).wake
+            assert [model.name for model in program.models] == ["jarvis", "alexa"]
+            await client.write_event(Ping("there?").event())
+            assert Pong.from_event(await client.read_event()).text == "there?"
+            context = {"satellite": "kitchen"}
+            for pcm, kind in [(speech(), Detection), (speech("other-slt"), NotDetected)] * 2:
+                await client.write_event(Detect(names=["jarvis"], context=context).event())
+                await client.write_event(AudioStart(16_000, 2, 1).event())
+                raw = pcm.tobytes()
+                for start in range(0, len(raw), 2048):
+                    chunk = AudioChunk(16_000, 2, 1, raw[start : start + 2048], timestamp=start)
+                    await client.write_event(chunk.event())
+                await client.write_event(AudioStop().event())
+                event = await client.read_event()
+                assert kind.is_type(event.type)
+                assert kind.from_event(event).context == context
+            await client.write_event(Ping("last").event())
+            assert Pong.from_event(await client.read_event()).text == "last"
+
+    asyncio.run(converse())
+
+
+def test_a_bad_frame_is_an_error_and_the_next_is_followed(service):
+    with service.room() as room:
+        room.send_bytes(b"hello\n")
+        assert room.expect("error")["code"] == "bad-frame"
+        assert room.ask("ping", answer="pong") == {"text": None}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"x" * (MAX_BYTES + 2), b'{"type":"audio-chunk","payload_length":1000000000000}\n'],
+    ids=["line", "payload"],
+)
+def test_what_is_too_large_is_an_error_and_the_end(service, raw):
+    with service.room() as room:
+        room.send_bytes(raw)
+        assert room.expect("error")["code"] == "too-large"
+        assert room.read() is None
+    service.until_rooms(0)
+
+
+def test_a_client_that_vanishes_in_mid_chunk_is_forgotten(service):
+    room = service.room()
+    room.start()
+    room.send_bytes(b'{"type":"audio-chunk","payload_length":2560}\nabc')
+    service.until_rooms(1)
+    room.close()
+    service.until_rooms(0)
+
+
+def test_a_frame_that_never_ends_ends_the_connection():
+    with RunningRooms(limits=Limits(frame=0.5)) as service, service.room() as slow:
+        slow.send_bytes(b'{"type":"ping"')
+        assert slow.expect("error")["code"] == "timeout"
+        assert slow.read() is None
+
+
+def test_a_room_that_does_not_read_is_dropped():
+    with RunningRooms(limits=Limits(stall=0.5)) as service, service.room() as deaf:
+        deaf.socket.settimeout(0.2)
+        with contextlib.suppress(OSError):  # it blocks, because nothing more is read
+            while True:
+                deaf.send_bytes(b'{"type":"describe"}\n' * 50)
+        service.until_rooms(0)
+
+
+def test_more_connections_than_allowed_are_told_so():
+    with RunningRooms(limits=Limits(connections=2)) as service:
+        rooms = [service.room() for _ in range(2)]
+        for room in rooms:
+            room.ask("ping", answer="pong")
+        with service.room() as third:
+            assert third.expect("error")["code"] == "busy"
+            assert third.read() is None
+        rooms[0].close()
+        service.until_rooms(1)
+        with service.room() as third:
+            third.ask("ping", answer="pong")
+        rooms[1].close()
+
+
+def test_a_flood_is_held_to_real_time(service):
+    """Of two minutes at once, what is not let in early stays with the one who sends it."""
+    with service.room() as flood:
+        flood.socket.setblocking(False)
+        flood.form = {"rate": 16_000, "width": 2, "channels": 1}
+        began, sent = time.monotonic(), 0
+        frames = bytearray()
+        while sent < 120 and time.monotonic() < began + 3:
+            if not frames:
+                frames += flood.frame(bytes(HOP_BYTES))
+                sent += 0.08
+            try:
+                del frames[: flood.socket.send(frames)]
+            except BlockingIOError:
+                time.sleep(0.01)
+        kept = 20  # seconds of audio in the kernel's buffers, at most
+        assert sent < 10 + 1.01 * (time.monotonic() - began) + kept
+
+
+def test_words_are_heard_while_others_flood_and_dawdle(service):
+    floods = [service.room() for _ in range(5)]
+    slow = [service.room() for _ in range(100)]
+    for room in floods:
+        room.start()
+        room.socket.setblocking(False)
+    for room in slow:
+        room.send_bytes(b'{"typ')
+    pcm = speech()
+    with service.room() as room:
+        room.start()
+        for start in range(0, len(pcm), 1280):
+            room.say(pcm[start : start + 1280])
+            for flood in floods:
+                try:
+                    flood.chunk(bytes(HOP_BYTES))
+                except BlockingIOError:
+                    floods.remove(flood)
+        assert [event["type"] for event in room.answers()] == ["detection"]
+    for other in (*floods, *slow):
+        other.close()
+
+
+@pytest.mark.parametrize(
+    "uri", ["", "tcp://", "tcp://host", "tcp://h:99999", "ws://h:1", "unix://"]
+)
+def test_a_uri_without_sense_is_refused(uri):
+    with pytest.raises(ConfigError, match="write tcp://0"):
+        addresses.parse_uri(uri)
+
+
+def test_the_network_is_let_in_only_when_said(caplog):
+    with pytest.raises(EventsError, match="--allow-lan"):
+        addresses.listen(("0.0.0.0", 0), allow_lan=False)  # noqa: S104
+    with pytest.raises(EventsError, match="whole internet"):
+        addresses.listen(("8.8.8.8", 0), allow_lan=True)
+    with caplog.at_level(logging.WARNING):
+        addresses.close(addresses.listen(("127.0.0.1", 0), allow_lan=True))
+        assert not caplog.text
+        addresses.close(addresses.listen(("0.0.0.0", 0), allow_lan=True))  # noqa: S104
+        assert "tcp://0.0.0.0:" in caplog.text
+        assert "without a password" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("peer", "allowed"),
+    [
+        ("127.0.0.1", True),
+        ("192.168.1.7", True),
+        ("100.64.0.1", True),
+        ("fe80::1%eth0", True),
+        ("::ffff:10.0.0.1", True),
+        ("8.8.8.8", False),
+        ("::ffff:8.8.8.8", False),
+        ("2606:4700::1111", False),
+    ],
+)
+def test_only_private_peers_may_connect(peer, allowed):
+    class Connection:
+        family = socket.AF_INET6
+
+        def getpeername(self):
+            return (peer, 1)
+
+    assert addresses.may_connect(Connection()) is allowed
+
+
+class Serve:
+    """`wakeword serve` as a process."""
+
+    def __init__(self, *arguments):
+        self.folder = tempfile.TemporaryDirectory(prefix="ww")
+        self.path = Path(self.folder.name) / "wake.sock"
+        uri = ("--uri", f"unix://{self.path}")
+        self._command = [*WAKEWORD, "serve", *uri, "--word", "jarvis", *arguments]
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self._command, stderr=subprocess.PIPE, text=True)
+        until(self.path.exists, "the socket")
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.communicate()
+        self.folder.cleanup()
+
+
+@pytest.mark.slow
+def test_memory_is_flat_over_reconnects():
+    """Each connection hears a word's worth of audio with a detector of its own, and leaves."""
+
+    def come_and_go(serve, times):
+        for _ in range(times):
+            with RoomPeer(serve.path) as room:
+                room.start()
+                room.say(bytes(4 * HOP_BYTES))
+                room.ask("ping", answer="pong")
+                room.send_bytes(b'{"type":"audio-chunk","payload_length":256')
+        lines = Path(f"/proc/{serve.process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+
+    with Serve() as serve:
+        before = come_and_go(serve, 500)
+        assert come_and_go(serve, 1500) - before < 1024
+
+
+@pytest.mark.slow
+def test_a_stream_is_served_to_its_end_when_the_service_is_told_to_stop():
+    with Serve("--drain", "20") as serve, RoomPeer(serve.path) as room, Peer(serve.path) as idle:
+        pcm = speech()
+        room.start()
+        room.say(pcm[:16_000])
+        room.ask("ping", answer="pong")
+        idle.ask("ping", answer="pong")
+        serve.process.send_signal(signal.SIGTERM)
+        assert idle.read() is None  # who has no audio under way is let go at once
+        assert not serve.path.exists()
+        with pytest.raises(OSError):  # noqa: PT011 -- nobody is let in any more
+            Peer(serve.path)
+        room.say(pcm[16_000:])
+        assert room.expect("detection")["name"] == "jarvis"
+        room.send("audio-stop")
+        assert room.read() is None
+        assert serve.process.wait(PATIENCE) == 0
+
+
+@pytest.mark.slow
+def test_a_second_signal_ends_the_service_at_once():
+    with Serve("--drain", "600") as serve, RoomPeer(serve.path) as room:
+        room.start()
+        room.ask("ping", answer="pong")
+        serve.process.send_signal(signal.SIGTERM)
+        until(lambda: not serve.path.exists(), "the end of listening")
+        serve.process.send_signal(signal.SIGINT)
+        assert serve.process.wait(PATIENCE) == 0
+
+
+def test_one_room_on_standard_input_and_output():
+    lines = [b'{"type":"describe"}\n', b'{"type":"detect","data":{"names":["jarvis"]}}\n']
+    raw = speech().tobytes()
+    for start in range(0, len(raw), 4096):
+        payload = raw[start : start + 4096]
+        form = b'{"rate":16000,"width":2,"channels":1}'
+        lines.append(
+            b'{"type":"audio-chunk","data":%s,"payload_length":%d}\n' % (form, len(payload))
+        )
+        lines.append(payload)
+    done = wakeword(
+        "serve", "--uri", "stdio://", "--word", "jarvis", input=b"".join(lines), text=False
+    )
+    assert done.returncode == 0, done.stderr
+    kinds = [json.loads(line)["type"] for line in done.stdout.splitlines()]
+    assert kinds == ["info", "detection"]
+
+
+def test_serving_on_the_network_by_mistake_is_told_in_a_sentence():
+    done = wakeword("serve", "--uri", "tcp://0.0.0.0:10400")
+    assert done.returncode == 1
+    assert done.stderr.startswith("wakeword: listening on 0.0.0.0 lets everyone")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_zeroconf_announces_an_address_that_others_can_reach():
+    zeroconf = pytest.importorskip("zeroconf", reason="zeroconf is not installed")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    uri = ("--uri", f"tcp://0.0.0.0:{port}")
+    with Serve(*uri, "--allow-lan", "--zeroconf", "kitchen") as serve:
+        end = time.monotonic() + PATIENCE
+        browser = zeroconf.Zeroconf()
+        try:
+            found = None
+            while found is None and time.monotonic() < end:
+                assert serve.process.poll() is None, serve.process.stderr.read()
+                name = "kitchen._wyoming._tcp.local."
+                found = browser.get_service_info("_wyoming._tcp.local.", name, timeout=1000)
+            assert found is not None
+            assert found.port == port
+            for address in found.parsed_addresses():
+                with Peer((address, port)) as peer:
+                    peer.ask("ping", answer="pong")
+        finally:
+            browser.close()
+
+
+def test_what_nobody_can_reach_is_not_announced():
+    done = wakeword("serve", "--uri", "tcp://127.0.0.1:0", "--zeroconf")
+    assert done.returncode == 1
+    assert "nobody else can reach 127.0.0.1" in done.stderr

@@ -1,0 +1,132 @@
+"""`wakeword serve`: the Wyoming wake service."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from wakeword_daemon.cli import _arguments, _process
+from wakeword_daemon.errors import ConfigError
+from wakeword_daemon.rooms import stdio
+from wakeword_daemon.rooms.addresses import PORT, STDIO, parse_uri
+from wakeword_daemon.rooms.announcement import announce
+from wakeword_daemon.rooms.detectors import Detectors
+from wakeword_daemon.rooms.server import RoomServer
+from wakeword_daemon.service import logs
+from wakeword_daemon.service.notify import Notifier
+from wakeword_daemon.words import load_words
+
+if TYPE_CHECKING:
+    import argparse
+
+    from wakeword_daemon.events.connection import Address
+    from wakeword_daemon.rooms.announcement import Announcement
+
+logger = logging.getLogger(__name__)
+
+_DRAIN = 5.0
+
+_EPILOG = """examples:
+  wakeword serve                                         programs on this machine
+  wakeword serve --uri tcp://0.0.0.0:10400 --allow-lan   Home Assistant and satellites
+  wakeword serve --uri unix:///run/user/1000/wake.sock --word jarvis --word alexa
+
+Home Assistant and other Wyoming clients send their audio here and are told of the wake words in it;
+no microphone of this machine is used. SIGTERM and Ctrl-C let nobody in any more and end the service
+when no audio is coming, or after --drain seconds; a second one ends it at once.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "--uri",
+        action="append",
+        metavar="URI",
+        help="serve on tcp://HOST:PORT, unix:///PATH or stdio://; may be given more than once"
+        f" (default: tcp://127.0.0.1:{PORT})",
+    )
+    parser.add_argument(
+        "--allow-lan",
+        action="store_true",
+        help="let everyone on the private network use it, without a password",
+    )
+    parser.add_argument(
+        "--zeroconf",
+        nargs="?",
+        const="",
+        metavar="NAME",
+        help="let Home Assistant find the service by itself, under this name or the machine's",
+    )
+    parser.add_argument(
+        "--drain",
+        type=_arguments.positive_float,
+        default=_DRAIN,
+        metavar="SECONDS",
+        help="how long audio that is coming may keep the service from ending (default: 5)",
+    )
+    _arguments.add_word(parser)
+    _arguments.add_threshold(parser)
+    _arguments.add_config(parser)
+    parser.epilog = _EPILOG
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until told to stop, or until standard input ends."""
+    uris = args.uri or [f"tcp://127.0.0.1:{PORT}"]
+    if STDIO in uris and len(uris) > 1:
+        raise ConfigError(f"{STDIO} goes alone: leave out the other --uri")
+    where = [parse_uri(uri) for uri in uris if uri != STDIO]
+    config = _arguments.read_config(args)
+    logs.set_up(config.log.level)
+    _process.keep_the_heap_small()
+    words = load_words(config.words)
+    detectors = Detectors(words.models, words.settings)
+    if not where:
+        stdio.serve(detectors, sys.stdin.fileno(), sys.stdout.fileno())
+        return 0
+    gc.collect()
+    gc.freeze()
+    asyncio.run(_serve(RoomServer(detectors), where, args))
+    return 0
+
+
+async def _serve(server: RoomServer, where: list[Address], args: argparse.Namespace) -> None:
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    notifier = Notifier()
+    announcement = None
+    await server.start(where, allow_lan=args.allow_lan)
+    try:
+        if args.zeroconf is not None:
+            announcement = await _announce(where, args.zeroconf or None)
+        words = ", ".join(model.name for model in server.detectors.models)
+        status = f"serving {words} on {', '.join(server.addresses)}"
+        logger.info("%s", status)
+        notifier.ready(status)
+        await told.wait()
+    except BaseException:
+        await server.stop()
+        raise
+    notifier.stopping()
+    logger.info("stopping, with %d rooms connected", server.connections)
+    if announcement is not None:
+        await announcement.end()
+    told.clear()
+    draining = asyncio.create_task(server.stop(args.drain))
+    again = asyncio.create_task(told.wait())
+    await asyncio.wait([draining, again], return_when=asyncio.FIRST_COMPLETED)
+    again.cancel()
+
+
+async def _announce(where: list[Address], name: str | None) -> Announcement:
+    for address in where:
+        if isinstance(address, tuple):
+            return await announce(address[0], address[1], name)
+    raise ConfigError("--zeroconf announces a service on tcp://: give one with --uri")

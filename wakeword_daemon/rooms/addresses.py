@@ -1,0 +1,116 @@
+"""Where the wake service listens, and who may connect there."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wakeword_daemon.errors import ConfigError, EventsError
+from wakeword_daemon.events.peers import admitted
+from wakeword_daemon.events.sockets import ListeningSocket, listen_unix
+
+if TYPE_CHECKING:
+    from wakeword_daemon.events.connection import Address
+
+logger = logging.getLogger(__name__)
+
+PORT = 10_400
+"""Wyoming's usual port of a wake service."""
+STDIO = "stdio://"
+BACKLOG = 1024
+_LAST_PORT = 65_535
+
+
+def parse_uri(uri: str) -> Address:
+    """Return what `tcp://HOST:PORT` or `unix://PATH` stands for.
+
+    Raises:
+        ConfigError: it is neither.
+
+    """
+    scheme, _, rest = uri.partition("://")
+    if scheme == "unix" and rest:
+        return Path(rest).expanduser()
+    host, _, port = rest.rpartition(":")
+    if scheme != "tcp" or not host or not port.isdecimal() or int(port) > _LAST_PORT:
+        raise ConfigError(
+            f"{uri!r} is not an address to serve on: write tcp://0.0.0.0:{PORT}, unix:///PATH"
+            f" or {STDIO}"
+        )
+    return host.strip("[]"), int(port)
+
+
+def listen(address: Address, *, allow_lan: bool) -> list[ListeningSocket]:
+    """Listen on a unix socket, or on every address that the host stands for.
+
+    Raises:
+        EventsError: the address is unknown or taken, or not loopback while `allow_lan` is false.
+
+    """
+    if isinstance(address, Path):
+        return [listen_unix(address)]
+    host, port = address
+    listeners: list[ListeningSocket] = []
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        for family, _, _, _, own in found:
+            _check(str(own[0]), allow_lan=allow_lan)
+            listening = socket.create_server(own[:2], family=family, backlog=BACKLOG)
+            listeners.append(ListeningSocket(listening))
+    except OSError as error:
+        close(listeners)
+        reason = error.strerror or str(error)
+        raise EventsError(f"cannot listen on {host} port {port}: {reason}") from error
+    except EventsError:
+        close(listeners)
+        raise
+    for listener in listeners:
+        if not _ip(listener.socket.getsockname()[0]).is_loopback:
+            logger.warning(
+                "the wake service on %s is open: every machine on the private network can use it"
+                " without a password",
+                listener.address,
+            )
+    return listeners
+
+
+def close(listeners: list[ListeningSocket]) -> None:
+    """Close them all."""
+    for listener in listeners:
+        listener.close()
+
+
+def may_connect(connection: socket.socket) -> bool:
+    """Whether the peer may be served: this user or root on a unix socket, else a private address.
+
+    Private is whatever is not an address of the whole internet: loopback and link-local ones, those
+    of RFC 1918 and 4193, and those that providers and overlay networks share (RFC 6598).
+    """
+    if connection.family == socket.AF_UNIX:
+        return admitted(connection, None)
+    return not _ip(connection.getpeername()[0]).is_global
+
+
+def _check(host: str, *, allow_lan: bool) -> None:
+    address = _ip(host)
+    if address.is_loopback:
+        return
+    if address.is_global:
+        raise EventsError(
+            f"{host} is an address of the whole internet, and a wake service has no password:"
+            " serve on an address of a private network"
+        )
+    if not allow_lan:
+        raise EventsError(
+            f"listening on {host} lets everyone on the network use the wake service: say"
+            " --allow-lan (in a config, `allow_lan: true`) if you want that, or listen on 127.0.0.1"
+        )
+
+
+def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    address = ipaddress.ip_address(host.partition("%")[0])
+    mapped = getattr(address, "ipv4_mapped", None)
+    return mapped or address

@@ -1,0 +1,51 @@
+"""The wake words of the service, loaded once for all rooms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wakeword_daemon.engine import Detector
+from wakeword_daemon.events.framing import ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from wakeword_daemon.engine import Model, WordSettings
+
+_CHOICES_KEPT = 16
+
+
+class Detectors:
+    """Makes a detector for each room; all detectors of the same words share their weights."""
+
+    def __init__(self, models: Sequence[Model], settings: Mapping[str, WordSettings]) -> None:
+        self.models = models
+        self.settings = settings
+        self._patterns: dict[frozenset[str], Detector] = {}
+
+    def choose(self, names: Sequence[str] | None) -> frozenset[str]:
+        """Return the words that the names mean; none at all mean every word.
+
+        Raises:
+            ProtocolError: no wake word has such a name.
+
+        """
+        known = [model.name for model in self.models]
+        for name in names or ():
+            if name not in known:
+                raise ProtocolError(
+                    "unknown-word",
+                    f"no wake word is called {name[:40]!r}; there is {', '.join(known)}",
+                )
+        return frozenset(names or known)
+
+    def detector(self, words: frozenset[str]) -> Detector:
+        """Return a detector of these words that has heard nothing."""
+        pattern = self._patterns.pop(words, None)
+        if pattern is None:
+            models = [model for model in self.models if model.name in words]
+            pattern = Detector(models, {name: self.settings[name] for name in words})
+        self._patterns[words] = pattern  # now the last that will be given up
+        if len(self._patterns) > _CHOICES_KEPT:
+            del self._patterns[next(iter(self._patterns))]
+        return pattern.fresh()

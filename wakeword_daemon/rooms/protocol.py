@@ -1,0 +1,94 @@
+"""What a room says and is told; the events that the daemon's own socket has too are imported.
+
+Names and fields are Wyoming's. What `detection` has beyond them, Wyoming's own readers skip.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import msgspec
+
+from wakeword_daemon import __version__
+from wakeword_daemon.events.protocol import Attribution, Event, WakeModel, WakeProgram
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from wakeword_daemon.engine import Model, WordSettings
+
+
+class Detect(Event, frozen=True, kw_only=True):
+    """Chooses the words to listen for: null or empty for all."""
+
+    kind: ClassVar[str] = "detect"
+
+    names: list[str] | None = None
+    context: dict[str, Any] | None = None
+    """Comes back with whatever is detected."""
+
+
+class AudioFormat(msgspec.Struct, frozen=True, kw_only=True):
+    """What the payload of an `audio-chunk` is; `audio-start` tells it beforehand."""
+
+    rate: int
+    """Samples a second."""
+    width: int
+    """Bytes of one sample."""
+    channels: int
+
+
+class RoomDetection(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """A wake word was heard in the room's audio."""
+
+    kind: ClassVar[str] = "detection"
+
+    name: str
+    """The word."""
+    timestamp: int
+    """Milliseconds at the end of the step that crossed the threshold: on the clock of the room's
+    own timestamps if its audio has them, else since its `audio-start`."""
+    score: float
+    """The model's probability there, 0 to 1."""
+    sample: int
+    """The same moment, counted in samples at 16 kHz since `audio-start`."""
+    level: float
+    """Loudness of the second before it in dBFS."""
+    model: str
+    """Id of the model that heard it."""
+    context: dict[str, Any] | None = None
+    """What came with `detect`."""
+
+
+class NotDetected(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """The audio ended without a wake word."""
+
+    kind: ClassVar[str] = "not-detected"
+
+    context: dict[str, Any] | None = None
+
+
+def wake_program(
+    description: str, models: Sequence[Model], settings: Mapping[str, WordSettings]
+) -> WakeProgram:
+    """Describe the engine and its words as Wyoming does."""
+    own = Attribution(name="wakeword-daemon")
+    return WakeProgram(
+        name="wakeword-daemon",
+        description=description,
+        attribution=own,
+        version=__version__,
+        models=[
+            WakeModel(
+                name=model.name,
+                description=f"The word “{model.phrase}”",
+                phrase=model.phrase,
+                languages=[model.card.language],
+                attribution=own,
+                version=model.card.checksum[:8],
+                model=model.model_id,
+                threshold=settings[model.name].threshold or model.threshold,
+            )
+            for model in models
+        ],
+    )

@@ -1,0 +1,120 @@
+"""The wake service: a room on every connection."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import resource
+from typing import TYPE_CHECKING
+
+from wakeword_daemon.rooms import addresses
+from wakeword_daemon.rooms.addresses import BACKLOG
+from wakeword_daemon.rooms.connection import READ_SIZE, Connection, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from wakeword_daemon.events.connection import Address
+    from wakeword_daemon.events.sockets import ListeningSocket
+    from wakeword_daemon.rooms.detectors import Detectors
+
+logger = logging.getLogger(__name__)
+
+_TICK = 1.0
+"""Seconds between two looks at connections that take too long."""
+_PAUSE = 0.02
+"""Seconds between two looks at connections that are to end."""
+_GRACE = 0.3
+"""Seconds that the last answers may take to be sent."""
+
+
+class RoomServer:
+    """Serves rooms on the running event loop from `start` to `stop`.
+
+    `detectors` may be replaced at any time; connections that stand keep theirs.
+    """
+
+    def __init__(self, detectors: Detectors, limits: Limits | None = None) -> None:
+        self.detectors = detectors
+        self._limits = limits or Limits()
+        self._connections: set[Connection] = set()
+        self._shared = bytearray(READ_SIZE)
+        self._listeners: list[ListeningSocket] = []
+        self._accepting: list[asyncio.Server] = []
+        self._checking: asyncio.Task[None] | None = None
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where it listens: paths, and `tcp://host:port`."""
+        return [listener.address for listener in self._listeners]
+
+    @property
+    def connections(self) -> int:
+        """How many rooms are connected."""
+        return len(self._connections)
+
+    async def start(self, where: Sequence[Address], *, allow_lan: bool = False) -> None:
+        """Listen on all of these.
+
+        Raises:
+            EventsError: one of them cannot be listened on.
+
+        """
+        _allow_many_files()
+        loop = asyncio.get_running_loop()
+        try:
+            for address in where:
+                self._listeners += addresses.listen(address, allow_lan=allow_lan)
+        except BaseException:
+            addresses.close(self._listeners)
+            raise
+        for listener in self._listeners:
+            self._accepting.append(
+                await loop.create_server(self._connection, sock=listener.socket, backlog=BACKLOG)
+            )
+        self._checking = asyncio.create_task(self._check())
+
+    async def stop(self, drain: float = 0.0) -> None:
+        """Let nobody in any more, and close every connection.
+
+        A room that streams is served until its audio ends, `drain` seconds at most.
+        """
+        for server in self._accepting:
+            server.close()
+        addresses.close(self._listeners)
+        await self._wait_until_all_left(drain, lambda connection: connection.idle)
+        await self._wait_until_all_left(_GRACE, lambda _: True)
+        for connection in list(self._connections):
+            connection.abort()
+        if self._checking is not None:
+            self._checking.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._checking
+
+    async def _wait_until_all_left(self, limit: float, over: Callable[[Connection], bool]) -> None:
+        """Close the connections that are over, for `limit` seconds at most."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + limit
+        while self._connections and loop.time() < end:
+            for connection in list(self._connections):
+                if over(connection):
+                    connection.close()
+            await asyncio.sleep(_PAUSE)
+
+    def _connection(self) -> Connection:
+        return Connection(self.detectors, self._limits, self._shared, self._connections)
+
+    async def _check(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(_TICK)
+            now = loop.time()
+            for connection in list(self._connections):
+                connection.check(now)
+
+
+def _allow_many_files() -> None:
+    """Raise the soft limit of open files, 1024 on most machines, to what this user may have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
