@@ -3,13 +3,16 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
-from support.daemon import PATIENCE, Daemon, events, recording, until
+import soundfile
+from support.daemon import AUDIO, PATIENCE, Daemon, events, recording, until
 from support.eventserver import Peer
 from support.soundserver import PulseServer
 from support.witness import Witness
 
 from wakeword_daemon.clock import SAMPLE_RATE
+from wakeword_daemon.events.client import subscribe
 
 pytestmark = pytest.mark.sound
 
@@ -137,3 +140,83 @@ def test_devices_lists_the_microphones(room):
     assert "default" in done.stdout
     assert "room" in done.stdout
     assert done.stdout.count("*") == 1
+
+
+def played(path, *parts):
+    """Write the parts, int16[n] or seconds of zeros, as one recording; return its samples."""
+    zeros = [np.zeros(round(p * SAMPLE_RATE), np.int16) for p in parts if isinstance(p, float)]
+    pcm = np.concatenate([zeros.pop(0) if isinstance(p, float) else p for p in parts])
+    soundfile.write(path, pcm, SAMPLE_RATE, subtype="PCM_16")
+    return pcm
+
+
+def command(seed):
+    noise = np.random.default_rng(seed).integers(-3_000, 3_000, 2 * SAMPLE_RATE)
+    return noise.astype(np.int16)
+
+
+def test_what_is_said_after_a_word_arrives_sample_for_sample(tmp_path):
+    """In a room without noise, so that what is recorded is what was played and nothing else."""
+    word, _ = soundfile.read(AUDIO / "jarvis-slt.flac", dtype="int16")
+    with PulseServer() as room, Daemon(settings=room.env()) as daemon:
+        daemon.told("READY")
+        with subscribe(daemon.socket, audio="after", pre_roll=1.5, seconds=4.0) as heard:
+            played(tmp_path / "in.wav", 0.5, word, 0.2, command(1), 1.0)
+            player = room.play(tmp_path / "in.wav", wait=False)
+            event = next(heard)
+            samples = list(event.audio)
+            player.wait(PATIENCE)
+    assert event.name == "jarvis"
+    assert all(one.lost == 0 for one in samples)
+    recorded = b"".join(one.pcm for one in samples)
+    spoken = np.concatenate((word, np.zeros(round(0.2 * SAMPLE_RATE), np.int16), command(1)))
+    assert np.trim_zeros(spoken).tobytes() in recorded
+    end = samples[-1].sample + len(samples[-1].pcm) // 2
+    assert (samples[0].sample, end) == (event.sample - 24_000, event.sample + 64_000)
+
+
+def test_a_sound_server_that_restarts_in_a_command_leaves_a_gap_that_is_told(tmp_path):
+    word, _ = soundfile.read(AUDIO / "jarvis-slt.flac", dtype="int16")
+    first = played(tmp_path / "first.wav", 0.5, word, 0.2, command(1))
+    second = played(tmp_path / "second.wav", 0.5, command(2), 0.5)
+    with PulseServer() as room, Daemon(settings=room.env()) as daemon:
+        daemon.told("READY")
+        with subscribe(daemon.socket, audio="after", pre_roll=1.5, seconds=25.0) as told:
+            room.play(tmp_path / "first.wav", wait=False)
+            event = next(told)
+            samples, restarted = [], False
+            for one in event.audio:
+                samples.append(one)
+                heard = b"".join(each.pcm for each in samples)
+                if np.trim_zeros(command(1)).tobytes() in heard and not restarted:
+                    restarted = True
+                    room.kill()
+                    room.start()
+                    room.play(tmp_path / "second.wav", wait=False)
+                if any(each.lost for each in samples) and command(2).tobytes() in heard:
+                    break
+    assert np.trim_zeros(first).tobytes() in heard
+    assert np.trim_zeros(second).tobytes() in heard
+    (gap,) = (one for one in samples if one.lost)
+    before = samples[samples.index(gap) - 1]
+    assert gap.sample - gap.lost == before.sample + len(before.pcm) // 2
+
+
+def test_listen_records_what_was_said_and_pipes_it_to_a_command(room, tmp_path):
+    recording(tmp_path / "word.wav", 0.5, "jarvis-slt", 0.3, "other-slt", 2.0)
+    with Daemon(settings=room.env()) as daemon:
+        daemon.told("READY")
+        folder, piped = tmp_path / "commands", tmp_path / "piped"
+        listener = daemon.listen(
+            *("--count", 1, "--record", folder, "--pipe", f"cat > {piped}"),
+            *("--seconds", 20, "--until-silence", 2, "--pre-roll", 0.5),
+        )
+        room.play(tmp_path / "word.wav", wait=False)
+        (event,) = events(listener)
+    (path,) = folder.iterdir()
+    assert path.name.startswith("jarvis-20")
+    pcm, rate = soundfile.read(path, dtype="int16")
+    assert rate == SAMPLE_RATE
+    assert piped.read_bytes() == pcm.tobytes()
+    assert 4 < len(pcm) / rate < 6.5  # the other words, and the silence after them
+    assert event["name"] == "jarvis"

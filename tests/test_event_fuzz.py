@@ -3,14 +3,17 @@
 import json
 import random
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from support.eventserver import Peer, RunningServer, detection
 
+from wakeword_daemon.audio.ring import RingBuffer
 from wakeword_daemon.events.session import Limits
 
 ANSWERS = {"info", "pong", "status", "subscribed", "error", "detection"}
+ANSWERS |= {"audio-start", "audio-chunk", "audio-stop"}
 
 REQUESTS = ["describe", "ping", "status", "detect", "subscribe", "authenticate", "audio-chunk"]
 
@@ -19,7 +22,20 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
     max_leaves=5,
 )
-fields = st.sampled_from(["text", "names", "start_id", "after_sequence", "token", "rate"])
+fields = st.sampled_from(
+    [
+        "text",
+        "names",
+        "start_id",
+        "after_sequence",
+        "token",
+        "rate",
+        "audio",
+        "pre_roll_ms",
+        "seconds",
+        "until_silence",
+    ]
+)
 headers = st.fixed_dictionaries(
     {"type": st.sampled_from(REQUESTS) | json_values},
     optional={
@@ -39,7 +55,9 @@ pieces = (
 
 @pytest.fixture(scope="module")
 def server():
-    with RunningServer(limits=Limits(history=8)) as running:
+    ring = RingBuffer(2)
+    ring.write(np.ones(30_000, np.int16))
+    with RunningServer(limits=Limits(history=8), audio=ring) as running:
         running.publish(*[detection()] * 20)
         yield running
 
@@ -56,6 +74,8 @@ def read_to_the_end(peer):
 @given(st.lists(pieces, max_size=8))
 @example([b'{"type": "ping", "data": {"text": "\\ud800"}}\n'])
 @example([b'{"type": "subscribe", "data": {"after_sequence": 1e308}}\n'])
+@example([b'{"type": "subscribe", "data": {"audio": "always", "pre_roll_ms": 60000}}\n'])
+@example([b'{"type": "subscribe", "data": {"audio": "after", "seconds": 1e999}}\n'])
 @example([b'{"type": "detect", "data": {"names": ["' + b"x" * 60_000 + b'"]}}\n'])
 def test_any_bytes_are_survived(server, sent):
     with Peer(server.path) as peer:

@@ -11,6 +11,9 @@ from support.eventserver import detection, info
 
 from wakeword_daemon.events.framing import MAX_BYTES, Frame, FrameDecoder, ProtocolError, encode
 from wakeword_daemon.events.protocol import (
+    AudioChunk,
+    AudioStart,
+    AudioStop,
     CaptureCounters,
     Detect,
     Detection,
@@ -228,7 +231,11 @@ def test_any_mapping_or_struct_can_be_data():
 
 
 @pytest.mark.parametrize(
-    "struct", [Detection, StateChanged, Status, Subscribe, Subscribed, Subscriber, CaptureCounters]
+    "struct",
+    [
+        *(Detection, StateChanged, Status, Subscribe, Subscribed, Subscriber, CaptureCounters),
+        *(AudioStart, AudioChunk, AudioStop),
+    ],
 )
 def test_the_reference_names_every_field(struct):
     reference = (CHECKOUT / "docs/protocol.md").read_text()

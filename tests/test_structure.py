@@ -41,7 +41,8 @@ FLOORS = {
     "events": [
         {"connection", "framing", "peers"},
         {"paths", "protocol", "sockets"},
-        {"history", "subscription"},
+        {"audio", "history", "items"},
+        {"subscription"},
         {"aioclient", "client", "session"},
         {"server"},
     ],
@@ -52,8 +53,8 @@ FLOORS = {
     ],
 }
 # A client needs nothing of the server, so it stays light.
-CLIENT = {"aioclient", "client", "connection", "paths", "subscription"}
-SERVER = {"history", "peers", "server", "session", "sockets"}
+CLIENT = {"aioclient", "client", "connection", "items", "paths", "subscription"}
+SERVER = {"audio", "history", "peers", "server", "session", "sockets"}
 TRAINING_ONLY = {"torch", "torchaudio", "tqdm", "parselmouth", "onnx", "onnxruntime"}
 
 

@@ -2,14 +2,17 @@
 
 import asyncio
 
+import numpy as np
 from support.eventserver import RunningServer, detection
-from wyoming.audio import AudioChunk, AudioStart
+from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.client import AsyncClient
 from wyoming.error import Error
+from wyoming.event import Event
 from wyoming.info import Describe, Info
 from wyoming.ping import Ping, Pong
 from wyoming.wake import Detect, Detection
 
+from wakeword_daemon.audio.ring import RingBuffer
 from wakeword_daemon.events.sockets import Tcp
 
 
@@ -98,6 +101,29 @@ def test_audio_is_declined_and_the_connection_goes_on():
         assert Pong.from_event(await client.read_event()).text == "still here"
 
     converse(conversation)
+
+
+def test_audio_after_a_word_is_wyomings_own():
+    ring = RingBuffer(10)
+    pcm = np.random.default_rng(3).integers(-9_000, 9_000, 3 * 16_000).astype(np.int16)
+
+    async def conversation(client, server):
+        await client.write_event(Event("subscribe", {"audio": "after", "seconds": 1.0}))
+        assert (await client.read_event()).type == "subscribed"
+        ring.write(pcm[:16_000])
+        server.publish(detection(sample=16_000))
+        ring.write(pcm[16_000:])
+        assert Detection.is_type((await client.read_event()).type)
+        start = AudioStart.from_event(await client.read_event())
+        assert (start.rate, start.width, start.channels, start.timestamp) == (16_000, 2, 1, 1_000)
+        heard = b""
+        while AudioChunk.is_type((event := await client.read_event()).type):
+            heard += AudioChunk.from_event(event).audio
+        assert AudioStop.is_type(event.type)
+        assert AudioStop.from_event(event).timestamp == 2_000
+        assert heard == pcm[16_000:32_000].tobytes()
+
+    converse(conversation, audio=ring)
 
 
 def test_tcp():

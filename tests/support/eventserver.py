@@ -180,7 +180,12 @@ class Peer:
         """Return the next event, or None at the end of the connection."""
         with contextlib.suppress(ConnectionResetError):
             line = self._file.readline()
-            return json.loads(line) if line else None
+            if not line:
+                return None
+            event = json.loads(line)
+            if length := event.pop("payload_length", 0):
+                event["payload"] = self._file.read(length)
+            return event
         return None
 
     def expect(self, kind):

@@ -124,6 +124,18 @@ class RingBuffer:
             self._readers.add(reader)
         return reader
 
+    def reader_from(self, start: int) -> RingReader:
+        """Return a reader that begins at sample `start`, or at the oldest one after it.
+
+        A source that can wait does not wait for it: it is for those who may lose audio.
+        """
+        with self._news:
+            after = bisect_right(self._offsets, start, key=sum)
+            number, ahead = self._offsets[max(after - 1, 0)]
+            end = self._offsets[after][0] if 0 < after < len(self._offsets) else self._heard
+            number = min(max(start - ahead, number, self._oldest), end)
+            return RingReader(self, number, min(start, self.clock))
+
     def copy(self, start: int, stop: int) -> tuple[int, Pcm]:
         """Return the samples from `start` up to `stop`, as far as the ring still has them.
 

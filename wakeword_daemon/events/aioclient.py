@@ -7,59 +7,104 @@ async for detection in subscribe_async():
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from wakeword_daemon.events.connection import READ_SIZE, connect, or_closed
-from wakeword_daemon.events.protocol import Detection
+from wakeword_daemon.events.items import Ready, Samples, Sorter
+from wakeword_daemon.events.protocol import AudioStart, AudioStop, Detection
 from wakeword_daemon.events.subscription import (
     Connect,
     Pause,
-    Ready,
     Receive,
     Send,
     follow,
+    wish,
 )
 
 if TYPE_CHECKING:
     import socket as sockets
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
     from pathlib import Path
+    from typing import Self
 
-    from wakeword_daemon.events.subscription import Step
+    from wakeword_daemon.events.items import Item
+    from wakeword_daemon.events.subscription import Step, Steps
 
 
-async def subscribe_async(
+def subscribe_async(
     socket: str | Path | None = None,
     *,
     words: Sequence[str] | None = None,
+    audio: Literal["none", "after"] = "none",
+    pre_roll: float = 0.0,
+    seconds: float = 10.0,
+    until_silence: float | None = None,
     reconnect: bool = True,
     token: str | None = None,
-) -> AsyncGenerator[Detection, None]:
-    """Yield every detection from the first step of the iteration on.
+) -> AsyncEvents:
+    """Return an asynchronous iterator over every detection from its first step on.
 
     Waits for the daemon, logs and fails as `client.subscribe` does, and takes the same arguments;
-    use `asyncio.timeout` for an end.
+    use `asyncio.timeout` for an end, and `aclose` or `async with` to hang up.
     """
-    steps = follow(socket, words, token, reconnect=reconnect)
-    line = _Line()
+    request = wish(audio=audio, pre_roll=pre_roll, seconds=seconds, until_silence=until_silence)
+    items = _carry_out(follow(socket, words, token, request, reconnect=reconnect))
+    return AsyncEvents(items, with_audio=audio != "none")
+
+
+class AsyncEvents:
+    """The detections of a subscription; see `subscribe_async`."""
+
+    def __init__(self, items: AsyncGenerator[Item, None], *, with_audio: bool) -> None:
+        self._items = items
+        self._sorter = Sorter(with_audio=with_audio)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Detection:
+        detection = self._sorter.waiting()
+        while detection is None:
+            item = await anext(self._items)
+            detection = item if isinstance(item, Detection) else None
+        return self._sorter.equip(detection, self._audio(detection.sequence))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Hang up."""
+        await self._items.aclose()
+
+    async def _audio(self, sequence: int) -> AsyncIterator[Samples]:
+        while self._sorter.goes_on(sequence):
+            if (samples := self._sorter.take(await anext(self._items))) is not None:
+                yield samples
+
+
+async def _carry_out(steps: Steps) -> AsyncGenerator[Item, None]:
+    link = _Link()
     try:
         step = next(steps)
         while True:
-            if isinstance(step, Detection):
+            if isinstance(step, (Ready, Detection, AudioStart, Samples, AudioStop)):
                 yield step
                 step = next(steps)
                 continue
             try:
-                came = await line.do(step)
+                came = await link.do(step)
             except OSError as error:
                 step = steps.throw(error)
             else:
                 step = steps.send(came)
     finally:
-        line.close()
+        link.close()
 
 
-class _Line:
+class _Link:
     """The connection of one subscription."""
 
     def __init__(self) -> None:
@@ -86,8 +131,6 @@ class _Line:
                     return or_closed(await loop.sock_recv(self._connection, READ_SIZE))
             case Pause(seconds):
                 await asyncio.sleep(seconds)
-            case Ready():
-                pass
         return None
 
     def close(self) -> None:

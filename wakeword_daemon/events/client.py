@@ -12,28 +12,38 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal
 
 from wakeword_daemon.errors import EventsError
 from wakeword_daemon.events.connection import connect, receive, unreachable
 from wakeword_daemon.events.framing import FrameDecoder, ProtocolError, encode
+from wakeword_daemon.events.items import Ready, Samples, Sorter
 from wakeword_daemon.events.paths import parse_address
-from wakeword_daemon.events.protocol import Authenticate, Detection, Error, Status
+from wakeword_daemon.events.protocol import (
+    AudioStart,
+    AudioStop,
+    Authenticate,
+    Detection,
+    Error,
+    Status,
+)
 from wakeword_daemon.events.subscription import (
     Connect,
     DeadlineError,
     Pause,
-    Ready,
     Receive,
     Send,
     follow,
+    wish,
 )
 
 if TYPE_CHECKING:
     import socket as sockets
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
+    from typing import Self
 
+    from wakeword_daemon.events.items import Item
     from wakeword_daemon.events.subscription import Step, Steps
 
 
@@ -41,20 +51,36 @@ def subscribe(
     socket: str | Path | None = None,
     *,
     words: Sequence[str] | None = None,
+    audio: Literal["none", "after"] = "none",
+    pre_roll: float = 0.0,
+    seconds: float = 10.0,
+    until_silence: float | None = None,
     timeout: float | None = None,
     reconnect: bool = True,
     token: str | None = None,
-) -> Generator[Detection, None, None]:
-    """Return an iterator over every detection from now on.
+) -> Events:
+    """Return an iterator over every detection from now on; close it, or use it by `with`.
 
     The connection stands when this returns, so nothing heard from then on is missed. If no daemon
     is there yet, this waits for one; if the daemon goes away, the iteration waits for it to come
     back and goes on where it was. No detection comes twice. The log says, with a warning, that it
     waits, that the daemon hears nothing, and that events were lost if any were.
 
+    With `audio="after"` each detection has an `audio`: an iterator over what the microphone of the
+    daemon recorded, from `pre_roll` before the end of the word on, without a gap up to now::
+
+        with subscribe(audio="after", until_silence=1.0) as events:
+            for event in events:
+                command = b"".join(samples.pcm for samples in event.audio)
+
     Args:
         socket: the daemon's socket, or `tcp://host:port`; None for the daemon on this machine.
         words: names of the wake words to be told about; None for all.
+        audio: "after" for the audio of each detection.
+        pre_roll: seconds of audio from before the end of the word, up to what the daemon keeps
+            (`audio.history` in its config, 10 s by default).
+        seconds: of audio after the end of the word, at most; up to 600.
+        until_silence: seconds of silence that end the audio earlier, 0.1 to 60; None for none.
         timeout: seconds from now after which the iteration ends; None for never.
         reconnect: whether to wait for a daemon that is not there yet or went away.
         token: what a daemon on TCP may ask for.
@@ -63,12 +89,46 @@ def subscribe(
         EventsError: no daemon came within `timeout`, or none is there and `reconnect` is false; it
             lets us not in or refused us (an unknown word, a wrong token); and from the iteration,
             it went away and `reconnect` is false.
+        ValueError: `pre_roll`, `seconds` or `until_silence` is out of range.
 
     """
+    request = wish(audio=audio, pre_roll=pre_roll, seconds=seconds, until_silence=until_silence)
     deadline = math.inf if timeout is None else time.monotonic() + timeout
-    events = _carry_out(follow(socket, words, token, reconnect=reconnect), deadline)
-    next(events)  # Ready
-    return cast("Generator[Detection, None, None]", events)
+    items = _carry_out(follow(socket, words, token, request, reconnect=reconnect), deadline)
+    next(items)  # Ready
+    return Events(items, with_audio=audio != "none")
+
+
+class Events:
+    """The detections of a subscription; see `subscribe`."""
+
+    def __init__(self, items: Generator[Item, None, None], *, with_audio: bool) -> None:
+        self._items = items
+        self._sorter = Sorter(with_audio=with_audio)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Detection:
+        detection = self._sorter.waiting()
+        if detection is None:
+            detection = next(item for item in self._items if isinstance(item, Detection))
+        return self._sorter.equip(detection, self._audio(detection.sequence))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Hang up."""
+        self._items.close()
+
+    def _audio(self, sequence: int) -> Iterator[Samples]:
+        while self._sorter.goes_on(sequence) and (item := next(self._items, None)) is not None:
+            if (samples := self._sorter.take(item)) is not None:
+                yield samples
 
 
 def read_status(socket: str | Path | None = None, *, token: str | None = None) -> Status:
@@ -108,18 +168,18 @@ def _status(connection: sockets.socket) -> Status:
                 raise EventsError(f"the daemon refused: {Error.from_frame(frame).text}")
 
 
-def _carry_out(steps: Steps, deadline: float) -> Generator[Ready | Detection, None, None]:
-    """Take every step; yield those that are for the caller, until `time.monotonic()` is past it."""
-    line = _Line(deadline)
+def _carry_out(steps: Steps, deadline: float) -> Generator[Item, None, None]:
+    """Take every step, and yield what is for the caller, until `time.monotonic()` is past it."""
+    link = _Link(deadline)
     try:
         step = next(steps)
         while True:
-            if isinstance(step, (Ready, Detection)):
+            if isinstance(step, (Ready, Detection, AudioStart, Samples, AudioStop)):
                 yield step
                 step = next(steps)
                 continue
             try:
-                came = line.do(step)
+                came = link.do(step)
             except (OSError, DeadlineError) as error:
                 step = steps.throw(error)
             else:
@@ -127,10 +187,10 @@ def _carry_out(steps: Steps, deadline: float) -> Generator[Ready | Detection, No
     except DeadlineError:
         return
     finally:
-        line.close()
+        link.close()
 
 
-class _Line:
+class _Link:
     """The connection of one subscription, and its deadline."""
 
     def __init__(self, deadline: float) -> None:

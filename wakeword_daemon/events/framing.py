@@ -42,9 +42,12 @@ class Frame(msgspec.Struct, frozen=True):
     payload: bytes | memoryview = b""
 
 
-def encode(kind: str, data: object) -> bytes:
-    """Return the line of an event of type `kind`; `data` is a mapping or a msgspec.Struct."""
-    return msgspec.json.encode({"type": kind, "data": data}) + b"\n"
+def encode(kind: str, data: object, payload: bytes = b"") -> bytes:
+    """Return a frame: a line with `data`, a mapping or a msgspec.Struct, then the payload."""
+    header = {"type": kind, "data": data}
+    if payload:
+        header["payload_length"] = len(payload)
+    return msgspec.json.encode(header) + b"\n" + payload
 
 
 class FrameDecoder:

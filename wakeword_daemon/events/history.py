@@ -61,6 +61,9 @@ class History:
         gone = self.sequence - len(self._entries)
         missed = max(gone - after, 0)
         answer = Subscribed(
-            start_id=self.start_id, sequence=after + missed, missed=None if restarted else missed
+            start_id=self.start_id,
+            sequence=after + missed,
+            missed=None if restarted else missed,
+            last=self.sequence,
         )
         return answer, [entry for entry in self._entries if entry.event.sequence > after]

@@ -15,7 +15,12 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 import msgspec
 
+from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.events.framing import Frame, ProtocolError, encode
+
+AudioWish: TypeAlias = Literal["none", "after", "always"]
+
+StopReason: TypeAlias = Literal["complete", "silence", "detection", "no-audio"]
 
 StateName: TypeAlias = Literal["starting", "listening", "degraded", "deaf"]
 
@@ -89,6 +94,60 @@ class StateChanged(Published, frozen=True, kw_only=True):
     """Samples a second of the device."""
     wall_time: float
     """When, in Unix seconds."""
+
+
+# Audio, for those who asked for it
+
+
+class AudioStart(Event, frozen=True, kw_only=True):
+    """Audio begins."""
+
+    kind: ClassVar[str] = "audio-start"
+
+    rate: int = SAMPLE_RATE
+    width: int = 2
+    channels: int = 1
+    timestamp: int
+    """Milliseconds of the stream at the first sample."""
+    sample: int
+    """Index of the first sample on the sample clock, if nothing is missing."""
+    sequence: int | None = None
+    """Number of the detection that it belongs to; null for audio that goes on for ever."""
+
+
+class AudioChunk(Event, frozen=True, kw_only=True):
+    """A stretch of audio without a gap; the payload is s16le, 16 kHz, mono."""
+
+    kind: ClassVar[str] = "audio-chunk"
+
+    rate: int = SAMPLE_RATE
+    width: int = 2
+    channels: int = 1
+    timestamp: int
+    """Milliseconds of the stream at its first sample."""
+    sample: int
+    """Index of its first sample on the sample clock."""
+    lost: int = 0
+    """Samples that are missing right before it."""
+
+    def frame(self, payload: bytes) -> bytes:
+        """Return the event as it is sent, with its samples."""
+        return encode(self.kind, self, payload)
+
+
+class AudioStop(Event, frozen=True, kw_only=True):
+    """Audio ends."""
+
+    kind: ClassVar[str] = "audio-stop"
+
+    timestamp: int
+    """Milliseconds of the stream at its end."""
+    sample: int
+    """Index one past the last sample."""
+    sequence: int | None = None
+    """Number of the detection that it belonged to."""
+    reason: StopReason
+    """As long as was asked for, silence, another detection, or no audio came."""
 
 
 # What the daemon answers
@@ -232,6 +291,8 @@ class Subscribed(Event, frozen=True, kw_only=True):
     sequence: int
     missed: int | None
     """How many events of those asked for are gone; null if that is unknown (a restart)."""
+    last: int
+    """The event published last; those up to it come again, and without audio."""
 
 
 class Error(Event, frozen=True, kw_only=True):
@@ -272,6 +333,16 @@ class Subscribe(Event, frozen=True, kw_only=True):
 
     start_id: str | None = None
     after_sequence: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    names: list[str] | None = None
+    """Words, as in `detect`; null leaves the choice as it is."""
+    audio: AudioWish = "none"
+    """After: what follows each new detection. Always: all audio from now on."""
+    pre_roll_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 0
+    """Milliseconds of audio to send from before the end of the word, or from before now."""
+    seconds: Annotated[float, msgspec.Meta(gt=0, le=600)] = 10.0
+    """Seconds of audio after the end of the word, at most."""
+    until_silence: Annotated[float, msgspec.Meta(ge=0.1, le=60)] | None = None
+    """Seconds of silence that end the audio earlier; null for none."""
 
 
 class Authenticate(Event, frozen=True, kw_only=True):

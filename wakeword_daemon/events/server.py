@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from wakeword_daemon.events.audio import AudioFeed
     from wakeword_daemon.events.history import PublishedT
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class EventServer:
         unix: the socket's path, or a unix socket that listens already (socket activation).
         group: name of a group whose members may connect too.
         tcp: where else to listen; None for nowhere.
+        audio: where the audio comes from that peers may ask for; None for nowhere.
         limits: what one peer may cost; None for the defaults.
 
     """
@@ -55,11 +57,12 @@ class EventServer:
         unix: Path | socket.socket,
         group: str | None = None,
         tcp: Tcp | None = None,
+        audio: AudioFeed | None = None,
         limits: Limits | None = None,
     ) -> None:
         limits = limits or Limits()
         self._context = ServerContext(
-            self._numbered_info, self._whole_status, History(limits.history), limits
+            self._numbered_info, self._whole_status, audio, History(limits.history), limits
         )
         self._info = info
         self._status = status

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from wakeword_daemon.events.audio import AudioFeed, AudioStream
 from wakeword_daemon.events.framing import Frame, FrameDecoder, ProtocolError
 from wakeword_daemon.events.history import Entry, History
 from wakeword_daemon.events.protocol import (
@@ -20,6 +21,7 @@ from wakeword_daemon.events.protocol import (
     Info,
     Ping,
     Pong,
+    Published,
     Status,
     Subscribe,
 )
@@ -27,6 +29,9 @@ from wakeword_daemon.events.protocol import (
 logger = logging.getLogger(__name__)
 
 READ_SIZE = 16 * 1024
+
+_POLL = 0.08
+"""Seconds between two looks for more audio, for a peer that gets some: one hop."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class ServerContext:
 
     info: Callable[[], Info]
     status: Callable[[], Status]
+    audio: AudioFeed | None
     history: History
     limits: Limits
 
@@ -86,6 +92,9 @@ class Session:
         self._deadline: float | None = None
         self._pending: deque[Entry] = deque()
         self._something_pending = asyncio.Event()
+        self._wish = Subscribe()
+        self._live_from = 0  # number of the last event that comes without audio
+        self._audio: AudioStream | None = None
         self._finishing = False
 
     @property
@@ -161,11 +170,48 @@ class Session:
         with contextlib.suppress(OSError):  # the peer left, which the reading task notices too
             while self._pending or not self._finishing:
                 if self._pending:
-                    await self._send(self._pending.popleft().line)
+                    entry = self._pending.popleft()
+                    await self._send(entry.line)
+                    await self._begin_audio(entry.event)
                 else:
-                    self._something_pending.clear()
-                    await self._something_pending.wait()
+                    await self._send_audio()
+                    await self._wait_for_something()
             self._writer.close()
+
+    async def _begin_audio(self, event: Published) -> None:
+        """Send the audio of a detection, if it was asked for, from here on."""
+        feed = self._context.audio
+        if (
+            feed is None
+            or self._wish.audio != "after"
+            or not isinstance(event, Detection)
+            or event.sequence <= self._live_from
+        ):
+            return
+        if self._audio is not None:
+            await self._send(self._audio.end("detection"))
+        self._audio = AudioStream(feed, self._wish, (event.sequence, event.sample))
+
+    async def _send_audio(self) -> None:
+        """Send the audio that is there; events go first."""
+        audio = self._audio
+        if audio is None:
+            return
+        for frame in audio.frames():
+            await self._send(frame)
+            if self._pending or self._audio is not audio:
+                return
+        if audio.ended:
+            self._audio = None
+
+    async def _wait_for_something(self) -> None:
+        """Wait until an event is queued, or more audio may be there."""
+        if self._pending or self._finishing:
+            return
+        self._something_pending.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None if self._audio is None else _POLL):
+                await self._something_pending.wait()
 
     async def _serve(self) -> None:
         if not self._admitted:
@@ -219,7 +265,7 @@ class Session:
             case "ping":
                 await self._send(Pong(text=Ping.from_frame(frame).text).line())
             case "detect":
-                self._choose_words(Detect.from_frame(frame))
+                self._choose_words(Detect.from_frame(frame).names)
             case "subscribe":
                 await self._subscribe(Subscribe.from_frame(frame))
             case "authenticate":
@@ -241,19 +287,19 @@ class Session:
         self._deadline = None
         self._admitted = True
 
-    def _choose_words(self, request: Detect) -> None:
-        """Narrow this connection to the words named; to none at all if one of them is unknown.
+    def _choose_words(self, names: list[str] | None) -> None:
+        """Narrow this connection to the words in `names`, or to none if one of them is unknown.
 
         Raises:
             ProtocolError: no wake word has such a name.
 
         """
         known = self._context.info().words
-        unknown = [name for name in request.names or [] if name not in known]
+        unknown = [name for name in names or [] if name not in known]
         if unknown:
             self.words = frozenset()
         else:
-            self.words = frozenset(request.names) if request.names else None
+            self.words = frozenset(names) if names else None
         self._pending = deque(entry for entry in self._pending if self._wants(entry))
         if unknown:
             raise ProtocolError(
@@ -262,9 +308,17 @@ class Session:
             )
 
     async def _subscribe(self, request: Subscribe) -> None:
+        if request.audio != "none" and self._context.audio is None:
+            raise ProtocolError("no-audio", "there is no audio to be had here")
+        if request.names is not None:
+            self._choose_words(request.names)
         answer, entries = self._context.history.resume(request)
         # No other task runs in between, so nothing is lost between old events and new ones.
         self._pending.clear()
         self._pending.extend(entry for entry in entries if self._wants(entry))
+        self._wish, self._live_from = request, answer.last
+        self._audio = None
+        if self._context.audio is not None and request.audio == "always":
+            self._audio = AudioStream(self._context.audio, request)
         self._something_pending.set()
         await self._send(answer.line())

@@ -10,7 +10,10 @@ import contextlib
 import logging
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import msgspec
+from msgspec.structs import replace
 
 from wakeword_daemon.errors import EventsError
 from wakeword_daemon.events.connection import (
@@ -22,8 +25,12 @@ from wakeword_daemon.events.connection import (
     unreachable,
 )
 from wakeword_daemon.events.framing import FrameDecoder, ProtocolError, encode
+from wakeword_daemon.events.items import Item, Ready, Samples
 from wakeword_daemon.events.paths import parse_address
 from wakeword_daemon.events.protocol import (
+    AudioChunk,
+    AudioStart,
+    AudioStop,
     Authenticate,
     Detect,
     Detection,
@@ -74,13 +81,8 @@ class Pause:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """Nothing to do: from here on every event arrives."""
-
-
-Step: TypeAlias = Connect | Send | Receive | Pause | Ready | Detection
-"""What to do next; a `Detection` is to be handed to whoever subscribed."""
+Step: TypeAlias = Connect | Send | Receive | Pause | Item
+"""What to do next."""
 
 Steps: TypeAlias = "Generator[Step, bytes | None, None]"
 
@@ -89,17 +91,50 @@ class DeadlineError(Exception):
     """Thrown into the steps where the time for all of them is over."""
 
 
+def wish(
+    *, audio: Literal["none", "after"], pre_roll: float, seconds: float, until_silence: float | None
+) -> Subscribe:
+    """Return the request for audio, from the arguments of `client.subscribe`.
+
+    Raises:
+        ValueError: one of them is out of range.
+
+    """
+    request = Subscribe(
+        audio=audio,
+        pre_roll_ms=round(1000 * pre_roll),
+        seconds=seconds,
+        until_silence=until_silence,
+    )
+    try:
+        return msgspec.convert(msgspec.to_builtins(request), Subscribe)  # checks the ranges
+    except msgspec.ValidationError as error:
+        raise ValueError(f"this audio cannot be asked for: {error}") from None
+
+
 def follow(
-    socket: str | Path | None, words: Sequence[str] | None, token: str | None, *, reconnect: bool
+    socket: str | Path | None,
+    words: Sequence[str] | None,
+    token: str | None,
+    request: Subscribe,
+    *,
+    reconnect: bool,
 ) -> Steps:
-    """Yield the steps of a subscription: `Ready` once, then detections among other steps.
+    """Yield the steps of a subscription: `Ready` on every connection, and items among other steps.
+
+    Args:
+        socket: see `client.subscribe`, as for `words`, `token` and `reconnect`.
+        words: names of wake words.
+        token: what a daemon on TCP may ask for.
+        request: what to ask for beside the events.
+        reconnect: whether to wait for a daemon.
 
     Raises:
         EventsError: see `client.subscribe`.
         DeadlineError: it was thrown in, and there is nothing else to say.
 
     """
-    subscription = _Subscription(words, token)
+    subscription = _Subscription(words, token, request)
     address = yield from _reach(socket, subscription, reconnect=reconnect)
     yield Ready()
     while True:
@@ -112,6 +147,7 @@ def follow(
                 raise unreachable(address, error) from error
             logger.warning("the daemon went away; waiting for it to come back")
             address = yield from _reach_again(socket, subscription)
+            yield Ready()
 
 
 def _reach(
@@ -177,13 +213,15 @@ class _Subscription:
     skipped: it sends them again after its answer, in order.
     """
 
-    def __init__(self, words: Sequence[str] | None, token: str | None) -> None:
-        self.arrived: deque[Detection] = deque()
+    def __init__(self, words: Sequence[str] | None, token: str | None, request: Subscribe) -> None:
+        self.arrived: deque[Item] = deque()
         self.ready = False
         self._words = None if words is None else list(words)
         self._token = token
+        self._request = request
         self._start_id: str | None = None
         self._sequence: int | None = None
+        self._last = 0  # events up to this one come again, and without audio
         self._info: Info | None = None
         self._decoder = FrameDecoder()
 
@@ -197,7 +235,8 @@ class _Subscription:
         if self._words is not None:
             lines.append(Detect(names=self._words).line())
         lines.append(encode("describe", {}))
-        lines.append(Subscribe(start_id=self._start_id, after_sequence=self._sequence).line())
+        subscribe = replace(self._request, start_id=self._start_id, after_sequence=self._sequence)
+        lines.append(subscribe.line())
         return b"".join(lines)
 
     def receive(self, received: bytes | None) -> None:
@@ -236,6 +275,15 @@ class _Subscription:
             detection = Detection.from_frame(frame)
             self._sequence = detection.sequence
             self.arrived.append(detection)
+            if self._request.audio != "none" and detection.sequence <= self._last:
+                self.arrived.append(_no_audio(detection))
+        elif self.ready and frame.type == AudioStart.kind:
+            self.arrived.append(AudioStart.from_frame(frame))
+        elif self.ready and frame.type == AudioChunk.kind:
+            chunk = AudioChunk.from_frame(frame)
+            self.arrived.append(Samples(bytes(frame.payload), chunk.sample, chunk.lost))
+        elif self.ready and frame.type == AudioStop.kind:
+            self.arrived.append(AudioStop.from_frame(frame))
         elif self.ready and frame.type == StateChanged.kind:
             changed = StateChanged.from_frame(frame)
             self._sequence = changed.sequence
@@ -247,7 +295,17 @@ class _Subscription:
         elif answer.missed:
             logger.warning("%d events are lost: the daemon no longer holds them", answer.missed)
         self._start_id, self._sequence = answer.start_id, answer.sequence
+        self._last = answer.last
         self.ready = True
+
+
+def _no_audio(detection: Detection) -> AudioStop:
+    return AudioStop(
+        timestamp=detection.timestamp,
+        sample=detection.sample,
+        sequence=detection.sequence,
+        reason="no-audio",
+    )
 
 
 def _log_state(beginning: str, state: str, reason: str) -> None:

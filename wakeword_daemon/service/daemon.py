@@ -100,6 +100,7 @@ class Daemon:
             unix=listening or _socket_path(config),
             group=config.socket.group,
             tcp=_tcp(config),
+            audio=ring,
         )
         self._ready = False
 

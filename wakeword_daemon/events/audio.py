@@ -1,0 +1,180 @@
+"""Audio for a subscriber: what came before the end of a word, and what follows, without a seam."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from wakeword_daemon.clock import HOP, SAMPLE_RATE, milliseconds, samples
+from wakeword_daemon.events.protocol import AudioChunk, AudioStart, AudioStop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wakeword_daemon.events.protocol import StopReason, Subscribe
+    from wakeword_daemon.pcm import Pcm
+
+_WAIT = 5.0
+"""Seconds without any audio after which the audio of a detection ends."""
+
+_PAST = samples(8.0)
+"""Samples before the end of the word in which the noise of the room is measured."""
+
+_SPEECH = 10.0
+"""Decibels above the room's noise from which a hop counts as speech."""
+
+_QUIETEST = -60.0
+"""Noise, in dBFS, below which a room counts as having this much."""
+
+
+class AudioBlock(Protocol):
+    """A stretch of audio without a gap."""
+
+    @property
+    def start(self) -> int:
+        """Index of its first sample."""
+
+    @property
+    def pcm(self) -> Pcm:
+        """Its samples, int16[n]."""
+
+    @property
+    def lost(self) -> int:
+        """Samples missing right before it."""
+
+
+class AudioReader(Protocol):
+    """A place in the recorded audio."""
+
+    @property
+    def clock(self) -> int:
+        """Index of the next sample, if nothing is missing."""
+
+    def read(self, count: int, timeout: float | None) -> AudioBlock | None:
+        """Return the next `count` samples, fewer before a gap, or None at the end of all audio.
+
+        Raises:
+            TimeoutError: they have not come within `timeout` seconds.
+
+        """
+
+
+class AudioFeed(Protocol):
+    """Where audio comes from."""
+
+    @property
+    def clock(self) -> int:
+        """Index one past the newest sample."""
+
+    def reader_from(self, start: int) -> AudioReader:
+        """Return a reader that begins at sample `start`, or at the oldest one after it."""
+
+
+class AudioStream:
+    """One `audio-start`, the chunks after it and, unless it goes on for ever, one `audio-stop`.
+
+    Args:
+        feed: where the audio comes from.
+        request: what the subscriber asked for.
+        word: number and last sample of the detection it belongs to; None for audio that begins now
+            and goes on for ever.
+
+    """
+
+    def __init__(
+        self, feed: AudioFeed, request: Subscribe, word: tuple[int, int] | None = None
+    ) -> None:
+        sequence, end = word or (None, feed.clock)
+        self._sequence = sequence
+        self._reader = feed.reader_from(max(end - request.pre_roll_ms * SAMPLE_RATE // 1000, 0))
+        self._stop = None if word is None else end + samples(request.seconds)
+        self._quiet: _Quiet | None = None
+        if word is not None and request.until_silence is not None:
+            self._quiet = _Quiet(feed, end, request.until_silence)
+        self._begun = False
+        self._last = time.monotonic()
+        self.ended = False
+
+    def frames(self) -> Iterator[bytes]:
+        """Yield the frames that can be sent now; `ended` says whether they were the last."""
+        if not self._begun:
+            self._begun = True
+            yield AudioStart(
+                timestamp=milliseconds(self._reader.clock),
+                sample=self._reader.clock,
+                sequence=self._sequence,
+            ).line()
+        while not self.ended:
+            count = HOP - self._reader.clock % HOP  # as audio comes: nothing waits for the next
+            if self._stop is not None:
+                count = min(count, self._stop - self._reader.clock)
+            if count <= 0:
+                yield self.end("complete")
+                return
+            try:
+                block = self._reader.read(count, 0)
+            except TimeoutError:
+                if self._stop is not None and time.monotonic() - self._last > _WAIT:
+                    yield self.end("no-audio")
+                return
+            if block is None:
+                yield self.end("no-audio")
+                return
+            if self._stop is not None and block.start >= self._stop:
+                continue  # a gap reaches past the end
+            self._last = time.monotonic()
+            yield self._chunk(block)
+            if self._quiet is not None and self._quiet.lasts(block):
+                yield self.end("silence")
+
+    def end(self, reason: StopReason) -> bytes:
+        """Return the frame that ends the stream."""
+        self.ended = True
+        at = self._reader.clock
+        return AudioStop(
+            timestamp=milliseconds(at), sample=at, sequence=self._sequence, reason=reason
+        ).line()
+
+    def _chunk(self, block: AudioBlock) -> bytes:
+        pcm = block.pcm if self._stop is None else block.pcm[: self._stop - block.start]
+        return AudioChunk(
+            timestamp=milliseconds(block.start), sample=block.start, lost=block.lost
+        ).frame(pcm.astype("<i2").tobytes())
+
+
+class _Quiet:
+    """Notices when nobody has spoken for a while, by the level of each hop.
+
+    A hop is speech if it is 10 dB above the noise of the room, which is the level that a fifth of
+    the hops before the end of the word stayed below.
+    """
+
+    def __init__(self, feed: AudioFeed, end: int, duration: float) -> None:
+        reader, levels = feed.reader_from(max(end - _PAST, 0)), []
+        while reader.clock < end:
+            try:
+                block = reader.read(HOP, 0)
+            except TimeoutError:
+                break
+            if block is None:
+                break
+            levels.append(_level(block.pcm))
+        noise = float(np.percentile(levels, 20)) if levels else _QUIETEST
+        self._threshold = max(noise, _QUIETEST) + _SPEECH
+        self._spoken = end
+        self._duration = samples(duration)
+
+    def lasts(self, block: AudioBlock) -> bool:
+        """Take in a block; return whether there was silence for long enough at its end."""
+        end = block.start + len(block.pcm)
+        if end > self._spoken and _level(block.pcm) >= self._threshold:
+            self._spoken = end
+        return end - self._spoken >= self._duration
+
+
+def _level(pcm: Pcm) -> float:
+    """Return the RMS level in dBFS."""
+    power = float(np.mean(np.square(pcm, dtype=np.float64)))
+    return 10 * float(np.log10(max(power, 1e-9) / 32_768**2))

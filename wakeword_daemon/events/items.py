@@ -1,0 +1,87 @@
+"""What a subscriber receives: detections, and the audio of each."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from wakeword_daemon.events.protocol import AudioStart, AudioStop, Detection
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Nothing to do: from here on every event arrives; audio that was coming has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """A stretch of audio without a gap."""
+
+    pcm: bytes
+    """s16le, 16 kHz, mono."""
+    sample: int
+    """Index of its first sample on the sample clock, as in `Detection.sample`."""
+    lost: int
+    """Samples that are missing right before it; 0 unless audio was lost."""
+
+
+class DetectionWithAudio(Detection, frozen=True, kw_only=True, dict=True):
+    """A detection, and what was said after it.
+
+    Its `audio` is an iterator over `Samples`, an asynchronous one with `subscribe_async`. It goes
+    on where it was left, and ends with the next detection.
+    """
+
+    @property
+    def audio(self) -> Any:  # noqa: ANN401 -- of one kind or the other
+        """What the microphone recorded: see `client.subscribe`."""
+        return self.__dict__["audio"]
+
+
+Item: TypeAlias = Ready | Detection | AudioStart | Samples | AudioStop
+"""What is to be handed to whoever subscribed."""
+
+
+class Sorter:
+    """Sorts the items of a subscription with audio: detections apart from the audio of each."""
+
+    def __init__(self, *, with_audio: bool) -> None:
+        self._with_audio = with_audio
+        self._early: deque[Detection] = deque()  # came while audio was iterated over
+        self._sequence = 0  # of the detection whose audio is iterated over
+        self._begun = False
+        self._over = True
+
+    def waiting(self) -> Detection | None:
+        """Return a detection that has come already."""
+        return self._early.popleft() if self._early else None
+
+    def equip(self, detection: Detection, audio: object) -> Detection:
+        """Return the detection, with its audio if that was asked for."""
+        if not self._with_audio:
+            return detection
+        self._sequence, self._begun, self._over = detection.sequence, False, False
+        fields = {name: getattr(detection, name) for name in detection.__struct_fields__}
+        equipped = DetectionWithAudio(**fields)
+        equipped.__dict__["audio"] = audio
+        return equipped
+
+    def goes_on(self, sequence: int) -> bool:
+        """Return whether more audio may come for the detection of that number."""
+        return not self._over and sequence == self._sequence
+
+    def take(self, item: Item) -> Samples | None:
+        """Take in an item; return it if it is audio of the present detection."""
+        match item:
+            case Detection():
+                self._early.append(item)
+            case AudioStart():
+                self._begun = item.sequence == self._sequence
+            case AudioStop():
+                self._over = item.sequence == self._sequence
+            case Ready():  # another connection
+                self._over = True
+            case Samples() if self._begun:
+                return item
+        return None
