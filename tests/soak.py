@@ -25,7 +25,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from support.daemon import Daemon, recording, until
 from support.soundserver import PipeWireServer, PulseServer
 
-from wakeword_daemon.events.client import connect
+from wakeword_daemon.errors import EventsError
+from wakeword_daemon.events.connection import connect
 from wakeword_daemon.events.framing import MAX_BYTES, FrameDecoder
 from wakeword_daemon.events.protocol import Subscribe
 
@@ -256,7 +257,8 @@ class Soak:
         self.deafness[fault] = max(took, self.deafness.get(fault, 0))
 
     def status(self):
-        return self.daemon.status()
+        self.known = self.daemon.status()
+        return self.known
 
     def heard(self):
         """Return how many words a subscriber was told of that never leaves."""
@@ -337,7 +339,7 @@ class Soak:
         return 3_600 * slope, slope * (times[-1] - times[0])
 
     def report(self):
-        status, (_, memory), (slope, rise) = self.status(), self.settled(), self.trend()
+        (_, memory), (slope, rise), status = self.settled(), self.trend(), self.known
         faults = ", ".join(f"{self.done[one.__name__]} {one.__name__}" for one in self.faults)
         others = ", ".join(f"{self.done[one.__name__]} {one.__name__}" for one in self.nuisances)
         deaf = ", ".join(f"{name} {took:.2f}" for name, took in sorted(self.deafness.items()))
@@ -393,10 +395,11 @@ def main():
             try:
                 soak.run(60 * args.minutes)
                 soak.check()
-                soak.report()
-            finally:
-                if daemon.process.poll() is not None:
-                    say(f"the daemon ended with {daemon.process.returncode}\n{daemon.log}")
+            except EventsError as error:
+                code = daemon.process.poll()
+                soak.fail(f"{error}" if code is None else f"the daemon ended with code {code}")
+                say(daemon.log)
+            soak.report()
     return 1 if soak.failures else 0
 
 

@@ -166,6 +166,24 @@ def test_a_subscriber_that_connects_while_the_daemon_restarts_is_served(room, wo
     assert event["name"] == "jarvis"
 
 
+def test_a_daemon_started_by_hand_is_told_that_the_socket_is_systemds(manager):
+    manager.systemctl("start", SOCKET)
+    by_hand = manager.start(*WAKEWORD, "run")
+    _, complaint = by_hand.communicate(timeout=PATIENCE)
+    assert by_hand.returncode == 1
+    path = "/run/user/1000/wakeword/events.sock"
+    assert f"systemd listens on {path} for the service: stop it first" in complaint
+    # What it advises works.
+    assert "`systemctl --user stop wakeword.socket`" in complaint
+    manager.systemctl("stop", SOCKET)
+    assert not manager.socket.exists()
+    by_hand = manager.start(*WAKEWORD, "run")
+    manager.until(manager.socket.exists, "a socket")
+    manager.run("kill", str(manager.status()["pid"]))
+    by_hand.communicate(timeout=PATIENCE)
+    assert by_hand.returncode == 0
+
+
 def test_reload_takes_over_what_is_fit_and_keeps_its_subscriber(room, word, manager):
     manager.write(manager.config, "words: {jarvis: {threshold: 0.9999999}}")
     manager.systemctl("start", SERVICE)

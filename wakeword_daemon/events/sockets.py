@@ -197,7 +197,7 @@ def _remove_stale(path: Path) -> None:
     if owner.endswith(f"({_SERVICE_MANAGER})"):
         raise EventsError(
             f"systemd listens on {path} for the service: stop it first with"
-            " `systemctl --user stop wakeword.service` (without --user for a service of the"
+            " `systemctl --user stop wakeword.socket` (without --user for a service of the"
             " machine), or choose another path"
         )
     raise EventsError(f"{owner} already listens on {path}: end it or choose another path")
