@@ -33,7 +33,8 @@ on the default microphone. What a file leaves out keeps its default. Start with 
 [config.yaml](../config.yaml), which holds every setting with its default.
 
 `systemctl --user reload wakeword`, or SIGHUP, makes a running daemon read its file again, without
-losing audio or subscribers; changes of `socket`, `tcp` and `audio.history` wait for the next start.
+losing audio or subscribers; changes of `socket`, `tcp`, `rooms` and `audio.history` wait for the
+next start.
 If there is a mistake in the file, the daemon keeps its settings, `systemctl reload` fails, and the
 log names the line and what is allowed; `wakeword run --check` says it beforehand. `--device`,
 `--word`, `--threshold` and `--socket` of `wakeword run` override the file.

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support.daemon import PATIENCE, WAKEWORD, until, wakeword
+from support.daemon import PATIENCE, WAKEWORD, Daemon, recording, until, wakeword
 from support.eventserver import Peer
 from support.roomserver import HOP_BYTES, RoomPeer, RunningRooms, speech
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
@@ -301,6 +301,24 @@ def test_serving_on_the_network_by_mistake_is_told_in_a_sentence():
     assert done.returncode == 1
     assert done.stderr.startswith("wakeword: listening on 0.0.0.0 lets everyone")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_the_daemon_serves_rooms_beside_its_own_microphone(tmp_path):
+    path = tmp_path / "wake.sock"
+    (tmp_path / "config.yaml").write_text(f"rooms: {{uri: 'unix://{path}'}}")
+    recording(tmp_path / "own.wav", 60.0)
+    with Daemon("--config", tmp_path / "config.yaml", "--input", tmp_path / "own.wav") as daemon:
+        daemon.told("READY")
+        with RoomPeer(path) as room:
+            room.send("detect", {"names": ["jarvis"]})
+            room.start()
+            room.say(speech())
+            assert [event["type"] for event in room.answers()] == ["detection"]
+            assert daemon.status()["last_detection"] is None  # the microphone heard nothing
+        code, _ = daemon.stop()
+    assert code == 0
+    assert not path.exists()
 
 
 @pytest.mark.slow

@@ -92,6 +92,16 @@ class TcpSection(msgspec.Struct, frozen=True):
     ] = None
 
 
+class RoomsSection(msgspec.Struct, frozen=True):
+    """The wake service beside the microphone; off unless a URI is named."""
+
+    uri: Annotated[
+        Annotated[str, Meta(pattern=r"^(tcp|unix)://.")] | None,
+        Meta(description="tcp://HOST:PORT, unix:///PATH, or null for no wake service"),
+    ] = None
+    allow_lan: Annotated[bool, Meta(description="true or false")] = False
+
+
 class LogSection(msgspec.Struct, frozen=True):
     """What is logged."""
 
@@ -113,6 +123,7 @@ class Config(msgspec.Struct, frozen=True):
     ] = msgspec.field(default_factory=lambda: {"jarvis": WordSection()})
     socket: SocketSection = SocketSection()
     tcp: TcpSection = TcpSection()
+    rooms: RoomsSection = RoomsSection()
     log: LogSection = LogSection()
 
 

@@ -87,7 +87,7 @@ def wake_program(
                 attribution=own,
                 version=model.card.checksum[:8],
                 model=model.model_id,
-                threshold=settings[model.name].threshold or model.threshold,
+                threshold=model.threshold_for(settings[model.name]),
             )
             for model in models
         ],

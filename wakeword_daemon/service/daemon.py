@@ -9,23 +9,23 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wakeword_daemon import __version__
 from wakeword_daemon.audio.ring import RingBuffer
 from wakeword_daemon.audio.sources import CaptureSettings
 from wakeword_daemon.clock import milliseconds, seconds
 from wakeword_daemon.errors import WakewordError
 from wakeword_daemon.events.paths import default_socket
 from wakeword_daemon.events.protocol import (
-    Attribution,
     Detection,
     Info,
     StateChanged,
     Status,
-    WakeModel,
-    WakeProgram,
 )
 from wakeword_daemon.events.server import EventServer
 from wakeword_daemon.events.sockets import Tcp
+from wakeword_daemon.rooms.addresses import parse_uri
+from wakeword_daemon.rooms.detectors import Detectors
+from wakeword_daemon.rooms.protocol import wake_program
+from wakeword_daemon.rooms.server import RoomServer
 from wakeword_daemon.service import logs
 from wakeword_daemon.service.engine_thread import EngineThread
 from wakeword_daemon.service.status import StatusReporter
@@ -49,6 +49,8 @@ logger = logging.getLogger(__name__)
 
 _TICK = 1.0
 """Seconds between two checks of the threads."""
+
+_DESCRIPTION = "Hears wake words on this machine's microphone"
 
 _SOURCE_GRACE = 0.3
 _ENGINE_GRACE = 0.3
@@ -102,6 +104,7 @@ class Daemon:
             tcp=_tcp(config),
             audio=ring,
         )
+        self._rooms = RoomServer(_detectors(self._words))
         self._ready = False
 
     async def run(self) -> None:
@@ -117,8 +120,11 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._finish)
         self._loop.add_signal_handler(signal.SIGHUP, self._reload)
+        config = self._config.rooms
         try:
             await self._server.start()
+            if (uri := config.uri) is not None:
+                await self._rooms.start([parse_uri(uri)], allow_lan=config.allow_lan)
             self._source.start()
             self._engine.start()
             await self._watch()
@@ -143,7 +149,7 @@ class Daemon:
         self._ring.close()
         self._engine.join(_ENGINE_GRACE)
         await asyncio.sleep(0)  # what the engine thread handed over last
-        await self._server.stop(_QUEUE_GRACE)
+        await asyncio.gather(self._server.stop(_QUEUE_GRACE), self._rooms.stop())
 
     def _finish(self, failure: Exception | None = None) -> None:
         if self._end.done():
@@ -220,19 +226,23 @@ class Daemon:
         old, self._config, self._words = self._config, config, words
         logs.set_level(config.log.level)
         self._engine.replace(words.detector())
+        self._rooms.detectors = _detectors(words)
         if _capture(config) != _capture(old):
             self._source.change(_capture(config))
-        if (config.socket, config.tcp, config.audio.history) != (
+        if (config.socket, config.tcp, config.rooms, config.audio.history) != (
             old.socket,
             old.tcp,
+            old.rooms,
             old.audio.history,
         ):
-            logger.warning("changes of socket, tcp and audio.history wait for the next start")
+            logger.warning(
+                "changes of socket, tcp, rooms and audio.history wait for the next start"
+            )
         logger.info("reloaded the config")
 
     def _info(self) -> Info:
         return Info(
-            wake=[_program(self._words)],
+            wake=[wake_program(_DESCRIPTION, self._words.models, self._words.settings)],
             state=self._reporter.state.name,
             reason=self._reporter.state.reason,
         )
@@ -259,24 +269,5 @@ def _tcp(config: Config) -> Tcp | None:
     return None if tcp.port is None else Tcp(tcp.port, tcp.host, tcp.token)
 
 
-def _program(words: Words) -> WakeProgram:
-    """Describe the engine and its words as Wyoming does."""
-    own = Attribution(name="wakeword-daemon")
-    return WakeProgram(
-        name="wakeword-daemon",
-        description="Hears wake words on this machine's microphone",
-        attribution=own,
-        version=__version__,
-        models=[
-            WakeModel(
-                name=model.name,
-                description=f"The word “{model.phrase}”",
-                phrase=model.phrase,
-                languages=[model.card.language],
-                attribution=own,
-                model=model.model_id,
-                threshold=model.threshold_for(words.settings[model.name]),
-            )
-            for model in words.models
-        ],
-    )
+def _detectors(words: Words) -> Detectors:
+    return Detectors(words.models, words.settings)
