@@ -112,19 +112,19 @@ pictures: $(VENV)/test
 clean:
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# What is installed is as old as its stamp: a changed pyproject.toml installs again.
+# What is installed is as old as its stamp: a changed pyproject.toml or step in C installs again.
 
-$(VENV)/run: pyproject.toml | $(VENV)/bin/python
+$(VENV)/run: pyproject.toml wakeword_daemon/engine/_step.c | $(VENV)/bin/python
 	@$(call apt_install,$(RUN_PACKAGES))
 	$(PIP) --editable .
 	@touch $@
 
-$(VENV)/test: pyproject.toml | $(VENV)/bin/python
+$(VENV)/test: pyproject.toml wakeword_daemon/engine/_step.c | $(VENV)/bin/python
 	@$(call apt_install,$(TEST_PACKAGES))
 	$(PIP) --editable '.[train]' --group dev
 	@touch $@ $(VENV)/run
 
-$(VENV)/train: pyproject.toml | $(VENV)/bin/python
+$(VENV)/train: pyproject.toml wakeword_daemon/engine/_step.c | $(VENV)/bin/python
 	@$(call apt_install,$(RUN_PACKAGES) $(TRAIN_PACKAGES))
 	$(PIP) --editable '.[train]'
 	@touch $@ $(VENV)/run

@@ -18,6 +18,7 @@ from wakeword_daemon import resources
 from wakeword_daemon.cli import COMMANDS
 from wakeword_daemon.engine import OperatingPoint, read_model
 from wakeword_daemon.engine.modelfile import save_model
+from wakeword_daemon.engine.streams import running_step
 
 MODEL = resources.shipped_models()["jarvis"]
 
@@ -44,7 +45,8 @@ def samples(name):
 
 
 def test_version():
-    assert wakeword("--version").stdout == f"wakeword {wakeword_daemon.__version__}\n"
+    shown = wakeword("--version").stdout
+    assert shown == f"wakeword {wakeword_daemon.__version__}, step in {running_step()}\n"
 
 
 def test_help_names_every_command():

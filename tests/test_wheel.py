@@ -1,25 +1,40 @@
 """What ships in the wheel works outside the checkout."""
 
+import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+COMPILER = shutil.which("cc") or shutil.which("gcc")
+
+
+def build(folder, **environment):
+    """Build the wheel from a copy of the checkout, whose own compiled step stays as it is."""
+    with tempfile.TemporaryDirectory() as copy:
+        shutil.copytree(
+            ROOT, copy, dirs_exist_ok=True,
+            ignore=shutil.ignore_patterns(".*", "*.so", "runs"),
+        )  # fmt: skip
+        return subprocess.run(
+            [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, copy],
+            env=os.environ | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     """The wheel, built and unpacked as an installer would."""
     folder = tmp_path_factory.mktemp("wheel")
-    built = subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    built = build(folder)
     assert built.returncode == 0, built.stdout + built.stderr
     (wheel,) = folder.glob("*.whl")
     site = folder / "site"
@@ -51,6 +66,21 @@ def test_the_wheel_carries_what_the_daemon_needs(installed):
     for folder in ("models", "systemd"):
         shipped = {path.name for path in (data / folder).iterdir()}
         assert shipped == {path.name for path in (ROOT / folder).iterdir()}
+
+
+@pytest.mark.skipif(not COMPILER, reason="no C compiler is installed")
+def test_the_wheel_carries_the_step_in_c(installed):
+    assert (installed / "wakeword_daemon/engine/_step.abi3.so").exists()
+    assert wakeword(installed, "--version").stdout.endswith("step in C\n")
+
+
+def test_the_wheel_is_built_without_a_compiler_too(tmp_path):
+    built = build(tmp_path, CC="/no/such/compiler")
+    assert built.returncode == 0, built.stdout + built.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    assert wheel.name.endswith("-py3-none-any.whl")
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    assert wakeword(tmp_path / "site", "--version").stdout.endswith("step in numpy\n")
 
 
 def test_the_installed_command_finds_its_models(installed):

@@ -73,6 +73,16 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
+class _Version(argparse.Action):
+    """Prints the version; only then the engine is loaded."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from wakeword_daemon.engine.streams import running_step  # noqa: PLC0415
+
+        print(f"wakeword {__version__}, step in {running_step()}")
+        parser.exit()
+
+
 def build_parser(commands: Collection[str]) -> argparse.ArgumentParser:
     """Return the parser of the whole command line, with the arguments of some commands.
 
@@ -86,7 +96,9 @@ def build_parser(commands: Collection[str]) -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"wakeword {__version__}")
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, help="show the version and which step runs, and exit"
+    )
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
         command = subparsers.add_parser(

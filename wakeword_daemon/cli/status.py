@@ -46,6 +46,7 @@ def _rows(status: Status) -> list[tuple[str, str]]:
         ("words", ", ".join(status.words)),
         ("last heard", _detection(status.last_detection)),
         ("events", str(status.sequence)),
+        ("engine", f"step in {status.step}"),
         ("hops", f"{status.hops}, {status.backlog} samples behind"),
         ("missing audio", f"{status.gaps} gaps, {status.lost} samples"),
         ("device trouble", f"{capture.overflows} overruns, {capture.reopened} reopenings"),

@@ -140,6 +140,31 @@ class CRNN:
             probabilities=np.zeros((words, streams), np.float32),
         )
 
+    def packed(self) -> tuple[npt.NDArray[np.int32], Array, Array]:
+        """Return shape, weights and the state of a new stream as the step in C takes them."""
+        a = self.architecture
+        shape = (
+            self._words, self.features.mels, self._bands, a.channels, a.kernel_mels,
+            a.kernel_frames, a.stride_mels, a.stride_frames, a.hidden, a.layers, a.attention,
+            a.steps,
+        )  # fmt: skip
+        parts = [self._kernel]
+        for word in range(self._words):
+            parts += [layer.weights[word] for layer in self._gru]
+            parts += [self._attention.inner[word], self._attention.outer[word]]
+        inputs = self._bands * a.channels
+        lines = np.zeros((self._words, inputs + 1 + a.layers * (a.hidden + 1)), np.float32)
+        lines[:, inputs :: a.hidden + 1] = 1
+        patch = a.kernel_mels * a.kernel_frames + self._words * a.channels
+        room = max(patch, 4 * a.hidden, a.attention + 1)
+        before = np.zeros(a.kernel_frames * self.features.mels, np.float32)
+        after = np.zeros(self._words * a.steps * 2 + room, np.float32)
+        return (
+            np.array(shape, np.int32),
+            np.concatenate([part.ravel() for part in parts]),
+            np.concatenate([before, lines.ravel(), after]),
+        )
+
     def advance(self, state: StreamState, frames: Array) -> Array:
         """Hear log-mel frames [streams, F, mels] and return a probability for each of them.
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 import math
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from wakeword_daemon.clock import SAMPLE_RATE
-from wakeword_daemon.engine.crnn import CRNN, StreamState
-from wakeword_daemon.engine.logmel import LogMel
+from wakeword_daemon.engine.crnn import CRNN
+from wakeword_daemon.engine.streams import new_stream
 from wakeword_daemon.engine.trigger import Trigger, WordSettings
 from wakeword_daemon.errors import ConfigError, ModelError
 
@@ -104,15 +104,14 @@ class Detector:
                     f"there are settings for {word!r}, but no model of that name; the words are "
                     + ", ".join(self._models)
                 )
-        self._features = LogMel(features.pop())
-        self._networks = _group(models)
+        self._features = features.pop()
+        self._words, networks = _networks(models)
+        self._stream = new_stream(networks)
         self._triggers = {
             model.name: _trigger(model, chosen.get(model.name, WordSettings())) for model in models
         }
-        self._mel_state = self._features.initial_state()
         self._recent: deque[Pcm] = deque()
         self._recent_length = 0
-        self._frames = 0
         self._origin = 0
         self.clock = 0
 
@@ -164,17 +163,12 @@ class Detector:
         """
         if pcm.dtype != np.int16 or pcm.ndim != 1:
             raise _unsuitable(pcm)
-        self._remember(pcm)
-        frames = self._features.advance(self._mel_state, pcm[None])
-        steps: list[Step] = []
-        for group in self._networks:
-            values, completing = group.network.steps(group.state, frames)
-            if not steps:
-                steps = [Step(self._end_of(frame), {}) for frame in completing]
-            for step, scores in zip(steps, values[0].T.tolist(), strict=True):
-                step.scores.update(zip(group.words, scores, strict=True))
-        self._frames += frames.shape[1]
-        return steps
+        made = self._stream.hear(self._remember(pcm))
+        end, origin, words = self._features.frame_end, self._origin, self._words
+        return [
+            Step(origin + end(frame), dict(zip(words, scores, strict=True)))
+            for frame, scores in made
+        ]
 
     def reset(self, at_sample: int | None = None) -> None:
         """Forget all audio, as after a gap in it.
@@ -183,41 +177,34 @@ class Detector:
             at_sample: where the clock goes on; None to leave it where it is.
 
         """
-        self._mel_state = self._features.initial_state()
-        for group in self._networks:
-            group.state = group.network.initial_state()
+        self._stream.reset()
         for trigger in self._triggers.values():
             trigger.reset()
         self._recent.clear()
         self._recent_length = 0
-        self._frames = 0
         self.clock = self._origin = self.clock if at_sample is None else at_sample
 
     def _begin(self) -> None:
         """Take up a stream of its own, whose clock begins at 0."""
-        self._networks = [
-            replace(group, state=group.network.initial_state()) for group in self._networks
-        ]
+        self._stream = self._stream.fresh()
         self._triggers = {
             word: Trigger(trigger.threshold, trigger.smoothing, trigger.refractory)
             for word, trigger in self._triggers.items()
         }
-        self._mel_state = self._features.initial_state()
         self._recent = deque()
-        self._recent_length = self._frames = self._origin = self.clock = 0
+        self._recent_length = self._origin = self.clock = 0
 
-    def _end_of(self, frame: int) -> int:
-        """Return the sample at which a frame ends, counted from the first new one."""
-        return self._origin + self._features.settings.frame_end(self._frames + frame)
-
-    def _remember(self, pcm: Pcm) -> None:
+    def _remember(self, pcm: Pcm) -> Pcm:
+        """Keep a copy of the samples, for the level of what may be detected, and return it."""
+        pcm = pcm.copy()
         self.clock += len(pcm)
-        self._recent.append(pcm.copy())
+        self._recent.append(pcm)
         self._recent_length += len(pcm)
         # Steps lie in the newest piece or less than a window before it.
-        enough = LEVEL_WINDOW + len(pcm) + self._features.settings.window
+        enough = LEVEL_WINDOW + len(pcm) + self._features.window
         while self._recent_length - len(self._recent[0]) >= enough:
             self._recent_length -= len(self._recent.popleft())
+        return pcm
 
     def _level(self, sample: int) -> float:
         start = self.clock - self._recent_length
@@ -226,23 +213,15 @@ class Detector:
         return max(SILENCE_DBFS, round(10 * math.log10(power / 2**30 + 1e-12), 1))
 
 
-@dataclass
-class _Group:
-    """Words whose networks have one shape."""
-
-    words: list[str]
-    network: CRNN
-    state: StreamState
-
-
-def _group(models: Sequence[Model]) -> list[_Group]:
-    groups = []
+def _networks(models: Sequence[Model]) -> tuple[list[str], list[CRNN]]:
+    """Return the words and their networks: one for all words whose networks have one shape."""
+    words, networks = [], []
     for architecture in dict.fromkeys(model.card.architecture for model in models):
         alike = [model for model in models if model.card.architecture == architecture]
-        network = CRNN(architecture, alike[0].card.features, [model.weights for model in alike])
-        words = [model.name for model in alike]
-        groups.append(_Group(words, network, network.initial_state()))
-    return groups
+        words += [model.name for model in alike]
+        weights = [model.weights for model in alike]
+        networks.append(CRNN(architecture, alike[0].card.features, weights))
+    return words, networks
 
 
 def _trigger(model: Model, settings: WordSettings) -> Trigger:

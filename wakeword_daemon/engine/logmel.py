@@ -70,6 +70,27 @@ class LogMel:
         np.log(frames, out=frames)
         return frames
 
+    def packed(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        """Return the settings and tables as the step in C takes them."""
+        s = self.settings
+        points = s.window // 2
+        radices = _radices(points)
+        tables = [self._window / s.window, self._floor, self._ceiling]
+        length = points
+        for radix in radices:
+            rest = length // radix
+            p, k, j = np.ogrid[:rest, :radix, :radix]
+            tables.append(_unit(j * k / radix + p * k / length))
+            length = rest
+        tables.append(_unit(np.arange(points + 1) / s.window))
+        for column in self._filters.T:
+            bins = np.flatnonzero(column)
+            first, last = (bins[0], bins[-1] + 1) if len(bins) else (0, 0)
+            tables.append(np.concatenate([[first, last], column]))
+        settings = np.zeros(4 + 12, np.int32)
+        settings[: 4 + len(radices)] = [s.window, s.hop, s.mels, len(radices), *radices]
+        return settings, np.concatenate([np.ravel(table) for table in tables], dtype=np.float32)
+
     def _power(self, windows: npt.NDArray[np.int16]) -> npt.NDArray[np.float32]:
         """Return the power spectra of windows, [streams, F, window // 2 + 1]."""
         spectra = np.empty((*windows.shape[:2], len(self._filters)), np.complex64)
@@ -87,3 +108,19 @@ def _mel_filters(settings: FeatureSettings) -> npt.NDArray[np.float32]:
     rising = (bins[:, None] - left) / (centre - left)
     falling = (right - bins[:, None]) / (right - centre)
     return np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
+
+
+def _radices(points: int) -> list[int]:
+    """Return the factors of the FFT's stages: prime, but for 4 instead of 2 and 2."""
+    radices = []
+    for radix in (5, 4, *range(2, points + 1)):
+        while points % radix == 0:
+            radices.append(radix)
+            points //= radix
+    return radices
+
+
+def _unit(turns: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return exp(-2 pi i turns) as real and imaginary parts, [..., 2]."""
+    angle = -2 * np.pi * turns
+    return np.stack([np.cos(angle), np.sin(angle)], axis=-1)

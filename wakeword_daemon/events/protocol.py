@@ -251,6 +251,8 @@ class Status(Event, frozen=True, kw_only=True):
     """Names of all wake words."""
     last_detection: Detection | None = None
     """The last detection since the start; null before the first."""
+    step: Literal["C", "numpy"] = "numpy"
+    """What computes the probabilities; C where the package was built with a compiler."""
     hops: int = 0
     """Blocks of 80 ms that went through the engine."""
     gaps: int = 0

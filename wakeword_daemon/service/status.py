@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wakeword_daemon.audio.sources import CaptureState
+from wakeword_daemon.engine.streams import running_step
 from wakeword_daemon.events.protocol import CaptureCounters, Detection, Status
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class StatusReporter:
             rate=state.rate,
             words=words,
             last_detection=self.last_detection,
+            step=running_step(),
             hops=engine.hops,
             gaps=engine.gaps,
             lost=engine.lost,

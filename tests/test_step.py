@@ -1,0 +1,246 @@
+"""The step in C and the step in numpy give the same, and C's is safe on any input."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.models import TINY, random_model
+
+from wakeword_daemon.clock import HOP
+from wakeword_daemon.engine import Detector, read_model, streams
+from wakeword_daemon.engine.crnn import CRNN
+from wakeword_daemon.engine.settings import Architecture, FeatureSettings
+from wakeword_daemon.engine.streams import NativeStream, NumpyStream
+from wakeword_daemon.resources import shipped_models
+
+ROOT = Path(__file__).resolve().parents[1]
+COMPILER = shutil.which("cc") or shutil.which("gcc")
+ODD = Architecture(
+    channels=3, kernel_mels=4, kernel_frames=11, stride_mels=3, stride_frames=5, hidden=7,
+    layers=3, attention=5, steps=4,
+)  # fmt: skip
+SIZES = (1, 2, 159, 160, 161, 399, 400, 401, HOP, 1281, 5000, 10_240, 30_000)
+
+
+def build_hook():
+    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def native():
+    if streams.native_step() is None:
+        pytest.skip("the step in C was not built here: python hatch_build.py")
+
+
+def sounds(count, seed=0):
+    """Every loudness, full scale, steps from end to end, silence."""
+    rng = np.random.default_rng(seed)
+    loud = np.repeat(10 ** rng.uniform(-1, 5, count // 800 + 1), 800)[:count]
+    pcm = np.clip(rng.normal(0, 1, count) * loud, -32768, 32767).astype(np.int16)
+    pcm[count // 3 :][:3000] = 0
+    pcm[count // 2 :][:3000] = -32768
+    pcm[-5000::2], pcm[-4999::2] = 32767, -32768
+    return pcm
+
+
+def networks(architecture, words, features=None):
+    models = [random_model(str(n), architecture=architecture, seed=n) for n in range(words)]
+    return [CRNN(architecture, features or FeatureSettings(), [m.weights for m in models])]
+
+
+def heard(stream, pcm, seed=None):
+    """Hear samples at once, or in pieces of odd sizes."""
+    if seed is None:
+        return stream.hear(pcm)
+    rng, at, made = np.random.default_rng(seed), 0, []
+    while at < len(pcm):
+        size = int(rng.choice(SIZES))
+        made += stream.hear(pcm[at : at + size])
+        at += size
+    return made
+
+
+def alike(one, other):
+    assert [frame for frame, _ in one] == [frame for frame, _ in other]
+    a, b = (np.array([scores for _, scores in made]) for made in (one, other))
+    assert np.isfinite(a).all()
+    assert np.isfinite(b).all()
+    return float(np.abs(a - b).max())
+
+
+@pytest.mark.usefixtures("native")
+@pytest.mark.parametrize("words", [1, 2, 6])
+@pytest.mark.parametrize("architecture", [Architecture(), TINY, ODD])
+def test_both_steps_score_alike_for_any_split(architecture, words):
+    made, pcm = networks(architecture, words), sounds(60_000)
+    expected = heard(NumpyStream(made), pcm)
+    assert len(expected) > 40
+    stream = NativeStream(made)
+    for seed in (None, 0, 1):
+        stream.reset()
+        assert alike(heard(stream, pcm, seed), expected) < 1e-5
+
+
+@pytest.mark.usefixtures("native")
+@pytest.mark.parametrize("window", [2, 100, 256, 398, 400, 512])
+def test_windows_of_any_even_length_score_alike(window):
+    features = FeatureSettings(window=window, hop=min(window, 160))
+    made, pcm = networks(TINY, 1, features), sounds(30_000)
+    assert alike(heard(NativeStream(made), pcm, 0), heard(NumpyStream(made), pcm)) < 1e-4
+
+
+@pytest.mark.usefixtures("native")
+def test_shipped_words_score_alike(monkeypatch):
+    models = [read_model(path) for path in shipped_models().values()]
+    pcm = sounds(160_000, seed=1)
+    by_c = Detector(models).scores(pcm)
+    monkeypatch.setattr(streams, "native_step", lambda: None)
+    by_numpy = Detector(models).scores(pcm)
+    assert [step.sample for step in by_c] == [step.sample for step in by_numpy]
+    for c, n in zip(by_c, by_numpy, strict=True):
+        assert c.scores == pytest.approx(n.scores, abs=1e-5)
+
+
+@pytest.mark.parametrize("step", ["C", "numpy"])
+def test_the_self_test_vector_of_a_word_is_met_by_both_steps(step, request):
+    model = read_model(shipped_models()["jarvis"])
+    network = CRNN(model.card.architecture, model.card.features, [model.weights])
+    mel = (-20.8 + 0.125 * model.self_test_vector.mel).astype(np.float32)
+    expected = model.self_test_vector.probabilities
+    if step == "numpy":
+        found = network.steps(network.initial_state(), mel[None])[0][0, 0]
+    else:
+        request.getfixturevalue("native")
+        shape, weights, state = network.packed()
+        values = np.zeros((len(mel), 1), np.float32)
+        counts = np.zeros(2, np.int32)
+        made = streams.native_step().steps(shape, weights, state, counts, mel, values)
+        found = values[:made, 0]
+    assert np.abs(found - expected).max() < 1e-4
+
+
+@pytest.mark.usefixtures("native")
+def test_wrong_arrays_are_refused():
+    step = streams.native_step()
+    (network,) = networks(TINY, 1)
+    shape, weights, state = network.packed()
+    frames, values = np.zeros((8, 40), np.float32), np.zeros((2, 1), np.float32)
+    right = [shape, weights, state, np.zeros(2, np.int32), frames, values]
+    step.steps(*right)
+    wrong = [
+        (0, shape[:-1]), (0, shape * 0), (0, shape * 2), (1, weights[1:]), (2, state[1:]),
+        (3, np.array([99, 0], np.int32)), (3, np.array([-1, 0], np.int32)), (5, values[:1]),
+    ]  # fmt: skip
+    for index, array in wrong:
+        arrays = [*right]
+        arrays[index] = array
+        with pytest.raises(ValueError, match="does not have the length"):
+            step.steps(*arrays)
+    with pytest.raises(TypeError):
+        step.steps(shape)
+    with pytest.raises((BufferError, ValueError)):
+        step.steps(*right[:2], bytes(state), *right[3:])
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"\x7fELF of another machine", "cannot be loaded, numpy takes over"),
+        (None, "of version 99, not 1, and numpy takes over"),
+    ],
+)
+def test_a_step_of_another_machine_or_version_is_refused_in_one_sentence(
+    tmp_path, content, sentence
+):
+    package = tmp_path / "wakeword_daemon"
+    shutil.copytree(ROOT / "wakeword_daemon", package, ignore=shutil.ignore_patterns("*.so"))
+    target = package / "engine/_step.abi3.so"
+    if content is not None:
+        target.write_bytes(content)
+    elif not COMPILER:
+        pytest.skip("no C compiler is installed")
+    else:
+        hook = build_hook()
+        hook.SOURCE = tmp_path / "step.c"
+        source = (ROOT / "wakeword_daemon/engine/_step.c").read_text()
+        hook.SOURCE.write_text(source.replace("#define INTERFACE 1", "#define INTERFACE 99"))
+        assert hook.compile_step(target) is None
+    program = (
+        "import logging; logging.basicConfig()\n"
+        "from wakeword_daemon.engine.streams import running_step\n"
+        "print(running_step(), running_step())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)}, cwd=tmp_path,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "numpy numpy\n"
+    assert done.stderr.count("\n") == 1
+    assert sentence in done.stderr
+
+
+FUZZ = """
+import sys
+sys.path[:0] = [{tests!r}, {root!r}]
+import test_step as t
+words = {{a: t.networks(a, w) for a, w in ((t.Architecture(), 1), (t.TINY, 3), (t.ODD, 2))}}
+for seed in range(3):
+    for one in words.values():
+        stream = t.NativeStream(one)
+        for _ in range(2):
+            made = t.heard(stream, t.sounds(40_000), seed)
+            assert made and all(0 <= score <= 1 for _, row in made for score in row)
+            stream.reset()
+print("fuzzed", t.streams.running_step())
+"""
+
+
+@pytest.mark.skipif(not COMPILER, reason="no C compiler is installed")
+def test_sanitizers_find_nothing_in_odd_pieces(tmp_path):
+    package = tmp_path / "wakeword_daemon"
+    shutil.copytree(ROOT / "wakeword_daemon", package, ignore=shutil.ignore_patterns("*.so"))
+    (tmp_path / "models").symlink_to(ROOT / "models")
+    flags = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+    why = build_hook().compile_step(package / "engine/_step.abi3.so", *flags)
+    if why:
+        pytest.skip(f"the compiler has no sanitizers: {why}")
+    libraries = [
+        subprocess.run(
+            [COMPILER, f"-print-file-name={name}"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        for name in ("libasan.so", "libubsan.so")
+    ]
+    program = FUZZ.format(tests=str(ROOT / "tests"), root=str(tmp_path))
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {
+            "LD_PRELOAD": " ".join(libraries), "ASAN_OPTIONS": "detect_leaks=0",
+            "PYTHONPATH": str(tmp_path),
+        },
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "fuzzed C\n"
+
+
+@pytest.mark.parametrize("kind", [NativeStream, NumpyStream])
+def test_a_fresh_stream_shares_nothing_that_changes(kind, request):
+    if kind is NativeStream:
+        request.getfixturevalue("native")
+    first, pcm, other = kind(networks(TINY, 2)), sounds(20_000), sounds(20_000, seed=1)
+    expected = heard(first.fresh(), pcm)
+    second = first.fresh()
+    found = []
+    for one, two in zip(np.split(pcm, 20), np.split(other, 20), strict=True):
+        found += first.hear(one)
+        second.hear(two)
+    assert alike(found, expected) < 1e-5
