@@ -285,13 +285,13 @@ def fitter(views, folder, *, epochs=2, processes=None, **setup):
 def test_an_interrupted_fit_goes_on_to_the_same_network(views, tmp_path, monkeypatch):
     whole, _ = fitter(views, tmp_path / "whole").run()
     half = fitter(views, tmp_path / "parts")
-    keep = half._keep
+    finish = half._loop.finish_epoch
 
-    def interrupt(loss):
-        keep(loss)
+    def interrupt(*arguments):
+        finish(*arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(half, "_keep", interrupt)
+    monkeypatch.setattr(half._loop, "finish_epoch", interrupt)
     with pytest.raises(KeyboardInterrupt):
         half.run()
     resumed, _ = fitter(views, tmp_path / "parts").run()

@@ -122,7 +122,7 @@ def test_another_run_in_the_same_folder_is_refused(material, tmp_path):
     trainer(material, short, tmp_path, "a word").run()
     with pytest.raises(TrainingError, match="holds a run with other settings"):
         trainer(material, replace(short, seed=1), tmp_path, "a word").run()
-    with pytest.raises(TrainingError, match="holds a run on other recordings"):
+    with pytest.raises(TrainingError, match="holds a run with other recordings"):
         trainer(material, short, tmp_path, "another word").run()
 
 

@@ -106,3 +106,9 @@ def test_draws_cover_the_ranges_and_change_things_apart_and_together():
         assert 1.0 in values
     assert any(1.0 not in (c.pitch, c.formants, c.length) for c in changes)
     assert VoiceChange() not in changes
+
+
+def test_the_same_change_gives_the_same_bytes_again():
+    noise = np.random.default_rng(0).normal(0, 1000, 16_000).astype(np.int16)
+    change = VoiceChange(1.5, 1.1, 1.3)
+    assert (change_voice(noise, change) == change_voice(noise, change)).all()

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import io
-import json
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from tqdm import tqdm
+from torch import Tensor
 
-from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.lab.answers import Answers, Teachers, answer
 from wakeword_daemon.lab.clips import FRAMES
 from wakeword_daemon.lab.objective import Objective, align
 from wakeword_daemon.lab.views import VIEWS, Indices, Views
-from wakeword_daemon.storage import write_atomically
 from wakeword_daemon.training.fit.distributed import Processes
+from wakeword_daemon.training.fit.loop import LoopSettings, TrainingLoop
 from wakeword_daemon.training.fit.network import TorchCRNN
+
+WEIGHT_DECAY = 0.02
+
+Attend = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""From clips to log-odds and the logarithm of the attention, as `answer` returns them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,16 @@ class TrainingSetup:
 class Fitter:
     """Fits a network in a folder of its own, which a later call with the same setup resumes.
 
-    The averaged weights of the last epoch are the result: no epoch is chosen by the validation
-    clips, so what is measured on them is not the luckiest of many looks.
+    The averaged weights of the last epoch are the result. No epoch is chosen by the validation
+    clips, so that what is measured on them is not the best of many tries.
+
+    Args:
+        network: the network, fitted in place.
+        setup: what it learns from.
+        schedule: how long and how fast.
+        folder: where the checkpoint and losses.jsonl go.
+        processes: those that train together; the first alone writes.
+
     """
 
     def __init__(
@@ -85,22 +93,19 @@ class Fitter:
         self._network = network
         self._setup = setup
         self._schedule = s = schedule
-        self._folder = folder
         self._processes = processes
-        self._steps = len(setup.views) // s.batch_size
-        self._average = AveragedModel(
+        batches = len(setup.views) // s.batch_size
+        self._loop = TrainingLoop(
             network,
-            multi_avg_fn=get_ema_multi_avg_fn(s.averaging),  # type: ignore[no-untyped-call]
-        )
-        self._optimizer = torch.optim.AdamW(network.parameters(), lr=s.rate, weight_decay=0.02)
-        self._rates = torch.optim.lr_scheduler.OneCycleLR(
-            self._optimizer, s.rate, total_steps=max(2, s.epochs * self._steps), pct_start=0.15
+            LoopSettings(s.epochs, batches, s.rate, WEIGHT_DECAY, s.averaging),
+            folder,
+            processes,
+            log="losses.jsonl",
         )
         self._alignment: Tensor | None = None
         if setup.teachers is not None:
             theirs = setup.teachers.architecture
             self._alignment = align(theirs, network.architecture, FRAMES)
-        self._epoch = 0
         self._seconds = 0.0
 
     def run(self) -> tuple[TorchCRNN, float]:
@@ -110,68 +115,44 @@ class Fitter:
             TrainingError: the loss is no longer a number.
 
         """
-        self._resume()
-        # Every process draws its own first weights; those of the first are everybody's.
+        own = self._loop.resume()
+        if own is not None:
+            self._seconds = own["seconds"]
+        # Every process draws its own first weights; all start with those of the first.
         attend = self._processes.parallel(self._network, lambda mel: answer(self._network, mel))
-        while self._epoch < self._schedule.epochs:
+        for epoch in self._loop.epochs():
             began = time.process_time()
-            loss = self._processes.mean(self._fit_epoch(attend))
-            self._epoch += 1
+            self._fit_epoch(epoch, attend)
+            loss = self._loop.loss()
             self._seconds += time.process_time() - began
-            if self._processes.first:
-                self._keep(loss)
+            row = {"epoch": epoch + 1, "loss": round(loss, 5)}
+            self._loop.finish_epoch(row, {"seconds": self._seconds})
             self._processes.wait()
-        network = cast("TorchCRNN", self._average.module)
+        network = cast("TorchCRNN", self._loop.average)
         network.eval()
         return network, self._seconds
 
-    def _fit_epoch(self, attend: Callable[[Tensor], tuple[Tensor, Tensor]]) -> float:
+    def _fit_epoch(self, epoch: int, attend: Attend) -> None:
         s, setup = self._schedule, self._setup
-        view = self._epoch % VIEWS
+        view = epoch % VIEWS
         taught = self._taught(view)
-        order = np.random.default_rng([s.seed, self._epoch]).permutation(len(setup.views))
-        total = 0.0
-        batches = tqdm(
-            range(self._steps),
-            desc=f"{self._folder.name}, epoch {self._epoch + 1}/{s.epochs}",
-            unit="batch",
-            leave=False,
-            disable=None if self._processes.first else True,
-        )
-        for done in batches:
+        order = np.random.default_rng([s.seed, epoch]).permutation(len(setup.views))
+        for done in self._loop.batches():
             rows = order[done * s.batch_size : (done + 1) * s.batch_size][self._processes.share()]
             mel = setup.views.samples(view, rows)
-            total += self._step(attend, mel, rows, taught.pick(rows) if taught else None)
-        return total / self._steps
+            self._step(attend, mel, rows, taught.pick(rows) if taught else None)
 
-    def _step(
-        self,
-        attend: Callable[[Tensor], tuple[Tensor, Tensor]],
-        mel: Tensor,
-        rows: Indices,
-        taught: Answers | None,
-    ) -> float:
-        """Take one step of the optimizer on samples `rows` of the view; return the loss."""
+    def _step(self, attend: Attend, mel: Tensor, rows: Indices, taught: Answers | None) -> None:
+        """Take one step of the optimizer on samples `rows` of the view."""
         setup = self._setup
         quantized = setup.fake_quantize(self._network) if setup.fake_quantize else nullcontext()
-        self._optimizer.zero_grad(set_to_none=True)
         with quantized:
             log_odds, log_attention = attend(mel)
             is_word = setup.views.is_word[rows]
             loss = setup.objective(log_odds, log_attention, is_word, taught, self._alignment)
-            if not torch.isfinite(loss):
-                raise TrainingError(
-                    f"{self._folder.name}: the loss became {loss.item()} in epoch "
-                    f"{self._epoch + 1}; give the recipe a lower rate"
-                )
-            loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self._network.parameters(), 1.0)
-        self._optimizer.step()
-        if setup.shrink:
-            setup.shrink(self._network, float(self._rates.get_last_lr()[0]))
-        self._rates.step()
-        self._average.update_parameters(self._network)
-        return loss.item()
+            self._loop.backward(loss)
+        shrink = setup.shrink
+        self._loop.update(None if shrink is None else partial(shrink, self._network))
 
     def _taught(self, view: int) -> Answers | None:
         teachers = self._setup.teachers
@@ -181,30 +162,3 @@ class Fitter:
             teachers.ask(view)
         self._processes.wait()
         return teachers.ask(view, write=False)
-
-    def _keep(self, loss: float) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / "losses.jsonl").open("a") as lines:
-            lines.write(json.dumps({"epoch": self._epoch, "loss": round(loss, 5)}) + "\n")
-        file = io.BytesIO()
-        state = {
-            "epoch": self._epoch,
-            "seconds": self._seconds,
-            "network": self._network.state_dict(),
-            "average": self._average.state_dict(),
-            "optimizer": self._optimizer.state_dict(),
-            "rates": self._rates.state_dict(),
-        }
-        torch.save(state, file)
-        write_atomically(self._folder / "last.pt", file.getvalue())
-
-    def _resume(self) -> None:
-        last = self._folder / "last.pt"
-        if not last.exists():
-            return
-        saved = torch.load(last, weights_only=True)
-        self._epoch, self._seconds = saved["epoch"], saved["seconds"]
-        self._network.load_state_dict(saved["network"])
-        self._average.load_state_dict(saved["average"])
-        self._optimizer.load_state_dict(saved["optimizer"])
-        self._rates.load_state_dict(saved["rates"])

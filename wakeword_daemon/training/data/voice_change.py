@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import parselmouth
-from parselmouth.praat import call
+from parselmouth.praat import call, run
 
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.errors import TrainingError
@@ -83,6 +83,9 @@ def change_voice(pcm: Pcm, change: VoiceChange) -> Pcm:
         raise TrainingError(f"a recording of {len(pcm)} samples is too short for another voice")
     if change == VoiceChange():
         return pcm
+    # Overlap-add draws at random where nobody speaks; the same recording must give the same bytes,
+    # in every process that trains and after an interruption.
+    run("random_initializeWithSeedUnsafelyButPredictably: 0")
     sound = parselmouth.Sound(pcm / 32_768, SAMPLE_RATE)
     pitch = call(sound, "To Pitch", 0, _LOWEST, _HIGHEST)
     median = call(pitch, "Get quantile", 0, 0, 0.5, "Hertz")
