@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from wakeword_daemon.engine.settings import Architecture
 from wakeword_daemon.lab.views import Views
+from wakeword_daemon.storage import atomic_file
 from wakeword_daemon.training.fit.network import TorchCRNN
 
 BATCH = 256
@@ -113,7 +114,5 @@ class Teachers:
         return Answers(torch.cat(log_odds), torch.cat(attention))
 
     def _keep(self, file: Path, answers: Answers) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(".partial.npz")
-        np.savez(partial, log_odds=answers.log_odds.numpy(), attention=answers.attention.numpy())
-        partial.replace(file)
+        with atomic_file(file) as kept:
+            np.savez(kept, log_odds=answers.log_odds.numpy(), attention=answers.attention.numpy())

@@ -9,28 +9,23 @@ each of them by a second of nothing would double the training time to no end.
 
 from __future__ import annotations
 
-import hashlib
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
-from wakeword_daemon.audio import files
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine.logmel import LogMel
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
-from wakeword_daemon.errors import AudioError, TrainingError
+from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.lab.split import Split
 from wakeword_daemon.pcm import Pcm
+from wakeword_daemon.storage import atomic_file
 from wakeword_daemon.training.data.corpus import Corpus, Recording
 from wakeword_daemon.training.data.endpoints import speech_span
-from wakeword_daemon.training.data.melpower import MOST_SET_ASIDE
-
-logger = logging.getLogger(__name__)
+from wakeword_daemon.training.data.reading import key_of, readable, refuse_many
 
 CLIP = SAMPLE_RATE
 """Samples of a clip."""
@@ -122,7 +117,7 @@ def read_clips(
     trained = dict(zip((r.path for r in recordings), split.is_trained(), strict=True))
     _refuse_empty(recordings, trained, word, corpus)
     noise = [r for r in corpus.recordings if r.noise]
-    key = _key([*recordings, *noise], word, features)
+    key = key_of([r.path for r in (*recordings, *noise)], f"{word} {features}")
     folder = cache / f"clips-{key}"
     if not (folder / "labels.npz").exists():
         _cut_all(recordings, noise, word, features, folder)
@@ -152,14 +147,6 @@ def _refuse_empty(
             raise TrainingError(f"{corpus.root} has nothing but {word!r} {name}")
 
 
-def _key(recordings: Sequence[Recording], word: str, features: FeatureSettings) -> str:
-    digest = hashlib.sha256(f"{word} {features}".encode())
-    for recording in recordings:
-        status = recording.path.stat()
-        digest.update(f"{recording.path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
-    return digest.hexdigest()[:16]
-
-
 def _cut_all(
     recordings: Sequence[Recording],
     noise: Sequence[Recording],
@@ -167,7 +154,6 @@ def _cut_all(
     features: FeatureSettings,
     folder: Path,
 ) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     source: list[int] = []
     pieces: list[LogMels] = []
     for index, cut in _cuts(recordings, word, features, "reading recordings"):
@@ -175,12 +161,13 @@ def _cut_all(
         pieces.append(cut)
     nothing = np.empty((0, FRAMES, features.mels), "f2")
     hums = [cut for _, cut in _cuts(noise, word, features, "reading noise")]
-    np.save(folder / "noise.npy", np.concatenate([nothing, *hums]))
-    np.save(folder / "clips.npy", np.concatenate([nothing, *pieces]))
+    with atomic_file(folder / "noise.npy") as file:
+        np.save(file, np.concatenate([nothing, *hums]))
+    with atomic_file(folder / "clips.npy") as file:
+        np.save(file, np.concatenate([nothing, *pieces]))
     is_word = np.array([recordings[i].word == word for i in source], bool)
-    partial = folder / "labels.partial.npz"  # the last file: where it is, all are whole
-    np.savez(partial, is_word=is_word, recording=np.array(source, np.int64))
-    partial.replace(folder / "labels.npz")
+    with atomic_file(folder / "labels.npz") as file:  # the last: where it is, all are there
+        np.savez(file, is_word=is_word, recording=np.array(source, np.int64))
 
 
 def _cuts(
@@ -189,24 +176,15 @@ def _cuts(
     """Yield the number of each recording and its clips."""
     front_end = LogMel(features)
     rng = np.random.default_rng(0)
-    failed: list[str] = []
-    for index, recording in enumerate(tqdm(recordings, desc=title, unit="file", disable=None)):
-        try:
-            pcm = _padded(files.read(recording.path), rng)
-        except AudioError as error:
-            failed.append(str(error))
-            continue
-        if recording.word == word:
+    unreadable: list[str] = []
+    for index, samples in readable([r.path for r in recordings], unreadable, title=title):
+        pcm = _padded(samples, rng)
+        if recordings[index].word == word:
             pcm = _spoken(pcm, front_end)
         cuts = pcm[: len(pcm) // CLIP * CLIP].reshape(-1, CLIP)
         frames = front_end.advance(front_end.initial_state(len(cuts)), cuts)
         yield index, frames.astype(np.float16)
-    for reason in failed:
-        logger.warning("set aside: %s", reason)
-    if len(failed) > MOST_SET_ASIDE * len(recordings):
-        raise TrainingError(
-            f"{len(failed)} of {len(recordings)} recordings are unreadable: {failed[0]}"
-        )
+    refuse_many(unreadable, len(recordings))
 
 
 def _padded(pcm: Pcm, rng: np.random.Generator) -> Pcm:

@@ -13,12 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from wakeword_daemon.audio import files
 from wakeword_daemon.clock import HOP, SAMPLE_RATE
 from wakeword_daemon.engine import Detector
 from wakeword_daemon.engine.modelfile import Model
 from wakeword_daemon.engine.settings import FeatureSettings
-from wakeword_daemon.errors import AudioError, TrainingError
+from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.lab.answers import log_odds_of
 from wakeword_daemon.lab.chain import check_chain
 from wakeword_daemon.lab.clips import Clips
@@ -29,6 +28,7 @@ from wakeword_daemon.pcm import Pcm
 from wakeword_daemon.training.data.corpus import Corpus
 from wakeword_daemon.training.data.endpoints import speech_span
 from wakeword_daemon.training.data.melpower import MelPower
+from wakeword_daemon.training.data.reading import readable
 from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.measure.evaluation import (
     Speech,
@@ -143,12 +143,11 @@ def _streams(corpus: Corpus, split: Split, word: str, features: FeatureSettings)
     takes: list[SpokenTake] = []
     others: list[Pcm] = []
     front_end = MelPower(features)
-    recordings = zip(split.arrange(corpus), split.is_trained(), strict=True)
-    for recording in (r for r, trained in recordings if not trained):
-        try:
-            pcm = files.read(recording.path)
-        except AudioError:
-            continue  # named when the clips were cut
+    both = zip(split.arrange(corpus), split.is_trained(), strict=True)
+    recordings = [recording for recording, trained in both if not trained]
+    unreadable: list[str] = []  # named when the clips were cut
+    for number, pcm in readable([r.path for r in recordings], unreadable):
+        recording = recordings[number]
         if recording.word != word:
             others.append(pcm)
             continue

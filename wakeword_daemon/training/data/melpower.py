@@ -7,10 +7,7 @@ clamp and one logarithm away.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import logging
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,19 +16,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torchaudio
-from tqdm import tqdm
 
-from wakeword_daemon.audio import files
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine.settings import FeatureSettings
-from wakeword_daemon.errors import AudioError, TrainingError
-
-logger = logging.getLogger(__name__)
+from wakeword_daemon.storage import atomic_file
+from wakeword_daemon.training.data.reading import key_of, readable, refuse_many
 
 Frames = npt.NDArray[np.float32]
 """Mel power, [frames, mels]."""
-
-MOST_SET_ASIDE = 0.05
 
 
 class MelPower:
@@ -119,11 +111,7 @@ def load(
 
     """
     wanted = list(paths)
-    key = hashlib.sha256(repr(features).encode())
-    for path in wanted:
-        status = path.stat()
-        key.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
-    cached = cache / f"{title}-{key.hexdigest()[:16]}.npz"
+    cached = cache / f"{title}-{key_of(wanted, repr(features))}.npz"
     if cached.exists():
         with np.load(cached) as arrays:
             kept = [wanted[i] for i in arrays["kept"]]
@@ -131,22 +119,12 @@ def load(
     front_end = MelPower(features)
     pieces: list[Frames] = []
     indices: list[int] = []
-    failed: list[str] = []
-    for index, path in enumerate(tqdm(wanted, desc=f"reading {title}", unit="file")):
-        try:
-            pieces.append(front_end(files.read(path)))
-            indices.append(index)
-        except AudioError as error:
-            failed.append(str(error))
-    for reason in failed:
-        logger.warning("set aside: %s", reason)
-    if len(failed) > MOST_SET_ASIDE * len(wanted):
-        raise TrainingError(
-            f"{len(failed)} of {len(wanted)} recordings are unreadable: {failed[0]}"
-        )
+    unreadable: list[str] = []
+    for index, pcm in readable(wanted, unreadable, title=f"reading {title}"):
+        pieces.append(front_end(pcm))
+        indices.append(index)
+    refuse_many(unreadable, len(wanted))
     library = Library.join(pieces, features.mels)
-    cache.mkdir(parents=True, exist_ok=True)
-    partial = cached.with_suffix(f".{os.getpid()}.npz")
-    np.savez(partial, power=library.power, bounds=library.bounds, kept=np.array(indices, np.int64))
-    partial.replace(cached)
+    with atomic_file(cached) as file:
+        np.savez(file, power=library.power, bounds=library.bounds, kept=np.array(indices, np.int64))
     return library, [wanted[i] for i in indices]

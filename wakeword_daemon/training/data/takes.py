@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wakeword_daemon.audio import files
 from wakeword_daemon.engine.settings import FeatureSettings
-from wakeword_daemon.errors import AudioError
 from wakeword_daemon.pcm import Pcm
 from wakeword_daemon.training.data.corpus import Recording
 from wakeword_daemon.training.data.endpoints import Span, is_alone, speech_span
 from wakeword_daemon.training.data.melpower import Frames, MelPower
+from wakeword_daemon.training.data.reading import readable
 
 LONGEST_WORD = 2.4
 """Seconds; a longer one leaves no room in a training sequence."""
@@ -49,13 +48,8 @@ def usable_takes(
     usable: list[UsableTake] = []
     set_aside: list[str] = []
     read: list[tuple[Recording, Pcm, Frames]] = []
-    for recording in recordings:
-        try:
-            pcm = files.read(recording.path)
-        except AudioError as error:
-            set_aside.append(str(error))
-            continue
-        read.append((recording, pcm, front_end(pcm)))
+    for number, pcm in readable([r.path for r in recordings], set_aside):
+        read.append((recordings[number], pcm, front_end(pcm)))
     # What is found first may hold noise around the word; but who says more than the word does so
     # as loudly.
     wholes = [speech_span(power) for _, _, power in read]

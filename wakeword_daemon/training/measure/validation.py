@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import logging
-import os
 import random
 import re
 from collections import Counter
@@ -15,14 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from wakeword_daemon.audio import files
 from wakeword_daemon.clock import SAMPLE_RATE, samples
 from wakeword_daemon.engine.logmel import LogMel
 from wakeword_daemon.engine.settings import FeatureSettings
-from wakeword_daemon.errors import AudioError, TrainingError
+from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.pcm import Pcm
+from wakeword_daemon.storage import atomic_file
 from wakeword_daemon.training.data import neighbours, synthesis
 from wakeword_daemon.training.data.corpus import Corpus, Recording
+from wakeword_daemon.training.data.reading import readable, warn_of
 from wakeword_daemon.training.data.takes import UsableTake
 from wakeword_daemon.training.measure.evaluation import (
     LANES,
@@ -33,10 +32,11 @@ from wakeword_daemon.training.measure.evaluation import (
     lane_frames,
 )
 
-logger = logging.getLogger(__name__)
-
 HELD_OUT_NOISE = 5
 """Every fifth recording of noise is kept from training, where the corpus itself keeps none."""
+
+SHORTEST_SPEECH = 65
+"""Seconds of other speech in either half: a clip of two seconds in each of 32 streams."""
 
 LONG_FORM = 2400
 """Synthetic recordings of about 16 s in which false accepts are counted: some ten hours."""
@@ -78,10 +78,10 @@ def halves(
     for recording in others:
         divided[side[recording.speaker]].others.extend(_read([recording]))
     for half in divided:
-        if not half.takes or sum(map(len, half.others)) < 60 * SAMPLE_RATE:
+        if not half.takes or sum(map(len, half.others)) < SHORTEST_SPEECH * SAMPLE_RATE:
             raise TrainingError(
                 "the validation split is too small: it needs takes of the word by two speakers "
-                "and two minutes of other speech by two others"
+                f"and, by two others, {SHORTEST_SPEECH} seconds of other speech each"
             )
     return Validation(*divided)
 
@@ -135,9 +135,8 @@ def long_form(
     kept = cache / f"long-form-{count}-{key}.npy"
     if not kept.exists():
         frames = lane_frames(in_lanes(_read_files(paths)), LogMel(features), np.float16)
-        partial = kept.with_suffix(f".{os.getpid()}.npy")
-        np.save(partial, frames)
-        partial.replace(kept)
+        with atomic_file(kept) as file:
+            np.save(file, frames)
     frames = np.load(kept, mmap_mode="r")
     hours = LANES * frames.shape[1] / features.frames_per_second / 3600
     nothing = np.empty((0, 0, features.mels), np.float32)
@@ -155,12 +154,9 @@ def _read(recordings: Sequence[Recording]) -> list[Pcm]:
 
 
 def _read_files(paths: Sequence[Path]) -> list[Pcm]:
-    read: list[Pcm] = []
-    for path in paths:
-        try:
-            read.append(files.read(path))
-        except AudioError as error:
-            logger.warning("set aside: %s", error)
+    unreadable: list[str] = []
+    read = [pcm for _, pcm in readable(paths, unreadable)]
+    warn_of(unreadable)
     return read
 
 
