@@ -13,7 +13,6 @@ import torch
 from support.recordings import manifest_corpus
 from torch import nn
 
-from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine.modelfile import read_model
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.errors import ConfigError, TrainingError
@@ -536,7 +535,3 @@ def test_a_recipes_defaults_are_the_teacher():
     recipe = read_recipe(RECIPES / "teacher.yaml")
     assert recipe.shape() == Architecture(steps=10)  # as many as a clip has
     assert msgspec.to_builtins(recipe)["distil"] is None
-
-
-def test_the_corpus_is_at_the_engines_rate():
-    assert CLIP == SAMPLE_RATE
