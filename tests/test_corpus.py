@@ -79,6 +79,69 @@ def test_a_missing_column_is_told(recordings):
         read_corpus(with_rows(recordings, change))
 
 
+def encoded(folder, encoding):
+    def rename(rows):
+        return [row | {"source": "Töne"} for row in rows]
+
+    copy = with_rows(folder, rename)
+    text = (copy / "manifest.csv").read_text()
+    (copy / "manifest.csv").write_bytes(text.encode(encoding))
+    return copy
+
+
+def test_a_manifest_marked_as_utf8_is_read(recordings):
+    corpus = read_corpus(encoded(recordings, "utf-8-sig"))
+    assert {r.source for r in corpus.recordings} == {"Töne"}
+
+
+def test_a_manifest_in_latin1_is_refused_by_its_line(recordings):
+    with pytest.raises(TrainingError, match="line 2: not UTF-8"):
+        read_corpus(encoded(recordings, "latin-1"))
+
+
+def test_semicolons_between_columns_are_refused(recordings):
+    copy = with_rows(recordings, lambda rows: rows)
+    text = (copy / "manifest.csv").read_text().replace(",", ";")
+    (copy / "manifest.csv").write_text(text)
+    with pytest.raises(TrainingError, match="separated by semicolons"):
+        read_corpus(copy)
+
+
+def test_an_absolute_path_is_refused_by_its_line(recordings):
+    def change(rows):
+        rows[2]["path"] = str(recordings / rows[2]["path"])
+        return rows
+
+    with pytest.raises(TrainingError, match=r"line 4: .*words/0-2.wav is an absolute path"):
+        read_corpus(with_rows(recordings, change))
+
+
+@pytest.mark.parametrize("seconds", ["1,5", "long", "-1", "nan", "inf"])
+def test_seconds_that_are_no_number_are_refused_by_their_line(recordings, seconds):
+    def change(rows):
+        rows[0]["seconds"] = seconds
+        return rows
+
+    with pytest.raises(TrainingError, match=f"line 2: the seconds are '{seconds}', not a number"):
+        read_corpus(with_rows(recordings, change))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("words/0-0.wav,sweep", "line 94: not as many fields"),
+        ("words/0-0.wav,sweep,s0,train,1,tones,more", "line 94: not as many fields"),
+        ('"words/0-0.wav', "line 93: unexpected end"),
+    ],
+)
+def test_a_row_of_another_shape_is_refused_by_its_line(recordings, line, message):
+    copy = with_rows(recordings, lambda rows: rows)
+    with (copy / "manifest.csv").open("a") as lines:
+        lines.write(line)
+    with pytest.raises(TrainingError, match=message):
+        read_corpus(copy)
+
+
 def test_folders_without_recordings_are_refused(tmp_path):
     with pytest.raises(TrainingError, match="is not a folder"):
         read_corpus(tmp_path / "nowhere")

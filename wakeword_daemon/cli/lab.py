@@ -71,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
         from wakeword_daemon.lab.recipe import find_recipes  # noqa: PLC0415
         from wakeword_daemon.lab.runner import LabJob, Laboratory  # noqa: PLC0415
         from wakeword_daemon.training.fit import distributed  # noqa: PLC0415 - only this pays for torch
+        from wakeword_daemon.training.runfolder import check_folder  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise _extras.missing("the laboratory", error) from None
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -78,6 +79,7 @@ def run(args: argparse.Namespace) -> int:
     folder = args.runs or Path("runs/lab") / args.word
     output = args.output or folder
     job = LabJob(args.word, args.data, folder, xdg.cache_home() / "wakeword", args.seed)
+    check_folder(output)
     with distributed.joined() as processes:
         try:
             results = Laboratory(job, processes).run(recipes, _print_run, again=args.measure_again)

@@ -40,6 +40,7 @@ from wakeword_daemon.training.data.corpus import Corpus, read_corpus
 from wakeword_daemon.training.fit.distributed import Processes
 from wakeword_daemon.training.fit.export import folded_weights
 from wakeword_daemon.training.fit.network import TorchCRNN
+from wakeword_daemon.training.runfolder import held
 
 logger = logging.getLogger(__name__)
 
@@ -109,20 +110,22 @@ class Laboratory:
             the results of each recipe's runs.
 
         Raises:
-            ConfigError, TrainingError: a recipe cannot be run; said before any is.
+            ConfigError, TrainingError: a recipe cannot be run, or another run is at work in the
+                folder; said before anything is run.
 
         """
-        for name, recipe in recipes.items():
-            self._check(name, recipe, recipes)
-        results: dict[str, list[dict[str, Any]]] = {name: [] for name in recipes}
-        for name, recipe in recipes.items():
-            for seed in recipe.seeds:
-                finished = None if again else self._finished(name, seed)
-                result = finished or self._run(name, recipe, seed)
-                results[name].append(result)
-                if self._processes.first:
-                    on_done(f"{name}-{seed}", result)
-        return results
+        with held(self._job.folder, self._processes):
+            for name, recipe in recipes.items():
+                self._check(name, recipe, recipes)
+            results: dict[str, list[dict[str, Any]]] = {name: [] for name in recipes}
+            for name, recipe in recipes.items():
+                for seed in recipe.seeds:
+                    finished = None if again else self._finished(name, seed)
+                    result = finished or self._run(name, recipe, seed)
+                    results[name].append(result)
+                    if self._processes.first:
+                        on_done(f"{name}-{seed}", result)
+            return results
 
     def _check(self, name: str, recipe: Recipe, recipes: Mapping[str, Recipe]) -> None:
         """Refuse before hours are spent what would fail after them."""

@@ -12,7 +12,8 @@ from wakeword_daemon.storage import write_atomically
 from wakeword_daemon.training.data.corpus import read_corpus
 from wakeword_daemon.training.fit.distributed import Processes
 from wakeword_daemon.training.measure.report import Measured, Results, pooled, write_folds
-from wakeword_daemon.training.word import TrainingJob, train_word
+from wakeword_daemon.training.runfolder import check_output, held
+from wakeword_daemon.training.word import MODEL_SUFFIX, TrainingJob, train_word
 
 logger = logging.getLogger(__name__)
 
@@ -28,13 +29,21 @@ def cross_validate(
     Every take is measured by the network that never heard its speaker. The validation split takes
     no part. `job.output` is the report; the networks stay in folders of their own in `job.run`.
 
+    Args:
+        job: what to train.
+        groups: groups of speakers, at least 2.
+        on_epoch: called with each epoch's row of metrics.
+        processes: those that train together, or None for this one alone.
+
     Returns:
         what was measured; None in all but the first of several processes that train together.
 
     Raises:
-        TrainingError: the recordings cannot be trained on, or a group would be too small.
+        TrainingError: the recordings or the output cannot be used, or a group would be too small.
 
     """
+    together = processes or Processes()
+    check_output(job.output, ".md")
     trained = read_corpus(job.data, split_file=job.run / "split.json", seed=job.settings.seed)
     speakers = {r.speaker for r in trained.in_split("train") if r.word == job.word and r.speaker}
     if len(speakers) < 2 * groups:
@@ -43,14 +52,15 @@ def cross_validate(
             f"that {groups} groups need"
         )
     folds: list[Results] = []
-    for index in range(groups):
-        logger.info("fold %d of %d", index + 1, groups)
-        run = job.run / str(index + 1)
-        output = run / f"{job.word}.safetensors"
-        fold = replace(job, fold=(index, groups), run=run, output=output)
-        results = train_word(fold, on_epoch, processes)
-        if results is not None:
-            folds.append(results)
+    with held(job.run, together):
+        for index in range(groups):
+            logger.info("fold %d of %d", index + 1, groups)
+            run = job.run / str(index + 1)
+            output = run / f"{job.word}{MODEL_SUFFIX}"
+            fold = replace(job, fold=(index, groups), run=run, output=output)
+            results = train_word(fold, on_epoch, together)
+            if results is not None:
+                folds.append(results)
     if not folds:
         return None
     write_atomically(job.output, write_folds(folds, job.command).encode())

@@ -49,12 +49,14 @@ from wakeword_daemon.training.measure.metrics import TARGETS
 from wakeword_daemon.training.measure.pictures import draw
 from wakeword_daemon.training.measure.report import Measured, Results, write_card
 from wakeword_daemon.training.measure.validation import LONG_FORM, Validation, long_form
+from wakeword_daemon.training.runfolder import check_output, held
 
 DEFAULT_THRESHOLD = 0.5
 CALIBRATION_SLACK = 1e-3
 """Log odds that a calibrated network lies lower than it must: its threshold is the next number
 after a false accept's score, which the shift may round up to the threshold."""
 SELF_TEST_SECONDS = 1.3
+MODEL_SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True)
@@ -95,16 +97,30 @@ def train_word(
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
     processes: Processes | None = None,
 ) -> Results | None:
-    """Train a word, choose its threshold, take the last look, and write model and card.
+    """Train a word, choose its threshold on the dev set, measure, and write the model and its card.
+
+    Args:
+        job: what to train.
+        on_epoch: called with each epoch's row of metrics.
+        processes: those that train together, or None for this one alone.
 
     Returns:
         the results; None in all but the first of several processes that train together.
 
     Raises:
-        TrainingError: the recordings cannot be trained on; said before training starts.
+        TrainingError: the recordings or the output cannot be used, which is said before training
+            starts; or the loss is no longer a number.
 
     """
     together = processes or Processes()
+    check_output(job.output, MODEL_SUFFIX)
+    with held(job.run, together):
+        return _train(job, on_epoch, together)
+
+
+def _train(
+    job: TrainingJob, on_epoch: Callable[[dict[str, Any]], None] | None, together: Processes
+) -> Results | None:
     features = FeatureSettings()
     with together.first_alone():  # it reads and speaks, the others find the cache filled
         corpus = read_corpus(job.data, split_file=job.run / "split.json", seed=job.settings.seed)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
+import math
 import random
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -116,35 +119,16 @@ def _read_manifest(folder: Path, manifest: Path) -> Corpus:
     recordings: list[Recording] = []
     missing: list[str] = []
     seen: dict[str, dict[str, str]] = {}
-    with manifest.open(newline="", encoding="utf-8") as lines:
-        reader = csv.DictReader(lines)
-        absent = [c for c in COLUMNS if c not in (reader.fieldnames or ())]
-        if absent:
-            raise TrainingError(f"{manifest} lacks the column {', '.join(absent)}")
-        for row in reader:
-            where = f"{manifest}, line {reader.line_num}"
-            split = row["split"]
-            if split not in ("train", "val"):
-                raise TrainingError(f"{where}: the split is {split!r}, not train or val")
-            if row["path"] in seen:
-                if row != seen[row["path"]]:
-                    raise TrainingError(f"{where}: {row['path']} was listed before, and otherwise")
-                continue
-            seen[row["path"]] = row
-            path = folder / row["path"]
-            if not path.is_file():
-                missing.append(row["path"])
-                continue
-            recordings.append(
-                Recording(
-                    path=path,
-                    word=row["word"],
-                    speaker=f"{row['source']}/{row['speaker']}" if row["speaker"] else "",
-                    split="train" if split == "train" else "val",
-                    source=row["source"],
-                    noise=Path(row["path"]).parts[0] == "noise",
-                )
-            )
+    for where, row in _rows(manifest):
+        if row["path"] in seen:
+            if row != seen[row["path"]]:
+                raise TrainingError(f"{where}: {row['path']} was listed before, and otherwise")
+            continue
+        seen[row["path"]] = row
+        if (folder / row["path"]).is_file():
+            recordings.append(_recording(folder, row, where))
+        else:
+            missing.append(row["path"])
     if missing:
         raise TrainingError(
             f"{manifest} names {len(missing)} files that do not exist: {_some(missing)}"
@@ -152,6 +136,57 @@ def _read_manifest(folder: Path, manifest: Path) -> Corpus:
     if not recordings:
         raise TrainingError(f"{manifest} lists no recordings")
     return Corpus(folder, tuple(recordings))
+
+
+def _rows(manifest: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield where each row of a manifest is, and the row."""
+    try:
+        text = manifest.read_bytes().decode("utf-8-sig")  # some programs mark UTF-8 by a BOM
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise TrainingError(f"{manifest}, line {line}: not UTF-8; save the file as UTF-8") from None
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        names = reader.fieldnames or ()
+        absent = [c for c in COLUMNS if c not in names]
+        if absent and len(names) == 1 and ";" in names[0]:
+            raise TrainingError(f"{manifest} is separated by semicolons; save it with commas")
+        if absent:
+            raise TrainingError(f"{manifest} lacks the column {', '.join(absent)}")
+        for row in reader:
+            where = f"{manifest}, line {reader.line_num}"
+            if None in row or None in row.values():
+                raise TrainingError(f"{where}: not as many fields as there are columns")
+            yield where, row
+    except csv.Error as error:
+        raise TrainingError(f"{manifest}, line {reader.line_num}: {error}") from None
+
+
+def _recording(folder: Path, row: dict[str, str], where: str) -> Recording:
+    """Return what a row of a manifest says."""
+    split, path = row["split"], Path(row["path"])
+    if split not in ("train", "val"):
+        raise TrainingError(f"{where}: the split is {split!r}, not train or val")
+    if path.is_absolute():
+        raise TrainingError(f"{where}: {path} is an absolute path; write it relative to {folder}")
+    if not _is_length(row["seconds"]):
+        raise TrainingError(f"{where}: the seconds are {row['seconds']!r}, not a number")
+    return Recording(
+        path=folder / path,
+        word=row["word"],
+        speaker=f"{row['source']}/{row['speaker']}" if row["speaker"] else "",
+        split="train" if split == "train" else "val",
+        source=row["source"],
+        noise=path.parts[0] == "noise",
+    )
+
+
+def _is_length(seconds: str) -> bool:
+    """Tell whether a field is a length in seconds, or empty; the recordings themselves decide."""
+    try:
+        return not seconds or 0 <= float(seconds) < math.inf
+    except ValueError:
+        return False
 
 
 def _read_speech_commands(folder: Path, split_file: Path | None, seed: int) -> Corpus:
