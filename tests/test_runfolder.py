@@ -9,11 +9,12 @@ import sys
 import pytest
 
 from wakeword_daemon.errors import TrainingError
+from wakeword_daemon.training import runfolder
+from wakeword_daemon.training.fit.distributed import Processes
 
-distributed = pytest.importorskip("wakeword_daemon.training.fit.distributed")
-runfolder = pytest.importorskip("wakeword_daemon.training.runfolder")
+pytestmark = pytest.mark.torch
 
-ALONE = distributed.Processes()
+ALONE = Processes()
 
 HOLD = """
 import sys
@@ -42,7 +43,7 @@ def test_two_runs_in_one_folder_are_refused_until_the_first_has_ended(tmp_path):
     other.send_signal(signal.SIGKILL)  # however it ends, the folder is free
     other.communicate()
     with runfolder.held(folder, ALONE):
-        second = distributed.Processes(rank=1, size=2)
+        second = Processes(rank=1, size=2)
         with runfolder.held(folder, second):  # of the same run
             pass
 
