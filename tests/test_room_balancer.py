@@ -1,0 +1,92 @@
+"""Several processes of the wake service behind HAProxy, with the configuration the docs show."""
+
+import contextlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import textwrap
+from pathlib import Path
+
+import pytest
+from support.daemon import PATIENCE, WAKEWORD, until
+from support.roomserver import RoomPeer, speech
+
+pytestmark = [pytest.mark.slow]
+
+PROCESSES = 4
+PAGE = Path(__file__).resolve().parents[1] / "docs/home-assistant.md"
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+def configuration(port, ports):
+    """Return the docs' configuration with our own ports, and one server for each."""
+    shown = re.search(r"\n    listen wake\n(?:     .*\n)+", PAGE.read_text())[0]
+    lines = textwrap.dedent(shown).strip().splitlines()
+    kept = [line for line in lines if not line.strip().startswith(("server ", "bind "))]
+    kept += [f"    bind 127.0.0.1:{port}", "    default-server inter 200 fall 1 rise 1"]
+    kept += [f"    server s{number} 127.0.0.1:{number} check" for number in ports]
+    return "\n".join(kept) + "\n"
+
+
+def answers(port):
+    with contextlib.suppress(OSError), RoomPeer(("127.0.0.1", port)) as peer:
+        peer.send("ping")
+        return peer.read() is not None
+    return False
+
+
+def peers_of(process):
+    """Return how many connections a process has."""
+    folder = Path(f"/proc/{process.pid}/fd")
+    targets = [entry.readlink().name for entry in folder.iterdir()]
+    return sum(target.startswith("socket:") for target in targets)
+
+
+def test_four_processes_behind_haproxy_and_one_that_ends(tmp_path):
+    if not shutil.which("haproxy"):
+        pytest.skip("haproxy is not installed: run `make clients`")
+    ports, front = [free_port() for _ in range(PROCESSES)], free_port()
+    config = tmp_path / "haproxy.cfg"
+    config.write_text(configuration(front, ports))
+    started = [
+        subprocess.Popen(
+            [*WAKEWORD, "serve", "--uri", f"tcp://127.0.0.1:{port}", "--drain", "30"],
+            stderr=subprocess.DEVNULL,
+        )
+        for port in ports
+    ]
+    try:
+        for port in ports:
+            until(lambda: answers(port), "a process")  # noqa: B023
+        started.append(subprocess.Popen(["haproxy", "-db", "-f", str(config)]))
+        until(lambda: answers(front), "haproxy")
+        idle = [peers_of(process) for process in started[:PROCESSES]]
+        pcm = speech()
+        rooms = [RoomPeer(("127.0.0.1", front)) for _ in range(8)]
+        for room in rooms:
+            room.start()
+            room.say(pcm[:8000])
+            room.ask("ping", answer="pong")
+        busy = [peers_of(process) for process in started[:PROCESSES]]
+        assert all(now > before for now, before in zip(busy, idle, strict=True))
+        started[0].send_signal(signal.SIGTERM)
+        until(lambda: not answers(ports[0]), "the end of listening")
+        for _ in range(8):  # new rooms go to the others
+            until(lambda: answers(front), "another process")
+        for room in rooms:  # and those of the one that ends are served to their end
+            room.say(pcm[8000:])
+            assert room.expect("detection")["name"] == "jarvis"
+            room.send("audio-stop")
+        assert started[0].wait(PATIENCE) == 0
+        for room in rooms:
+            room.close()
+    finally:
+        for process in started:
+            process.kill()
+            process.wait(PATIENCE)
