@@ -19,13 +19,13 @@ _EXAMPLES = """examples:
   wakeword lab teacher.yaml attention.yaml --data recordings --word happy --output attention
   torchrun --nproc-per-node 4 -m -- wakeword_daemon lab docs/lab/recipes --data DIR --word happy
 
-A recipe is a YAML file that declares one experiment; docs/lab/recipes has some of every kind. The
-folder of recordings is one as `wakeword train` takes it. What is done is kept in the folder of
-runs: the same command goes on where it was, and a recipe whose runs have results is not run again.
+A recipe is a YAML file that declares one experiment; docs/lab/recipes has examples of every kind.
+The folder of recordings is laid out as for `wakeword train`. Results are kept in the folder of
+runs: give the same command again to resume, and finished recipes are not run again.
 
-Below the table stands the chain of every model file: on all validation clips, the streaming
-network and the engine must give the probabilities and decisions of the offline network with the
-file's weights, or the command fails; how far quantizing moved them is told beside it.
+Below the table, every model file is checked: on all validation clips, the streaming network and
+the engine must give the same probabilities and decisions as the offline network with the file's
+weights, or the command fails. The table also says how far quantizing moved them.
 """
 
 
@@ -54,7 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=_arguments.whole_number,
         default=0,
         metavar="N",
-        help="of the permutation that splits the recordings (default: 0)",
+        help="seed of the permutation that splits the recordings (default: 0)",
     )
     parser.add_argument(
         "--measure-again",
@@ -84,7 +84,10 @@ def run(args: argparse.Namespace) -> int:
         try:
             results = Laboratory(job, processes).run(recipes, _print_run, again=args.measure_again)
         except KeyboardInterrupt:
-            print(f"\ninterrupted; the same command goes on from {folder}", file=sys.stderr)
+            print(
+                f"\ninterrupted; repeat the command to resume {folder}",
+                file=sys.stderr,
+            )
             raise
         if processes.first:
             rows = table.rows(results)

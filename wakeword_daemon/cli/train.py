@@ -24,7 +24,7 @@ _EXAMPLES = """examples:
 
 The folder holds a manifest.csv (columns path, word, speaker, split, seconds, source; split is train
 or val, word is empty for other speech, paths under noise/ are noise), or it is a Speech Commands
-folder. An interrupted run goes on where it was when the same command is given again.
+folder. Give the same command again to resume an interrupted run.
 """
 
 
@@ -45,7 +45,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--phrase", help="the word as it is written (default: WORD, with spaces for _)"
     )
     parser.add_argument(
-        "--run", type=Path, metavar="DIR", help="checkpoints and metrics (default: runs/WORD)"
+        "--run",
+        type=Path,
+        metavar="DIR",
+        help="checkpoints and metrics (default: runs/WORD)",
     )
     parser.add_argument(
         "--epochs",
@@ -59,7 +62,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=_arguments.whole_number,
         default=0,
         metavar="N",
-        help="of everything drawn at random (default: 0)",
+        help="seed of everything drawn at random (default: 0)",
     )
     parser.add_argument(
         "--synthetic",
@@ -113,7 +116,7 @@ def run(args: argparse.Namespace) -> int:
                 trained = word.train_word(job, _print_epoch, processes)
                 measured = trained.measured if trained else None
     except KeyboardInterrupt:
-        print(f"\ninterrupted; the same command goes on from {folder}", file=sys.stderr)
+        print(f"\ninterrupted; repeat the command to resume {folder}", file=sys.stderr)
         raise
     if measured is None:  # another process speaks for all
         return 0

@@ -32,7 +32,7 @@ class Schedule:
     """How long and how fast a network is fitted.
 
     Attributes:
-        epochs: views that are heard, each once.
+        epochs: views to train on, each once.
         batch_size: clips a step, over all processes.
         rate: highest learning rate of the one-cycle schedule.
         averaging: decay of the exponential moving average of the weights, a step.
@@ -55,8 +55,8 @@ class TrainingSetup:
         views: the clips.
         objective: the loss.
         teachers: whose answers it learns from, or None.
-        fake_quantize: shows the network with other weights, as quantised ones, while it computes.
-        shrink: called with the learning rate after each step, to regularise.
+        fake_quantize: lets the network compute with other weights for a while, as quantized ones.
+        shrink: called with the network and the learning rate after each step, to regularise.
 
     """
 

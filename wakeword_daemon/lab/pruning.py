@@ -112,7 +112,12 @@ def _norms(readers: list[Tensor]) -> Tensor:
 
 
 def check_cut(old: Architecture, wanted: Architecture) -> None:
-    """Refuse a cut from one architecture to another that pruning cannot make, by TrainingError."""
+    """Refuse what pruning cannot make of an architecture.
+
+    Raises:
+        TrainingError: the wanted one is larger, or differs in more than pruned sizes.
+
+    """
     pruned = ("channels", "hidden", "attention")
     for name in Architecture.__slots__:
         before, after = getattr(old, name), getattr(wanted, name)

@@ -1,4 +1,4 @@
-"""int8 weights: torch's dynamic quantization, and ours, which training can know of."""
+"""int8 weights: torch's dynamic quantization, and ours, with quantization-aware training."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def as_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 @contextmanager
 def fake_quantized(network: TorchCRNN) -> Iterator[None]:
-    """Let a network compute with int8 weights; outside, it has its own again.
+    """Let a network compute with int8 weights; afterwards it has its own again.
 
     Gradients that are computed inside belong to the rounded weights, and move the others: the
     straight-through estimator (Bengio et al. 2013, arXiv:1308.3432).

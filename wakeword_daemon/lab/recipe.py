@@ -110,7 +110,9 @@ class Recipe(msgspec.Struct, frozen=True):
 def read_recipe(path: Path) -> Recipe:
     """Read and check one recipe.
 
-    Raises ConfigError, naming the file, the line, the key and what is allowed.
+    Raises:
+        ConfigError: the recipe is wrong; names the file, the line, the key and what is allowed.
+
     """
     recipe = settingsfile.load(path, Recipe, "recipe")
     try:
@@ -129,7 +131,9 @@ def read_recipe(path: Path) -> Recipe:
 def find_recipes(paths: list[Path]) -> dict[str, Recipe]:
     """Read recipes and folders of them; return them by name, each after those that it needs.
 
-    Raises ConfigError: a file is no recipe, two have one name, or they need each other in a circle.
+    Raises:
+        ConfigError: a file is no recipe, two have one name, or they need each other in a circle.
+
     """
     files: list[Path] = []
     for path in paths:
