@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 _TICK = 1.0
 """Seconds between two looks at connections that take too long."""
+_AT_ONCE = 8
+"""Connections that are taken up before it is the rooms' turn."""
 _PAUSE = 0.02
 """Seconds between two looks at connections that are to end."""
 _GRACE = 0.3
@@ -70,9 +72,12 @@ class RoomServer:
             addresses.close(self._listeners)
             raise
         for listener in self._listeners:
+            # asyncio accepts as many in one go as may wait to be accepted: a flood of connects has
+            # to take turns with the rooms, while the kernel may hold more.
             self._accepting.append(
-                await loop.create_server(self._connection, sock=listener.socket, backlog=BACKLOG)
+                await loop.create_server(self._connection, sock=listener.socket, backlog=_AT_ONCE)
             )
+            listener.socket.listen(BACKLOG)
         self._checking = asyncio.create_task(self._check())
 
     async def stop(self, drain: float = 0.0) -> None:
