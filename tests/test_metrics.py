@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from wakeword_daemon.clock import HOP
 from wakeword_daemon.engine.trigger import Trigger
+from wakeword_daemon.training.measure.evaluation import StreamReport
 from wakeword_daemon.training.measure.metrics import (
-    Take,
+    ScoredTake,
     clip_metric,
     det_curve,
     false_accepts,
@@ -18,6 +19,7 @@ from wakeword_daemon.training.measure.metrics import (
     poisson,
     wilson,
 )
+from wakeword_daemon.training.measure.thresholds import default_threshold, shown_points
 
 
 def direct_clip_metric(scores, labels):
@@ -69,7 +71,7 @@ def test_false_accepts_are_counted_as_the_running_detector_fires(scores, thresho
 def take(peak, at=20):
     scores = np.zeros(60, np.float32)
     scores[at] = peak
-    return Take(scores, ends(60), 15 * HOP, 19 * HOP, "somebody")
+    return ScoredTake(scores, ends(60), 15 * HOP, 19 * HOP, "somebody")
 
 
 def test_a_peak_counts_only_where_the_word_is():
@@ -125,3 +127,57 @@ def test_the_trade_off_is_what_each_threshold_costs():
     assert misses[0] == 0
     assert (np.diff(misses) >= 0).all()
     assert misses[-1] == np.mean([t.peak() < max(t.peak() for t in takes) for t in takes])
+
+
+def said_again(scores, at=40):
+    return ScoredTake(
+        np.array(scores, np.float32), ends(60), at * HOP, (at + 4) * HOP, "s", 15 * HOP
+    )
+
+
+def test_a_word_said_again_must_fire_again():
+    scores = np.zeros(60, np.float32)
+    scores[[18, 42]] = 0.9
+    assert not said_again(scores).missed(0.5)
+    held = scores.copy()
+    held[18:43] = 0.9  # never falls in between: one detection
+    assert said_again(held).missed(0.5)
+    assert not said_again(np.where(np.arange(60) == 42, 0.9, 0)).missed(0.5)  # the first unheard
+    soon = np.zeros(60, np.float32)
+    soon[[18, 27]] = 0.9  # 0.72 s after the first: within the refractory time
+    assert said_again(soon, at=26).missed(0.5)
+
+
+def report(*sources):
+    """Return a report on other speech: per source, how many scores lie at 0.7, and the hours."""
+    others = {}
+    for name, count, _ in sources:
+        scores = np.zeros(4000, np.float32)
+        scores[np.arange(count) * 30] = 0.7
+        others[name] = [scores]
+    takes = [take(p) for p in (0.6, 0.65, 0.8, 0.9)]
+    return StreamReport(takes, others, ends(4000), {name: h for name, _, h in sources})
+
+
+def test_the_default_threshold_holds_in_every_source():
+    many = ("many", 2, 20.0)  # 0.1 an hour
+    assert default_threshold([report(many)], 0.5) < 0.7
+    few = ("few", 1, 0.5)  # one in half an hour: the mean would hide it
+    assert default_threshold([report(many, few)], 0.5) > 0.7
+    assert default_threshold([report(many), report(few)], 0.5) > 0.7
+
+
+def test_no_operating_point_claims_what_its_hours_cannot_show():
+    points = shown_points([report(("one", 3, 3.0))], threshold=0.5, default=0.5)
+    assert [target for target, _ in points] == [0.5, 1.0, 2.0]  # 0.1 and 0.25 need ten and four
+    assert all(target * 3 >= 1 for target, _ in points)
+
+
+@given(st.integers(0, 40), st.floats(0.05, 0.95), st.floats(0.5, 40))
+@settings(max_examples=30)
+def test_a_stricter_point_never_has_a_lower_threshold(count, threshold, hours):
+    points = shown_points([report(("one", count, hours))], threshold, default=0.5)
+    thresholds = [p.threshold for _, p in points]
+    assert thresholds == sorted(thresholds, reverse=True)
+    assert all(p.threshold >= threshold for target, p in points if target <= 0.5)
+    assert all(p.threshold <= threshold for target, p in points if target > 0.5)

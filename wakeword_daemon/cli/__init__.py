@@ -32,6 +32,7 @@ COMMANDS = {
     "words": "list the wake words and their thresholds",
     "service": "install the daemon as a service of this user",
     "train": "train a wake word from recordings",
+    "evaluate": "measure what wake words miss, and what they fall for, on recordings",
     "plot": "draw what a wake word's network makes of recordings",
     "lab": "distil, prune and quantize a word's network, and compare the results",
 }

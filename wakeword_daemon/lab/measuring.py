@@ -24,20 +24,20 @@ from wakeword_daemon.lab.clips import Clips
 from wakeword_daemon.lab.macs import macs, parameters
 from wakeword_daemon.lab.models import engine_from_model, torch_from_model
 from wakeword_daemon.lab.split import Split
-from wakeword_daemon.pcm import Pcm
 from wakeword_daemon.training.data.corpus import Corpus
 from wakeword_daemon.training.data.endpoints import speech_span
 from wakeword_daemon.training.data.melpower import MelPower
 from wakeword_daemon.training.data.reading import readable
 from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.measure.evaluation import (
-    Speech,
-    SpokenTake,
-    Streams,
+    FeatureStreams,
+    OtherSpeech,
+    SpeechSet,
     build_streams,
     measure,
 )
 from wakeword_daemon.training.measure.metrics import TARGETS, clip_metric
+from wakeword_daemon.training.measure.scenes import SpokenTake
 
 FALSE_ACCEPTS = 1e-3
 """Share of the clips without the word that the operating threshold of clips lets through."""
@@ -59,7 +59,7 @@ class EvaluationSet:
 
     mel: npt.NDArray[np.float32]
     is_word: npt.NDArray[np.bool_]
-    streams: Streams | None
+    streams: FeatureStreams | None
 
     @classmethod
     def from_split(cls, corpus: Corpus, split: Split, clips: Clips, word: str) -> EvaluationSet:
@@ -138,10 +138,12 @@ def cpu_time(model: Model) -> float:
     return min(costs)
 
 
-def _streams(corpus: Corpus, split: Split, word: str, features: FeatureSettings) -> Streams | None:
+def _streams(
+    corpus: Corpus, split: Split, word: str, features: FeatureSettings
+) -> FeatureStreams | None:
     """Return the validation recordings as streams; None where there is less than a minute."""
     takes: list[SpokenTake] = []
-    others: list[Pcm] = []
+    others: list[OtherSpeech] = []
     front_end = MelPower(features)
     both = zip(split.arrange(corpus), split.is_trained(), strict=True)
     recordings = [recording for recording, trained in both if not trained]
@@ -149,12 +151,12 @@ def _streams(corpus: Corpus, split: Split, word: str, features: FeatureSettings)
     for number, pcm in readable([r.path for r in recordings], unreadable):
         recording = recordings[number]
         if recording.word != word:
-            others.append(pcm)
+            others.append(OtherSpeech(pcm, recording.source, sentence=not recording.word))
             continue
         span = speech_span(front_end(pcm))
         if span is not None:
             bounds = span.start * features.hop, span.stop * features.hop
             takes.append(SpokenTake(pcm, *bounds, recording.speaker))
-    if not takes or sum(map(len, others)) < 60 * SAMPLE_RATE:
+    if not takes or sum(len(one.pcm) for one in others) < 60 * SAMPLE_RATE:
         return None
-    return build_streams(Speech(takes, others, noise=[], seed=0), features)
+    return build_streams(SpeechSet(takes, others), features)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import json
+import logging
 import math
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,20 +36,22 @@ from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.fit.sequences import SequenceMaker
 from wakeword_daemon.training.fit.trainer import Trainer, TrainingSettings
 from wakeword_daemon.training.material import gather
-from wakeword_daemon.training.measure.conditions import CLEAN, CONDITIONS
+from wakeword_daemon.training.measure.conditions import CLEAN, CONDITIONS, Condition, measurable
 from wakeword_daemon.training.measure.evaluation import (
-    Speech,
+    FeatureStreams,
+    SpeechSet,
     StreamReport,
-    Streams,
     build_streams,
     clip_metric,
     measure,
 )
-from wakeword_daemon.training.measure.metrics import TARGETS
 from wakeword_daemon.training.measure.pictures import draw
 from wakeword_daemon.training.measure.report import Measured, Results, write_card
+from wakeword_daemon.training.measure.thresholds import default_threshold
 from wakeword_daemon.training.measure.validation import LONG_FORM, Validation, long_form
 from wakeword_daemon.training.runfolder import check_output, held
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_THRESHOLD = 0.5
 CALIBRATION_SLACK = 1e-3
@@ -171,38 +173,42 @@ def _train(
     return results
 
 
-def _measure(network: TorchCRNN, validation: Validation, hours: Streams | None) -> Measured:
+def _measure(network: TorchCRNN, validation: Validation, hours: FeatureStreams | None) -> Measured:
     """Measure a network under every condition, and in hours of synthetic speech."""
     engine = engine_from_torch(network)
+    conditions, missing = measurable()
+    if missing:
+        logger.warning("not measured, for want of praat-parselmouth: %s", ", ".join(missing))
     return Measured(
-        dev=_under_all_conditions(network, validation.dev),
-        test=_under_all_conditions(network, validation.test),
+        dev=_under(conditions, network, validation.dev),
+        test=_under(conditions, network, validation.test),
         long_form=None if hours is None else measure(engine, hours),
         clip_metric=clip_metric(engine, build_streams(validation.test, network.features)),
     )
 
 
-def _under_all_conditions(network: TorchCRNN, speech: Speech) -> dict[str, StreamReport]:
+def _under(
+    conditions: Sequence[Condition], network: TorchCRNN, speech: SpeechSet
+) -> dict[str, StreamReport]:
     """Measure a network on one half of the validation speakers, by condition."""
     engine = engine_from_torch(network)
     return {
         condition.name: measure(engine, build_streams(speech, network.features, condition))
-        for condition in CONDITIONS
+        for condition in conditions
     }
 
 
-def _calibrate(network: TorchCRNN, dev: Speech, hours: Streams | None) -> None:
+def _calibrate(network: TorchCRNN, dev: SpeechSet, hours: FeatureStreams | None) -> None:
     """Shift the network's log-odds so that the default operating point lies at a score of 0.5.
 
     Networks of different words or runs put the same trust at different scores; nobody should
-    have to learn each one's scale. False accepts are counted under all conditions, as a home has
-    noise and echoes, and in synthetic speech too: in the little that was recorded, one false accept
-    would decide.
+    have to learn each one's scale.
     """
-    reports = list(_under_all_conditions(network, dev).values())
+    counted = [c for c in CONDITIONS if c.counts_false_accepts]
+    reports = list(_under(counted, network, dev).values())
     if hours is not None:
         reports.append(measure(engine_from_torch(network), hours))
-    threshold = functools.reduce(StreamReport.joined, reports).at(DEFAULT_TARGET).threshold
+    threshold = default_threshold(reports, DEFAULT_TARGET)
     shift_log_odds(network, -math.log(threshold / (1 - threshold)) - CALIBRATION_SLACK)
 
 
@@ -217,9 +223,9 @@ def _model(network: TorchCRNN, job: TrainingJob, results: Results) -> Model:
         threshold=results.threshold,
         operating_points=[
             OperatingPoint(target, p.threshold, p.miss_rate, p.false_accepts_per_hour)
-            for target, p in zip(TARGETS, both.points, strict=True)
+            for target, p in results.points()
         ],
-        hours=both.hours,
+        hours=results.counted_hours(),
         takes=len(both.takes),
         sources=[TrainingSource(name, licence) for name, licence in results.sources],
     )

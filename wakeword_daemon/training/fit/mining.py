@@ -8,8 +8,10 @@ from wakeword_daemon.engine.crnn import CRNN
 from wakeword_daemon.training.data.melpower import Library
 from wakeword_daemon.training.fit.composition import HardNegatives
 from wakeword_daemon.training.fit.sequences import FULL_SCALE, SequenceMaker
-from wakeword_daemon.training.measure.evaluation import LANES, score
+from wakeword_daemon.training.measure.evaluation import score
 
+STREAMS = 32
+"""Streams that a library is cut into, to score it faster than as one."""
 MOST = 600
 """Places to keep."""
 LEVEL_DB = -30.0
@@ -34,11 +36,11 @@ def find_hard_negatives(network: CRNN, maker: SequenceMaker) -> HardNegatives:
 def _peaks(network: CRNN, library: Library) -> list[tuple[float, int]]:
     """Return score and first frame of the places in a library that a network scores highest."""
     f = network.features
-    length = len(library.power) // LANES
+    length = len(library.power) // STREAMS
     if length < 2 * HardNegatives.FRAMES:
         return []
     gain = np.float32(FULL_SCALE * 10 ** (LEVEL_DB / 10))
-    lanes = library.power[: LANES * length].reshape(LANES, length, -1)
+    lanes = library.power[: STREAMS * length].reshape(STREAMS, length, -1)
     frames = np.log(np.clip(lanes * gain + np.float32(1e-7), f.floor, f.ceiling))
     scores, _ = score(network, frames)
     found: list[tuple[float, int]] = []

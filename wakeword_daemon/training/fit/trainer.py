@@ -23,7 +23,7 @@ from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.fit.peers import Peers, peer_loss
 from wakeword_daemon.training.fit.sequences import SequenceMaker, Sequences
 from wakeword_daemon.training.fit.word_classifier import MultiTaskCRNN, word_classification_loss
-from wakeword_daemon.training.measure.evaluation import Streams, measure
+from wakeword_daemon.training.measure.evaluation import FeatureStreams, measure
 from wakeword_daemon.training.measure.metrics import TARGETS
 
 
@@ -87,7 +87,7 @@ class Trainer:
     def __init__(
         self,
         maker: SequenceMaker,
-        dev: Streams,
+        dev: FeatureStreams,
         settings: TrainingSettings,
         folder: Path,
         *,

@@ -1,102 +1,92 @@
-"""What lies between the mouth and the microphone when a word is measured: noise and rooms.
+"""The conditions a word is measured under: how it is said, what is heard with it, and through what.
 
-Done to samples, not to mel power as in training: what is measured shall not be what was rehearsed.
+This module is data alone. `scenes` lays a take out as its condition says, `channel` spoils the
+sound of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib.util
 from dataclasses import dataclass
-
-import numpy as np
-import numpy.typing as npt
-
-from wakeword_daemon.clock import SAMPLE_RATE
-from wakeword_daemon.pcm import Pcm
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One way of hearing the validation speech.
+    """One way in which a word is said and heard.
 
     Attributes:
         name: what tables call it.
-        snr_db: noise at this ratio to the speech it lies under, in dB; None for none.
-        echo: whether it is heard in a room.
+        pitch, formants, length: factors by which the voice is changed; 1 leaves it as it is.
+        run_in: whether other speech ends just before the word, 0 to 100 ms.
+        run_on: seconds between the end of the word and a sentence by another voice; None: silence.
+        again: seconds between the word and the same word said again, which is the one that counts;
+            None where it is said once.
+        masked: whether noise 10 dB louder covers the first of the two.
+        snr_db: noise this many dB below the word; None for none.
+        babble: whether that noise is made of other speakers.
+        room: whether all is heard in a room.
+        headset: whether all passes through a telephone band and mu-law coding.
+        clipped_db: how far the word's peak exceeds full scale, in dB; 0 for no clipping.
+        counts_false_accepts: whether other speech is heard under this condition too.
 
     """
 
     name: str
+    pitch: float = 1.0
+    formants: float = 1.0
+    length: float = 1.0
+    run_in: bool = False
+    run_on: float | None = None
+    again: float | None = None
+    masked: bool = False
     snr_db: float | None = None
-    echo: bool = False
+    babble: bool = False
+    room: bool = False
+    headset: bool = False
+    clipped_db: float = 0.0
+    counts_false_accepts: bool = False
+
+    @property
+    def changes_voice(self) -> bool:
+        """Whether Praat is needed for it."""
+        return (self.pitch, self.formants, self.length) != (1.0, 1.0, 1.0)
 
 
-CLEAN = Condition("clean")
-NOISY = Condition("10 dB SNR", snr_db=10.0)
-ECHO = Condition("echo", echo=True)
-CONDITIONS = (CLEAN, NOISY, ECHO)
+CLEAN = Condition("clean", counts_false_accepts=True)
+NOISE = Condition("noise 10 dB", snr_db=10.0, counts_false_accepts=True)
+ROOM = Condition("room", room=True, counts_false_accepts=True)
+HEADSET = Condition("headset", headset=True, counts_false_accepts=True)
+
+CONDITIONS = (
+    CLEAN,
+    NOISE,
+    ROOM,
+    HEADSET,
+    Condition("run-on 0 ms", run_on=0.0),
+    Condition("run-on 50 ms", run_on=0.05),
+    Condition("run-on 100 ms", run_on=0.1),
+    Condition("run-on 300 ms", run_on=0.3),
+    Condition("run-in", run_in=True),
+    Condition("slow 1.3", length=1.3),
+    Condition("slow 1.6", length=1.6),
+    Condition("high 1.4", pitch=1.4),
+    Condition("high 1.8", pitch=1.8),
+    Condition("child", pitch=1.6, formants=1.2),
+    Condition("child, slow 1.3", pitch=1.6, formants=1.2, length=1.3),
+    Condition("babble 10 dB", snr_db=10.0, babble=True),
+    Condition("babble 5 dB", snr_db=5.0, babble=True),
+    Condition("again after 0.7 s", again=0.7),
+    Condition("again after 1.0 s", again=1.0),
+    Condition("again, first masked", again=0.7, masked=True),
+    Condition("clipped 15 dB", clipped_db=15.0),
+)
 
 
-class Surroundings:
-    """A condition with the noise to make it of; draws from the generator it is given."""
+def measurable() -> tuple[list[Condition], list[str]]:
+    """Return the conditions that can be measured here, and the names of those that cannot.
 
-    def __init__(
-        self, condition: Condition, noise: Sequence[Pcm], rng: np.random.Generator
-    ) -> None:
-        self._condition = condition
-        self._noise = [piece for piece in noise if len(piece)]
-        self._rng = rng
-
-    def __call__(self, pcm: Pcm, speech: slice | None = None) -> Pcm:
-        """Return `pcm` as a microphone hears it; loudness is that of `speech`, or of the whole."""
-        condition = self._condition
-        if condition.snr_db is None and not condition.echo:
-            return pcm
-        heard = pcm.astype(np.float64)
-        if condition.echo:
-            heard = _convolve(heard, room(self._rng))
-        if condition.snr_db is not None and self._noise:
-            heard += self._noise_under(heard[speech or slice(None)], len(heard), condition.snr_db)
-        return np.clip(np.rint(heard), -32_768, 32_767).astype(np.int16)
-
-    def _noise_under(
-        self, speech: npt.NDArray[np.float64], length: int, snr_db: float
-    ) -> npt.NDArray[np.float64]:
-        piece = self._noise[int(self._rng.integers(len(self._noise)))]
-        begin = int(self._rng.integers(len(piece)))
-        repeated = np.resize(np.roll(piece, -begin), length)
-        noise: npt.NDArray[np.float64] = repeated.astype(np.float64)
-        noise *= _rms(speech) * 10 ** (-snr_db / 20) / max(_rms(noise), 1e-9)
-        return noise
-
-
-def room(rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Return the impulse response of a room, its direct sound first and of height 1.
-
-    Reverberation time 0.3 to 0.7 s, direct-to-reverberant ratio 0 to 6 dB: a few early reflections
-    within 40 ms and an exponentially decaying diffuse tail (Polack's model).
+    Changed voices need Praat, from the `train` extra.
     """
-    seconds = rng.uniform(0.3, 0.7)
-    time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
-    tail = rng.normal(size=len(time)) * np.exp(-6.908 * time / seconds)
-    tail[: round(0.004 * SAMPLE_RATE)] = 0
-    for _ in range(int(rng.integers(3, 7))):
-        delay = rng.uniform(0.004, 0.04)
-        tail[round(delay * SAMPLE_RATE)] += rng.choice((-1, 1)) * rng.uniform(4, 10)
-    ratio = 10 ** (-rng.uniform(0, 6) / 20)
-    response: npt.NDArray[np.float64] = tail * ratio / np.sqrt(np.sum(tail**2))
-    response[0] = 1.0
-    return response
-
-
-def _convolve(
-    wave: npt.NDArray[np.float64], response: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    size = 1 << (len(wave) + len(response) - 2).bit_length()
-    spectrum = np.fft.rfft(wave, size) * np.fft.rfft(response, size)
-    convolved: npt.NDArray[np.float64] = np.fft.irfft(spectrum, size)[: len(wave)]
-    return convolved
-
-
-def _rms(wave: npt.NDArray[np.float64]) -> float:
-    return float(np.sqrt(np.mean(np.square(wave)))) if len(wave) else 0.0
+    praat = importlib.util.find_spec("parselmouth") is not None
+    here = [c for c in CONDITIONS if praat or not c.changes_voice]
+    return here, [c.name for c in CONDITIONS if c not in here]

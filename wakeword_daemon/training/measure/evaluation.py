@@ -2,166 +2,189 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from wakeword_daemon.clock import SAMPLE_RATE, samples
+from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine.crnn import CRNN
 from wakeword_daemon.engine.logmel import LogMel
 from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.pcm import Pcm
 from wakeword_daemon.training.measure import metrics
-from wakeword_daemon.training.measure.conditions import CLEAN, Condition, Surroundings
+from wakeword_daemon.training.measure.channel import Background, Wave, transmit
+from wakeword_daemon.training.measure.conditions import CLEAN, Condition
 from wakeword_daemon.training.measure.metrics import (
     TARGETS,
     ErrorRates,
+    ScoredTake,
     Scores,
-    Take,
     false_accepts,
     operating_points,
 )
+from wakeword_daemon.training.measure.scenes import (
+    SpokenTake,
+    SpokenWord,
+    Surroundings,
+    quiet,
+    scene,
+)
 
-LANES = 32
-"""Streams that other speech is cut into, to score it faster than one long stream."""
-
-LEAD = 2.5
-"""Seconds of other speech before each take: the network has always heard something."""
-PAUSE = 0.5
-TAIL = 1.2
+STREAM_SECONDS = 60
+"""Length of the streams that other speech is cut into, to score many at once."""
 CLIP = 200
 """Frames of a clip of the clip metric: two seconds."""
+SHORTEST_SENTENCE = 1.5
+"""Seconds; what is shorter is no sentence to speak before or after a word."""
 
 
 @dataclass(frozen=True)
-class SpokenTake:
-    """A take of the word as samples, and where in it the word is."""
+class OtherSpeech:
+    """A recording without the word.
+
+    Attributes:
+        pcm: int16[n] at 16 kHz.
+        source: the collection it comes from.
+        sentence: whether more than one word is said.
+
+    """
 
     pcm: Pcm
-    start: int
-    stop: int
-    speaker: str
+    source: str
+    sentence: bool = True
 
 
 @dataclass(frozen=True)
-class Speech:
+class SpeechSet:
     """Recordings to measure with, as they lie on the disk.
 
     Attributes:
         takes: takes of the word.
         others: recordings without it.
-        noise: recordings in which nobody speaks, for noisy conditions.
-        seed: of the order, of what is heard before each take, and of rooms and noise.
+        noise: recordings in which nobody speaks.
+        rooms: impulse responses of rooms; empty: rooms are simulated.
+        seed: of whatever is drawn: what is heard before and after each take, rooms and noise.
 
     """
 
     takes: list[SpokenTake]
-    others: list[Pcm]
-    noise: list[Pcm]
-    seed: int
+    others: list[OtherSpeech]
+    noise: Sequence[Pcm] = ()
+    rooms: Sequence[Wave] = ()
+    seed: int = 0
+
+    @functools.cached_property
+    def around(self) -> Surroundings:
+        """What is heard beside the word; any other speech serves where there are no sentences."""
+        pieces = [one.pcm for one in self.others]
+        sentences = [
+            one.pcm
+            for one in self.others
+            if one.sentence and len(one.pcm) >= SHORTEST_SENTENCE * SAMPLE_RATE
+        ] or pieces
+        background = Background(self.noise, self.rooms, sentences)
+        return Surroundings(np.concatenate(pieces), sentences, background)
 
 
 @dataclass(frozen=True)
-class Streams:
-    """What a microphone would hear, as log-mel frames.
-
-    Attributes:
-        takes: one stream a take, [takes, frames, mels]: other speech, a pause, the word, quiet.
-        words: where the word is in each, and who says it.
-        others: streams without the word, [LANES, frames, mels].
-        hours: audio in `others`.
-
-    """
-
-    takes: npt.NDArray[np.float32]
-    words: list[tuple[int, int, str]]
-    others: npt.NDArray[np.float32 | np.float16]
-    hours: float
-
-
-@dataclass(frozen=True)
-class Heard:
+class AudioStreams:
     """What a microphone hears, as samples.
 
     Attributes:
-        takes: one stream a take, [takes, samples]: other speech, a pause, the word, quiet.
-        words: the samples between which the word is in each, and who says it.
-        others: streams without the word, [LANES, samples].
+        takes: one stream a take, int16[takes, samples].
+        words: where the word is in each.
+        others: by source, streams without the word, int16[streams, samples].
+        seconds: by source, how much of them is speech; the rest fills up the last stream.
 
     """
 
     takes: Pcm
-    words: list[tuple[int, int, str]]
-    others: Pcm
+    words: list[SpokenWord]
+    others: dict[str, Pcm]
+    seconds: dict[str, float]
 
 
-def hear(speech: Speech, condition: Condition = CLEAN) -> Heard:
+@dataclass(frozen=True)
+class FeatureStreams:
+    """What a microphone hears, as log-mel frames.
+
+    Attributes:
+        takes: one stream a take, [takes, frames, mels].
+        words: where the word is in each.
+        others: by source, streams without the word, [streams, frames, mels].
+        hours: by source, the speech in `others`.
+
+    """
+
+    takes: npt.NDArray[np.float32]
+    words: list[SpokenWord]
+    others: Mapping[str, npt.NDArray[np.float32 | np.float16]]
+    hours: Mapping[str, float]
+
+
+def render(data: SpeechSet, condition: Condition = CLEAN) -> AudioStreams:
     """Lay takes and other speech out as streams, heard under a condition.
 
-    The same order, leads and pauses under every condition; all other speech is heard once.
+    The same speech before each take under every condition. Other speech is heard only under
+    conditions in which false accepts are counted, all of it once.
     """
-    rng = np.random.default_rng(speech.seed)
-    surroundings = Surroundings(condition, speech.noise, np.random.default_rng(speech.seed))
-    order = rng.permutation(len(speech.others))
-    streams, words = _take_streams(speech, rng)
-    longest = max(map(len, streams), default=0)
-    padded = [np.concatenate([s, _quiet(longest - len(s), rng)]) for s in streams]
-    heard = [
-        surroundings(stream, slice(start, stop))
-        for stream, (start, stop, _) in zip(padded, words, strict=True)
+    scenes = [
+        scene(take, _said_first(data.takes, index), condition, data.around, (data.seed, index))
+        for index, take in enumerate(data.takes)
     ]
-    takes = np.stack(heard) if heard else np.empty((0, longest), np.int16)
-    return Heard(takes, words, in_lanes([surroundings(speech.others[i]) for i in order]))
-
-
-def build_streams(
-    speech: Speech, features: FeatureSettings, condition: Condition = CLEAN
-) -> Streams:
-    """Return the log-mel frames of what `hear` gives."""
-    heard = hear(speech, condition)
-    front_end = LogMel(features)
-    return Streams(
-        takes=front_end.advance(front_end.initial_state(len(heard.takes)), heard.takes),
-        words=heard.words,
-        others=lane_frames(heard.others, front_end),
-        hours=heard.others.size / SAMPLE_RATE / 3600,
+    rng = np.random.default_rng(data.seed)
+    longest = max((len(stream) for stream, _ in scenes), default=0)
+    padded = [np.concatenate([stream, quiet(longest - len(stream), rng)]) for stream, _ in scenes]
+    heard: dict[str, list[Pcm]] = {}
+    order = rng.permutation(len(data.others)).tolist()
+    for index in order if condition.counts_false_accepts else ():
+        draws = np.random.default_rng([data.seed, index])
+        one = data.others[index]
+        spoiled = transmit(one.pcm, condition, data.around.background, draws)
+        heard.setdefault(one.source, []).append(spoiled)
+    return AudioStreams(
+        takes=np.stack(padded) if padded else np.empty((0, 0), np.int16),
+        words=[word for _, word in scenes],
+        others={source: in_streams(pieces) for source, pieces in sorted(heard.items())},
+        seconds={source: sum(map(len, pieces)) / SAMPLE_RATE for source, pieces in heard.items()},
     )
 
 
-def _take_streams(
-    speech: Speech, rng: np.random.Generator
-) -> tuple[list[Pcm], list[tuple[int, int, str]]]:
-    """Put other speech and a pause before each take and quiet after it."""
-    streams: list[Pcm] = []
-    words: list[tuple[int, int, str]] = []
-    long = np.concatenate(speech.others)
-    for take in speech.takes:
-        begin = int(rng.integers(0, len(long) - samples(LEAD)))
-        lead = _at_level_of(long[begin : begin + samples(LEAD)], take.pcm)
-        pause = _quiet(samples(PAUSE), rng)
-        before = len(lead) + len(pause)
-        streams.append(np.concatenate([lead, pause, take.pcm, _quiet(samples(TAIL), rng)]))
-        words.append((before + take.start, before + take.stop, take.speaker))
-    return streams, words
+def build_streams(
+    data: SpeechSet, features: FeatureSettings, condition: Condition = CLEAN
+) -> FeatureStreams:
+    """Return the log-mel frames of what `render` gives."""
+    audio = render(data, condition)
+    front_end = LogMel(features)
+    return FeatureStreams(
+        takes=stream_frames(audio.takes, front_end),
+        words=audio.words,
+        others={source: stream_frames(pcm, front_end) for source, pcm in audio.others.items()},
+        hours={source: seconds / 3600 for source, seconds in audio.seconds.items()},
+    )
 
 
-def in_lanes(pieces: Sequence[Pcm]) -> Pcm:
-    """Lay recordings end to end in streams of equal length, [LANES, samples]."""
+def in_streams(pieces: Sequence[Pcm]) -> Pcm:
+    """Lay recordings end to end in streams of a minute, the last filled up: int16[streams, n]."""
     long = np.concatenate(pieces)
-    return long[: len(long) // LANES * LANES].reshape(LANES, -1)
+    length = STREAM_SECONDS * SAMPLE_RATE
+    count = max(1, -(-len(long) // length))
+    rest = quiet(count * length - len(long), np.random.default_rng(0))
+    return np.concatenate([long, rest]).reshape(count, length)
 
 
-def lane_frames(
+def stream_frames(
     streams: Pcm, front_end: LogMel, dtype: npt.DTypeLike = np.float32
-) -> npt.NDArray[np.float32 | np.float16]:
+) -> npt.NDArray[np.float32]:
     """Return the log-mel frames of streams, one stream after the other to save memory."""
     f = front_end.settings
     count = max(0, (streams.shape[1] - f.window) // f.hop + 1)
     frames = np.empty((len(streams), count, f.mels), dtype)
-    for lane, pcm in enumerate(streams):
-        frames[lane] = front_end.advance(front_end.initial_state(), pcm[None])[0]
+    for index, pcm in enumerate(streams):
+        frames[index] = front_end.advance(front_end.initial_state(), pcm[None])[0]
     return frames
 
 
@@ -171,23 +194,30 @@ class StreamReport:
 
     Attributes:
         takes: the scores of the spoken words.
-        others: the scores of other speech, stream by stream.
+        others: the scores of other speech, by source, stream by stream.
         ends: the sample at which each step of the longest of `others` ends.
-        hours: audio in `others`.
-        points: the operating points, one for each of `metrics.TARGETS`.
+        hours_of: other speech, by source.
 
     """
 
-    takes: list[Take]
-    others: list[Scores]
+    takes: list[ScoredTake]
+    others: Mapping[str, list[Scores]]
     ends: npt.NDArray[np.int64]
-    hours: float
-    points: list[ErrorRates] = field(init=False)
+    hours_of: Mapping[str, float] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        """Find the operating points."""
-        points = operating_points(self.takes, self.others, self.ends, self.hours)
-        object.__setattr__(self, "points", points)
+    @property
+    def hours(self) -> float:
+        """Other speech of all sources together."""
+        return sum(self.hours_of.values())
+
+    @functools.cached_property
+    def points(self) -> list[ErrorRates]:
+        """The operating points, one for each of `metrics.TARGETS`."""
+        return operating_points(self.takes, self.streams(), self.ends, self.hours)
+
+    def streams(self) -> list[Scores]:
+        """Return the scores of other speech of all sources, stream by stream."""
+        return [scores for streams in self.others.values() for scores in streams]
 
     def at(self, target: float) -> ErrorRates:
         """Return the operating point of one of `metrics.TARGETS`."""
@@ -203,11 +233,12 @@ class StreamReport:
 
     def missed(self, threshold: float) -> int:
         """Return how many of the takes a threshold misses."""
-        return sum(take.peak() < threshold for take in self.takes)
+        return sum(take.missed(threshold) for take in self.takes)
 
-    def accepts(self, threshold: float) -> int:
-        """Return how often other speech fires."""
-        return false_accepts(self.others, self.ends, threshold)
+    def accepts(self, threshold: float, source: str | None = None) -> int:
+        """Return how often other speech, or that of one source, fires."""
+        streams = self.streams() if source is None else self.others[source]
+        return false_accepts(streams, self.ends, threshold)
 
     def mean_miss(self) -> float:
         """Return the miss rate averaged over the operating points."""
@@ -215,28 +246,34 @@ class StreamReport:
 
     def joined(self, other: StreamReport) -> StreamReport:
         """Return the report of both sets of streams together."""
+        sources = sorted({*self.others, *other.others})
         return StreamReport(
             self.takes + other.takes,
-            self.others + other.others,
+            {s: [*self.others.get(s, []), *other.others.get(s, [])] for s in sources},
             max(self.ends, other.ends, key=len),
-            self.hours + other.hours,
+            {s: self.hours_of.get(s, 0) + other.hours_of.get(s, 0) for s in sources},
         )
 
 
-def measure(network: CRNN, streams: Streams) -> StreamReport:
+def measure(network: CRNN, streams: FeatureStreams) -> StreamReport:
     """Score streams with the numpy engine and return the stream metric of its first word."""
-    takes: list[Take] = []
+    takes: list[ScoredTake] = []
+    longest = np.empty(0, np.int64)
     if streams.words:
         scores, ends = score(network, streams.takes)
         takes = [
-            Take(row, ends, start, stop, speaker)
-            for row, (start, stop, speaker) in zip(scores, streams.words, strict=True)
+            ScoredTake(row, ends, word.start, word.stop, word.speaker, word.said_before)
+            for row, word in zip(scores, streams.words, strict=True)
         ]
-    others, ends = score(network, streams.others)
-    return StreamReport(takes, list(others), ends, streams.hours)
+    others: dict[str, list[Scores]] = {}
+    for source, frames in streams.others.items():
+        scores, ends = score(network, frames)
+        others[source] = list(scores)
+        longest = max(longest, ends, key=len)
+    return StreamReport(takes, others, longest, streams.hours)
 
 
-def clip_metric(network: CRNN, streams: Streams) -> float:
+def clip_metric(network: CRNN, streams: FeatureStreams) -> float:
     """Return the clip metric: every clip lasts two seconds and is heard from silence on.
 
     A clip with the word ends 0.4 s after it; other speech is cut up whole. A clip's score is the
@@ -244,13 +281,15 @@ def clip_metric(network: CRNN, streams: Streams) -> float:
     """
     hop = network.features.hop
     with_word = [
-        frames[max(0, (stop // hop) + 40 - CLIP) : (stop // hop) + 40][-CLIP:]
-        for frames, (_, stop, _) in zip(streams.takes, streams.words, strict=True)
+        frames[max(0, (word.stop // hop) + 40 - CLIP) : (word.stop // hop) + 40][-CLIP:]
+        for frames, word in zip(streams.takes, streams.words, strict=True)
     ]
-    whole = streams.others.shape[1] // CLIP * CLIP
-    without = streams.others[:, :whole].reshape(-1, CLIP, streams.others.shape[2])
+    without = [
+        frames[:, : frames.shape[1] // CLIP * CLIP].reshape(-1, CLIP, frames.shape[2])
+        for frames in streams.others.values()
+    ]
     positive = score(network, np.stack(with_word))[0].max(axis=1)
-    negative = score(network, without)[0].max(axis=1)
+    negative = score(network, np.concatenate(without))[0].max(axis=1)
     labels = np.arange(len(positive) + len(negative)) < len(positive)
     return metrics.clip_metric(np.concatenate([positive, negative]), labels)
 
@@ -258,7 +297,10 @@ def clip_metric(network: CRNN, streams: Streams) -> float:
 def score(
     network: CRNN, frames: npt.NDArray[np.float32 | np.float16]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """Return the first word's probability at every step [streams, steps], and the steps' ends."""
+    """Return the first word's probability at every step [streams, steps], and the steps' ends.
+
+    The one place that runs the engine.
+    """
     state = network.initial_state(len(frames))
     chunk = 64 * network.architecture.stride_frames
     chunks = (
@@ -271,13 +313,7 @@ def score(
     return joined, ends
 
 
-def _at_level_of(pcm: Pcm, other: Pcm) -> Pcm:
-    """Scale `pcm` to the peak of `other`, so that what comes before a take is as loud."""
-    peak = max(1, int(np.abs(pcm.astype(np.int32)).max(initial=0)))
-    target = int(np.abs(other.astype(np.int32)).max(initial=0))
-    return (pcm.astype(np.float32) * (target / peak)).astype(np.int16)
-
-
-def _quiet(count: int, rng: np.random.Generator) -> Pcm:
-    """Return the noise of a microphone in a quiet room, -78 dBFS."""
-    return rng.normal(0, 4, count).round().astype(np.int16)
+def _said_first(takes: Sequence[SpokenTake], index: int) -> SpokenTake:
+    """Return another take by the same speaker, or the take itself where there is none."""
+    turned = [*takes[index + 1 :], *takes[: index + 1]]
+    return next(take for take in turned if take.speaker == takes[index].speaker)

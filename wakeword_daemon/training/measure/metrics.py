@@ -46,14 +46,16 @@ def clip_metric(scores: npt.ArrayLike, labels: npt.ArrayLike) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Take:
-    """The scores of a stream in which the word is spoken once.
+class ScoredTake:
+    """The scores of a stream in which the word is spoken.
 
     Attributes:
         scores: one probability a step.
         ends: the sample at which each step ends.
         start, stop: the samples between which the word is spoken.
         speaker: who speaks.
+        said_before: the sample at which the speaker began to say it for the first time, where this
+            is the second; None where the word is spoken once.
 
     """
 
@@ -62,11 +64,33 @@ class Take:
     start: int
     stop: int
     speaker: str
+    said_before: int | None = None
 
     def peak(self) -> float:
         """Return the highest score while the word is spoken and just after."""
         heard = (self.ends > self.start) & (self.ends <= self.stop + samples(WORD_TAIL))
         return float(self.scores[heard].max(initial=0.0))
+
+    def missed(self, threshold: float) -> bool:
+        """Tell whether a detector with this threshold misses the word.
+
+        A word said again is heard only if the detector fires again: the score has fallen in
+        between, and the refractory time after the first is over.
+        """
+        if self.peak() < threshold:
+            return True
+        if self.said_before is None:
+            return False
+        trigger = Trigger(threshold)
+        listened = (self.ends > self.said_before) & (self.ends <= self.stop + samples(WORD_TAIL))
+        fired = [
+            end
+            for score, end in zip(
+                self.scores[listened].tolist(), self.ends[listened].tolist(), strict=True
+            )
+            if trigger.step(score, end) is not None
+        ]
+        return not any(end > self.start for end in fired)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +119,7 @@ def false_accepts(streams: Sequence[Scores], ends: npt.NDArray[np.int64], thresh
 
 
 def operating_points(
-    takes: Sequence[Take],
+    takes: Sequence[ScoredTake],
     streams: Sequence[Scores],
     ends: npt.NDArray[np.int64],
     hours: float,
@@ -103,29 +127,36 @@ def operating_points(
 ) -> list[ErrorRates]:
     """Return, for each target, the lowest threshold whose false accepts an hour stay within it.
 
-    Thresholds are sought among the scores that occur: those of the takes and of the loudest
-    false accepts.
+    Where the hours are fewer than a target's false accept takes (ten for 0.1 an hour), the
+    threshold lets none through, which does not show that it keeps within the target.
     """
-    peaks = np.array([take.peak() for take in takes])
-    highest = np.sort(np.concatenate(streams))[::-1]
-    # A threshold just above a score of other speech is where a false accept vanishes.
-    most = int(max(targets) * hours * 12) + 50
-    candidates = np.unique(np.nextafter(highest[:most], np.float32(2), dtype=np.float32))
     points = []
     for target in targets:
-        allowed = target * hours
-        low, high = 0, len(candidates) - 1  # the count falls, near enough, with the threshold
-        while low < high:
-            middle = (low + high) // 2
-            if false_accepts(streams, ends, float(candidates[middle])) <= allowed:
-                high = middle
-            else:
-                low = middle + 1
-        threshold = min(float(candidates[high]), 1.0)
+        threshold = lowest_threshold(streams, ends, target * hours)
         count = false_accepts(streams, ends, threshold)
-        missed = float(np.mean(peaks < threshold)) if len(peaks) else float("nan")
+        missed = float(np.mean([t.missed(threshold) for t in takes])) if takes else float("nan")
         points.append(ErrorRates(threshold, missed, count / hours))
     return points
+
+
+def lowest_threshold(
+    streams: Sequence[Scores], ends: npt.NDArray[np.int64], allowed: float
+) -> float:
+    """Return the lowest threshold at which streams without the word fire at most so often.
+
+    It is sought just above the scores that occur, where false accepts vanish.
+    """
+    highest = np.sort(np.concatenate(streams))[::-1]
+    most = int(allowed * 12) + 50
+    candidates = np.unique(np.nextafter(highest[:most], np.float32(2), dtype=np.float32))
+    low, high = 0, len(candidates) - 1  # the count falls, near enough, with the threshold
+    while low < high:
+        middle = (low + high) // 2
+        if false_accepts(streams, ends, float(candidates[middle])) <= allowed:
+            high = middle
+        else:
+            low = middle + 1
+    return min(float(candidates[high]), 1.0)
 
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:
@@ -154,7 +185,7 @@ def poisson(count: int) -> tuple[float, float]:
 
 
 def det_curve(
-    takes: Sequence[Take],
+    takes: Sequence[ScoredTake],
     streams: Sequence[Scores],
     ends: npt.NDArray[np.int64],
     hours: float,

@@ -34,9 +34,10 @@ def draw(results: Results) -> bytes:
 
 
 def _trade_off(axes: Axes, results: Results) -> None:
-    for condition in results.measured.dev:
-        report = results.measured.both(condition)
-        accepts, misses = det_curve(report.takes, report.others, report.ends, report.hours)
+    for condition, report in results.measured.all_conditions().items():
+        if not report.hours:
+            continue
+        accepts, misses = det_curve(report.takes, report.streams(), report.ends, report.hours)
         # Zero has no place on a logarithmic axis: it is drawn on the edge.
         axes.step(
             np.maximum(accepts, FEWEST_PER_HOUR),
@@ -77,5 +78,7 @@ def _spread(axes: Axes, results: Results) -> None:
 
 
 def _highest(report: StreamReport) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
-    rows = [s[: len(s) // WINDOW * WINDOW].reshape(-1, WINDOW).max(axis=1) for s in report.others]
+    rows = [
+        s[: len(s) // WINDOW * WINDOW].reshape(-1, WINDOW).max(axis=1) for s in report.streams()
+    ]
     return np.concatenate(rows)

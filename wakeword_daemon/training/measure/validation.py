@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
+from wakeword_daemon.audio import files
 from wakeword_daemon.clock import SAMPLE_RATE, samples
 from wakeword_daemon.engine.logmel import LogMel
 from wakeword_daemon.engine.settings import FeatureSettings
@@ -20,23 +22,31 @@ from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.pcm import Pcm
 from wakeword_daemon.storage import atomic_file
 from wakeword_daemon.training.data import neighbours, synthesis
-from wakeword_daemon.training.data.corpus import Corpus, Recording
+from wakeword_daemon.training.data.corpus import Corpus, Recording, Split
 from wakeword_daemon.training.data.reading import readable, warn_of
 from wakeword_daemon.training.data.takes import UsableTake
+from wakeword_daemon.training.measure.channel import Wave, measured_room
 from wakeword_daemon.training.measure.evaluation import (
-    LANES,
-    Speech,
-    SpokenTake,
-    Streams,
-    in_lanes,
-    lane_frames,
+    STREAM_SECONDS,
+    FeatureStreams,
+    OtherSpeech,
+    SpeechSet,
+    in_streams,
+    stream_frames,
 )
+from wakeword_daemon.training.measure.scenes import SpokenTake
 
 HELD_OUT_NOISE = 5
 """Every fifth recording of noise is kept from training, where the corpus itself keeps none."""
 
 SHORTEST_SPEECH = 65
-"""Seconds of other speech in either half: a clip of two seconds in each of 32 streams."""
+"""Seconds of other speech in either half: enough for a clip of two seconds in each stream."""
+
+ROOMS = "rooms"
+"""Folder of a corpus that holds impulse responses."""
+
+SYNTHETIC = "synthetic sentences"
+"""What tables call the source of synthetic speech."""
 
 LONG_FORM = 2400
 """Synthetic recordings of about 16 s in which false accepts are counted: some ten hours."""
@@ -52,8 +62,8 @@ class Validation:
 
     """
 
-    dev: Speech
-    test: Speech
+    dev: SpeechSet
+    test: SpeechSet
 
 
 def halves(
@@ -65,25 +75,97 @@ def halves(
         TrainingError: a half has no take of the word or too little other speech.
 
     """
-    noises = _read(noise)
-    divided: list[Speech] = [Speech([], [], noises, seed), Speech([], [], noises, seed + 1)]
+    noises = [pcm for _, pcm in _read(noise)]
+    _, rooms = divide_rooms(corpus)
+    divided = [SpeechSet([], [], noises, rooms, seed + half) for half in range(2)]
     mine = [t for t in takes if t.recording.split == "val"]
     side = _alternate([t.recording.speaker for t in mine])
     for take in mine:
-        start, stop = samples(take.span.start / 100), samples(take.span.stop / 100)
-        speaker = take.recording.speaker
-        divided[side[speaker]].takes.append(SpokenTake(take.pcm, start, stop, speaker))
+        divided[side[take.recording.speaker]].takes.append(_spoken(take))
     others = [r for r in corpus.in_split("val") if r.word != word and not r.noise]
     side = _alternate([r.speaker for r in others])
-    for recording in others:
-        divided[side[recording.speaker]].others.extend(_read([recording]))
+    for recording, pcm in _read(others):
+        divided[side[recording.speaker]].others.append(_other(recording, pcm))
     for half in divided:
-        if not half.takes or sum(map(len, half.others)) < SHORTEST_SPEECH * SAMPLE_RATE:
+        seconds = sum(len(one.pcm) for one in half.others) / SAMPLE_RATE
+        if not half.takes or seconds < SHORTEST_SPEECH:
             raise TrainingError(
                 "the validation split is too small: it needs takes of the word by two speakers "
                 f"and, by two others, {SHORTEST_SPEECH} seconds of other speech each"
             )
     return Validation(*divided)
+
+
+@dataclass(frozen=True)
+class SplitAudio:
+    """One split of a corpus as it was read, for any number of words.
+
+    Attributes:
+        spoken: recordings in which somebody speaks, with their samples.
+        noise: recordings kept from training in which nobody does.
+        rooms: impulse responses kept from training.
+
+    """
+
+    spoken: list[tuple[Recording, Pcm]]
+    noise: list[Pcm]
+    rooms: list[Wave]
+
+    def speech_set(self, word: str, takes: Sequence[UsableTake]) -> SpeechSet:
+        """Return what to measure a word with.
+
+        Raises:
+            TrainingError: there is no take of the word or no other speech.
+
+        """
+        others = [_other(r, pcm) for r, pcm in self.spoken if r.word != word]
+        if not takes or not others:
+            missing = f"takes of {word!r}" if others else "other speech"
+            raise TrainingError(f"there is nothing to measure with: the split has no {missing}")
+        return SpeechSet([_spoken(take) for take in takes], others, self.noise, self.rooms)
+
+
+def read_split(corpus: Corpus, split: Split, hours: float | None = None) -> SplitAudio:
+    """Read one split of a corpus.
+
+    Args:
+        corpus: the recordings.
+        split: which of them.
+        hours: speech to read at most, of every source its share; None for all.
+
+    """
+    recordings = [r for r in corpus.in_split(split) if not r.noise]
+    random.Random(0).shuffle(recordings)  # noqa: S311 - a seed, not a secret
+    spoken: list[tuple[Recording, Pcm]] = []
+    left = np.inf if hours is None else hours * 3600 * SAMPLE_RATE
+    for recording, pcm in _read(recordings):
+        if left <= 0:
+            break
+        spoken.append((recording, pcm))
+        left -= len(pcm)
+    _, noise = divide_noise(corpus)
+    _, rooms = divide_rooms(corpus)
+    return SplitAudio(spoken, [pcm for _, pcm in _read(noise)], rooms)
+
+
+def _spoken(take: UsableTake) -> SpokenTake:
+    start, stop = samples(take.span.start / 100), samples(take.span.stop / 100)
+    return SpokenTake(take.pcm, start, stop, take.recording.speaker)
+
+
+def _other(recording: Recording, pcm: Pcm) -> OtherSpeech:
+    return OtherSpeech(pcm, recording.source, sentence=not recording.word)
+
+
+def divide_rooms(corpus: Corpus) -> tuple[list[Wave], list[Wave]]:
+    """Return the measured rooms to train with, and those to measure with: every second one.
+
+    They are the impulse responses in the folder `rooms` beside the recordings, their direct sound
+    first and of height 1; both lists are empty where there is no such folder.
+    """
+    paths = sorted(p for p in (corpus.root / ROOMS).glob("*") if p.is_file())
+    rooms = [measured_room(files.read(path)) for path in paths]
+    return rooms[::2], rooms[1::2]
 
 
 def divide_noise(corpus: Corpus) -> tuple[list[Recording], list[Recording]]:
@@ -113,7 +195,7 @@ def _origin(path: Path) -> str:
 
 def long_form(
     phrase: str, features: FeatureSettings, cache: Path, count: int
-) -> tuple[Streams, Streams] | None:
+) -> tuple[FeatureStreams, FeatureStreams] | None:
     """Return hours of synthetic speech without the word, by voices that nothing is trained on.
 
     Recordings whose text holds the phrase are left out.
@@ -131,17 +213,24 @@ def long_form(
     voices = synthesis.voices(rng, engines, held_out=True)
     said = synthesis.make(texts, voices, count, cache / "speech" / f"long-form-{count}")
     paths = [u.path for u in said if phrase not in u.text]
-    key = hashlib.sha256(repr((features, [p.name for p in paths])).encode()).hexdigest()[:16]
+    key = hashlib.sha256(
+        repr((features, STREAM_SECONDS, [p.name for p in paths])).encode()
+    ).hexdigest()[:16]
     kept = cache / f"long-form-{count}-{key}.npy"
     if not kept.exists():
-        frames = lane_frames(in_lanes(_read_files(paths)), LogMel(features), np.float16)
+        streams = in_streams([pcm for _, pcm in _read_files(paths)])
+        frames = stream_frames(streams, LogMel(features), np.float16)
         with atomic_file(kept) as file:
             np.save(file, frames)
     frames = np.load(kept, mmap_mode="r")
-    hours = LANES * frames.shape[1] / features.frames_per_second / 3600
+    middle = len(frames) // 2
+    return _synthetic(frames[:middle], features), _synthetic(frames[middle:], features)
+
+
+def _synthetic(frames: npt.NDArray[np.float16], features: FeatureSettings) -> FeatureStreams:
+    hours = frames.shape[0] * frames.shape[1] / features.frames_per_second / 3600
     nothing = np.empty((0, 0, features.mels), np.float32)
-    dev, test = frames[: LANES // 2], frames[LANES // 2 :]
-    return Streams(nothing, [], dev, hours / 2), Streams(nothing, [], test, hours / 2)
+    return FeatureStreams(nothing, [], {SYNTHETIC: frames}, {SYNTHETIC: hours})
 
 
 def _paragraphs(sentences: Iterator[str]) -> Iterator[str]:
@@ -149,15 +238,16 @@ def _paragraphs(sentences: Iterator[str]) -> Iterator[str]:
         yield ". ".join(itertools.islice(sentences, 4))
 
 
-def _read(recordings: Sequence[Recording]) -> list[Pcm]:
-    return _read_files([r.path for r in recordings])
+def _read(recordings: Sequence[Recording]) -> Iterator[tuple[Recording, Pcm]]:
+    by_path = {r.path: r for r in recordings}
+    return ((by_path[path], pcm) for path, pcm in _read_files(list(by_path)))
 
 
-def _read_files(paths: Sequence[Path]) -> list[Pcm]:
+def _read_files(paths: Sequence[Path]) -> Iterator[tuple[Path, Pcm]]:
     unreadable: list[str] = []
-    read = [pcm for _, pcm in readable(paths, unreadable)]
+    for number, pcm in readable(paths, unreadable):
+        yield paths[number], pcm
     warn_of(unreadable)
-    return read
 
 
 def _alternate(speakers: Sequence[str]) -> dict[str, int]:

@@ -1,0 +1,88 @@
+"""`wakeword evaluate`: what finished models miss, and what they fall for, on recordings."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wakeword_daemon import resources
+from wakeword_daemon.cli import _arguments, _extras
+from wakeword_daemon.engine.modelfile import read_model
+from wakeword_daemon.storage import write_atomically
+
+if TYPE_CHECKING:
+    import argparse
+
+    from wakeword_daemon.engine.modelfile import Model
+
+_EXAMPLES = """examples:
+  wakeword evaluate jarvis --data recordings
+  wakeword evaluate alexa computer jarvis --data recordings --output before.md
+  wakeword evaluate runs/new/jarvis.safetensors jarvis --data recordings --hours 0.5
+
+The folder is one that `wakeword train` takes. Each word is measured as people say it: alone, with
+other speech just before or after, slowly, in a high voice, again, in noise, in a room, through a
+headset. A shipped model has learned from the split train, so only the split val tells what it does
+for strangers. One word takes a minute or two.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "models", nargs="+", metavar="MODEL", help="a shipped word, or the path to a model file"
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="the folder of recordings"
+    )
+    parser.add_argument(
+        "--split", choices=("val", "train"), default="val", help="the recordings to use (val)"
+    )
+    parser.add_argument(
+        "--hours",
+        type=_arguments.positive_float,
+        metavar="H",
+        help="count false accepts in at most this much other speech (default: in all there is)",
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="write the tables here (default: print them)"
+    )
+    parser.epilog = _EXAMPLES
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure the models and write the tables."""
+    try:
+        from wakeword_daemon.training.measure import comparison  # noqa: PLC0415 - loads torch
+    except ModuleNotFoundError as error:
+        raise _extras.missing("measuring", error) from None
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    paths = [resources.find_model(reference) for reference in args.models]
+    evaluations = list(
+        comparison.evaluate(_named(paths), args.data, args.split, args.hours, _progress)
+    )
+    hours = f" --hours {args.hours:g}" if args.hours else ""
+    command = f"wakeword evaluate {' '.join(args.models)} --data DIR --split {args.split}{hours}"
+    text = comparison.write_evaluation(evaluations, command)
+    if args.output:
+        write_atomically(args.output, text.encode())
+        print(comparison.side_by_side(evaluations))
+    else:
+        print(text, end="")
+    return 0
+
+
+def _named(paths: list[Path]) -> dict[str, Model]:
+    """Load models, each by its word, or by its path where two are of the same word."""
+    models = [read_model(path) for path in paths]
+    words = [model.card.name for model in models]
+    return {
+        word if words.count(word) == 1 else str(path): model
+        for word, path, model in zip(words, paths, models, strict=True)
+    }
+
+
+def _progress(done: str) -> None:
+    print(f"measured {done}", file=sys.stderr, flush=True)

@@ -1,0 +1,62 @@
+"""The default threshold of a word, and the operating points that its model file offers."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Sequence
+
+from wakeword_daemon.training.measure.evaluation import StreamReport
+from wakeword_daemon.training.measure.metrics import TARGETS, ErrorRates, lowest_threshold
+
+
+def default_threshold(reports: Sequence[StreamReport], target: float) -> float:
+    """Return the lowest threshold that keeps within a target in every kind of other speech.
+
+    That is: under each condition, each source on its own stays within `target` false accepts an
+    hour, and so does each condition. A source of fewer hours than one false accept would take
+    (two for 0.5 an hour) lets none through: strangers resemble one source or another, and a mean
+    over all of them hides the worst. So little cannot show the rate; the report gives its interval.
+
+    Args:
+        reports: one for each condition, and any more hours of speech.
+        target: false accepts an hour.
+
+    """
+    thresholds = [
+        lowest_threshold(streams, report.ends, int(target * hours))
+        for report in reports
+        for streams, hours in (
+            *((report.others[s], report.hours_of[s]) for s in report.others),
+            (report.streams(), report.hours),
+        )
+        if streams
+    ]
+    return max(thresholds)
+
+
+def shown_points(
+    reports: Iterable[StreamReport], threshold: float, default: float
+) -> list[tuple[float, ErrorRates]]:
+    """Return the operating points that the measured hours can show, with their targets.
+
+    A target is left out where it would take more than all hours for one false accept. A stricter
+    target than the default's never has a lower threshold than the default, nor a looser one a
+    higher.
+
+    Args:
+        reports: the first is of the takes whose misses are told; false accepts of all count.
+        threshold: the default threshold.
+        default: the false accepts an hour that it was chosen to keep within.
+
+    """
+    first, *more = reports
+    together = functools.reduce(StreamReport.joined, more, first)
+    points: list[tuple[float, ErrorRates]] = []
+    for target in TARGETS:
+        if target * together.hours < 1:
+            continue
+        found = lowest_threshold(together.streams(), together.ends, target * together.hours)
+        kept = max(found, threshold) if target <= default else min(found, threshold)
+        accepts = together.accepts(kept) / together.hours
+        points.append((target, ErrorRates(kept, first.missed(kept) / len(first.takes), accepts)))
+    return points
