@@ -15,6 +15,8 @@ from wakeword_daemon.training.measure.report import Results, write_card, write_f
 from wakeword_daemon.training.measure.scenes import SpokenTake
 from wakeword_daemon.training.measure.validation import Validation
 
+pytestmark = pytest.mark.torch
+
 
 def half(seed):
     rng = np.random.default_rng(seed)
