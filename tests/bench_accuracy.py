@@ -32,7 +32,7 @@ from wakeword_daemon.training.measure.comparison import measure_model
 from wakeword_daemon.training.measure.conditions import measurable
 from wakeword_daemon.training.measure.evaluation import StreamReport, render
 from wakeword_daemon.training.measure.report import together
-from wakeword_daemon.training.measure.validation import whole_split
+from wakeword_daemon.training.measure.validation import read_split
 
 WORD = "alexa"
 TARGET = 0.5
@@ -98,7 +98,7 @@ def parts(corpus, folds, hours):
 def part(corpus, path, hours):
     mine = [r for r in corpus.in_split("val") if r.word == WORD]
     takes, _ = usable_takes(mine, FeatureSettings())
-    return read_model(path), whole_split(corpus, WORD, takes, "val", hours=hours)
+    return read_model(path), read_split(corpus, "val", hours).speech_set(WORD, takes)
 
 
 def main():
