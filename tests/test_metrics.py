@@ -162,9 +162,12 @@ def report(*sources):
 def test_the_default_threshold_holds_in_every_source():
     many = ("many", 2, 20.0)  # 0.1 an hour
     assert default_threshold([report(many)], 0.5) < 0.7
-    few = ("few", 1, 0.5)  # one in half an hour: the mean would hide it
+    few = ("few", 2, 0.5)  # two in half an hour: the mean would hide them
     assert default_threshold([report(many, few)], 0.5) > 0.7
     assert default_threshold([report(many), report(few)], 0.5) > 0.7
+    once = ("few", 1, 0.5)  # one in half an hour shows no rate
+    assert default_threshold([report(many, once)], 0.5) < 0.7
+    assert default_threshold([report(once)], 0.5) > 0.7  # but it is all there is
 
 
 def test_no_operating_point_claims_what_its_hours_cannot_show():

@@ -53,9 +53,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--epochs",
         type=_arguments.positive_int,
-        default=32,
+        default=28,
         metavar="N",
-        help="epochs of 75 batches of 128 sequences (default: 32)",
+        help="epochs of 75 batches of 128 sequences (default: 28)",
     )
     parser.add_argument(
         "--seed",
@@ -69,7 +69,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=_arguments.whole_number,
         default=400,
         metavar="N",
-        help="synthetic takes to add by espeak-ng, flite and festival (default: 400)",
+        help="takes to add by espeak-ng, flite and festival, with other speech in proportion; 0 "
+        "for no synthetic speech at all (default: 400)",
     )
     parser.add_argument(
         "--folds",

@@ -48,7 +48,8 @@ class Material:
         composition: what training sequences are made of.
         validation: speech that nothing was trained on.
         sources: names of the collections that were trained on.
-        real_takes, synthetic_takes, speakers: how much of the word there was.
+        real_takes, speakers: how many recordings of the word there are, by how many people.
+        synthetic_takes, natural_takes: takes by the simple synthesizers, and by Kokoro.
         set_aside: recordings left out, each with the reason.
 
     """
@@ -58,6 +59,7 @@ class Material:
     sources: list[str]
     real_takes: int
     synthetic_takes: int
+    natural_takes: int
     speakers: int
     set_aside: list[str]
 
@@ -119,7 +121,8 @@ def gather(
         validation=validation,
         sources=sorted({r.source for r in corpus.in_split("train")}),
         real_takes=len(train),
-        synthetic_takes=len(simple.word) + len(natural.takes()),
+        synthetic_takes=len(simple.word),
+        natural_takes=len(natural.takes()),
         speakers=len(speakers),
         set_aside=set_aside,
     )

@@ -158,6 +158,7 @@ def _train(
         parameters=sum(p.numel() for p in network.parameters()),
         real_takes=material.real_takes,
         synthetic_takes=material.synthetic_takes,
+        natural_takes=material.natural_takes,
         speakers=material.speakers,
         set_aside=material.set_aside,
         sources=[(s, job.licences.get(s, "unknown")) for s in material.sources],

@@ -42,7 +42,7 @@ class TrainingSettings:
 
     """
 
-    epochs: int = 32
+    epochs: int = 28
     batches: int = 75
     batch_size: int = 128
     mining: int = 4

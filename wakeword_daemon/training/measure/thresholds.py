@@ -10,20 +10,21 @@ from wakeword_daemon.training.measure.metrics import TARGETS, ErrorRates, lowest
 
 
 def default_threshold(reports: Sequence[StreamReport], target: float) -> float:
-    """Return the lowest threshold that keeps within a target in every kind of other speech.
+    """Return the lowest threshold that keeps within a target, in all speech and in each kind.
 
-    That is: under each condition, each source on its own stays within `target` false accepts an
-    hour, and so does each condition. A source of fewer hours than one false accept would take
-    (two for 0.5 an hour) lets none through: strangers resemble one source or another, and a mean
-    over all of them hides the worst. So little cannot show the rate; the report gives its interval.
+    All reports together stay within `target` false accepts an hour. So does each source under each
+    condition, and each condition as a whole, where its hours can show it: strangers resemble one
+    source or another, and a mean over all of them hides the worst. One false accept in fewer hours
+    than that shows nothing, so each is allowed one; the report gives the interval.
 
     Args:
         reports: one for each condition, and any more hours of speech.
         target: false accepts an hour.
 
     """
+    together = functools.reduce(StreamReport.joined, reports)
     thresholds = [
-        lowest_threshold(streams, report.ends, int(target * hours))
+        lowest_threshold(streams, report.ends, max(1, int(target * hours)))
         for report in reports
         for streams, hours in (
             *((report.others[s], report.hours_of[s]) for s in report.others),
@@ -31,7 +32,8 @@ def default_threshold(reports: Sequence[StreamReport], target: float) -> float:
         )
         if streams
     ]
-    return max(thresholds)
+    overall = lowest_threshold(together.streams(), together.ends, target * together.hours)
+    return max(overall, *thresholds)
 
 
 def shown_points(
