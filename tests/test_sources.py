@@ -13,7 +13,7 @@ from wakeword_daemon.audio.sources import FileSource, PcmSource
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.errors import AudioError
 
-PATIENCE = 20
+PATIENCE = 120
 
 
 def noise(seconds, seed=1):

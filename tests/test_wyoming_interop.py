@@ -22,7 +22,7 @@ def converse(conversation, **options):
         async def run():
             address = server.server.addresses[-1]
             uri = address if address.startswith("tcp") else f"unix://{address}"
-            async with AsyncClient.from_uri(uri, read_timeout=20) as client:
+            async with AsyncClient.from_uri(uri, read_timeout=120) as client:
                 await conversation(client, server)
 
         asyncio.run(run())

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-PATIENCE = 20
+PATIENCE = 120
 """Seconds after which a wait has failed: far more than anything needs on a busy machine."""
 
 

@@ -138,7 +138,12 @@ class SoundServer(ABC):
     def pactl(self, *args: str) -> str:
         """Return what `pactl ARGS…` prints; raises CalledProcessError where it fails."""
         done = subprocess.run(
-            ["pactl", *args], env=self.env(), check=True, capture_output=True, text=True, timeout=20
+            ["pactl", *args],
+            env=self.env(),
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
         return done.stdout.strip()
 
@@ -216,7 +221,7 @@ class SoundServer(ABC):
             )
         self._processes.append(process)
 
-    def _wait(self, what: str, ready: Callable[[], bool], timeout: float = 20) -> None:
+    def _wait(self, what: str, ready: Callable[[], bool], timeout: float = 120) -> None:
         end = time.monotonic() + timeout
         while not ready():
             ended = any(process.poll() is not None for process in self._processes)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from support.soundserver import SoundServer
 
-PATIENCE = 20.0  # seconds after which a test that hangs fails
+PATIENCE = 120.0  # seconds after which a test that hangs fails
 
 SERVICE, SOCKET = "wakeword.service", "wakeword.socket"
 WAKEWORD = (
