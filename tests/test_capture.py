@@ -91,7 +91,7 @@ def test_a_change_of_settings_needs_no_new_start(monkeypatch, wav):
     ("settings", "reason"),
     [
         ({"device": "USB"}, r'No input device is called "USB"; choose one of: .*"default"'),
-        ({"channel": 64}, "default has 32 channels, so none is number 64"),
+        ({"channel": 64}, "default has no channel 64: there are 32"),
     ],
 )
 def test_settings_that_do_not_fit_the_device_are_explained(monkeypatch, settings, reason):

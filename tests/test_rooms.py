@@ -163,7 +163,8 @@ WIDTHS = {
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("channels", [1, 2, 8])
 def test_every_format_is_heard(room, rate, width, channels):
-    mono = speech() if rate == 16_000 else soxr.resample(speech(), 16_000, rate)
+    said = speech("jarvis-rms")  # heard without its treble too
+    mono = said if rate == 16_000 else soxr.resample(said, 16_000, rate)
     raw = WIDTHS[width](mono)
     raw = raw.reshape(len(mono), -1)
     others = np.random.default_rng(1).permutation(raw)  # what other channels carry
