@@ -4,7 +4,8 @@ A real sound server is killed, hung, muted and robbed of its microphone, all at 
 in between words are spoken into it while hostile peers talk to the socket and the config is read
 again, well or badly. Every word spoken while there is audio must be one event, every event must
 reach every subscriber once and in order, also one that keeps leaving, and memory must show no trend
-upwards. Exit code 1: something of this did not hold.
+upwards. A daemon that ends because a library hangs is started again, as a service manager would do.
+Exit code 1: something of this did not hold.
 """
 
 import argparse
@@ -28,64 +29,119 @@ from support.soundserver import PipeWireServer, PulseServer
 from wakeword_daemon.errors import EventsError
 from wakeword_daemon.events.connection import connect
 from wakeword_daemon.events.framing import MAX_BYTES, FrameDecoder
-from wakeword_daemon.events.protocol import Subscribe
+from wakeword_daemon.events.protocol import Detection, Subscribe, Subscribed
+from wakeword_daemon.service.watchdog import HungError
 
 WORDS = ("jarvis-slt", "jarvis-rms")
 STEADY, RESTLESS = 2, 1  # subscribers that stay, and those that leave and come back
 LATE = 5.0  # seconds after a word within which it must have arrived everywhere
 SERVERS = {"pulse": PulseServer, "pipewire": PipeWireServer}
-SETTLED = 120.0  # seconds after which memory must not grow any more
+SETTLED = 120.0  # seconds after a start from which on memory must not grow any more
+RESTART = 1.0  # seconds until a new start: RestartSec of the units in systemd/
 TREND = 1.0  # MiB of anonymous memory an hour, at most
 INTERRUPTED = 0.01  # of the words may have audio missing in them, as a busy machine loses it
 ONCE = 1.0  # MiB that 10,000 connections cost once: a rise below this in all is no trend
 SETTLING = 3_000  # connects after which a server's memory was seen to stand still
 GARBAGE = 200  # frames that one peer sends
 REFUSED = "words: {jarvis: {treshold: 0.5}}"
+REFUSAL = "the changed config is refused"
+
+
+class ManagedDaemon(Daemon):
+    """A daemon that is started again whenever it ends because a library hangs."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.restarts = 0
+        self.code = None  # of an end that no restart followed
+        self._stopping = threading.Event()
+        self._manager_thread = threading.Thread(target=self._manage, daemon=True)
+
+    def __enter__(self):
+        super().__enter__()
+        self._manager_thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stopping.set()
+        self.process.kill()
+        self._manager_thread.join()
+        super().__exit__()
+
+    def _manage(self):
+        while (code := self.process.wait()) == HungError.exit_code:
+            if self._stopping.wait(RESTART):
+                return
+            self.start()
+            self.restarts += 1
+        self.code = code
 
 
 class Subscriber:
-    """Notes every numbered event it is told, on a thread of its own.
+    """Notes every event it gets, by the run of the daemon that sent it, on a thread of its own.
 
     A restless one hangs up at random and asks for what it missed when it comes back.
     """
 
     def __init__(self, path, chance=None):
-        self.numbers = []
+        self.runs = {}  # numbers of the events by start_id, in the order in which they came
         self.detections = 0
         self.failure = None
+        self._dropped = False  # by the daemon, in the middle of a subscription
         self._path = path
         self._chance = chance
         threading.Thread(target=self._run, daemon=True).start()
 
+    @property
+    def received(self):
+        return sum(map(len, self.runs.values()))
+
     def _run(self):
         try:
             while True:
-                self._connect_once()
-                time.sleep(self._chance.uniform(0, 4))
-        except Exception as error:  # noqa: BLE001 -- whatever it is, the report tells it
+                left = self._connect_once()
+                time.sleep(self._chance.uniform(0, 4) if left else 0.2)
+        except Exception as error:  # noqa: BLE001 -- whatever it is, the report names it
             self.failure = error
 
     def _connect_once(self):
+        """Receive until it is time to leave; return False where the daemon went away before."""
         decoder, subscribed = FrameDecoder(), False
         end = time.monotonic() + (self._chance.uniform(1, 15) if self._chance else float("inf"))
-        with connect(self._path) as connection:
-            after = self.numbers[-1] if self.numbers else 0
-            connection.sendall(Subscribe(after_sequence=after).line())
+        run = next(reversed(self.runs), None)
+        after = self.runs[run][-1] if run and self.runs[run] else 0
+        try:
+            connection = connect(self._path)
+        except OSError:
+            return False
+        with connection:
             connection.settimeout(0.2)
-            while time.monotonic() < end:
-                with contextlib.suppress(TimeoutError):
-                    received = connection.recv(4096)
-                    if not received:
-                        raise ConnectionResetError("the daemon hung up")
-                    decoder.feed(received)
-                while (frame := decoder.next_frame()) is not None:
-                    if frame.type == "subscribed":
-                        subscribed = True
-                        if frame.data["missed"]:
-                            raise AssertionError(f"{frame.data['missed']} events were gone")
-                    elif subscribed and "sequence" in frame.data:
-                        self.numbers.append(frame.data["sequence"])
-                        self.detections += frame.type == "detection"
+            try:
+                connection.sendall(Subscribe(start_id=run, after_sequence=after).line())
+                while time.monotonic() < end:
+                    with contextlib.suppress(TimeoutError):
+                        decoder.feed(received(connection))
+                    while (frame := decoder.next_frame()) is not None:
+                        if frame.type == Subscribed.kind:
+                            subscribed = True
+                            self._resume(Subscribed.from_frame(frame), run)
+                        elif subscribed and "sequence" in frame.data:
+                            self.runs[frame.data["start_id"]].append(frame.data["sequence"])
+                            self.detections += frame.type == Detection.kind
+            except OSError:
+                self._dropped = subscribed
+                return False
+        return True
+
+    def _resume(self, answer, run):
+        """Begin a new run, or go on with the one before: then no event may be missing."""
+        if answer.start_id not in self.runs:
+            self.runs[answer.start_id] = []
+        elif answer.missed:
+            raise AssertionError(f"{answer.missed} events were gone")
+        elif self._dropped and answer.start_id == run:
+            raise AssertionError("the daemon hung up")
+        self._dropped = False
 
 
 class Soak:
@@ -98,6 +154,7 @@ class Soak:
         self.chance = random.Random(seed)  # noqa: S311 -- no secret
         chances = [None] * STEADY + [random.Random(f"{seed}-{n}") for n in range(RESTLESS)]  # noqa: S311
         self.subscribers = [Subscriber(daemon.socket, chance) for chance in chances]
+        self.runs = {}  # the last status by start_id
         self.faults = (
             *(self.kill, self.hang, self.unplug, self.mute),
             *(self.stall, self.change_default, self.freeze),
@@ -113,7 +170,9 @@ class Soak:
         self.expected = 0  # detections so far
         self.garbage_frames = 0
         self.connects = 0
-        self.memory = []
+        self.memory = []  # s since the beginning, MiB, s since the start of the process, its id
+        self._started = 0.0
+        self._settled = None  # id of the process that memory was settled for
         self.failures = []
 
     # Faults of the microphone: each ends with audio being there again
@@ -206,9 +265,15 @@ class Soak:
         self.daemon.process.send_signal(signal.SIGHUP)
 
     def reload_badly(self):
-        """The config is read again and has a mistake in it."""
+        """The config is read again and has a mistake in it, which is mended then.
+
+        A daemon that starts with the mistake would stay ended, as it should.
+        """
+        refused = self.daemon.log.count(REFUSAL)
         self.config.write_text(REFUSED)
         self.daemon.process.send_signal(signal.SIGHUP)
+        until(lambda: self.daemon.log.count(REFUSAL) > refused, "a refusal")
+        self.config.write_text("")
 
     # What must hold
 
@@ -217,18 +282,23 @@ class Soak:
         word = self.chance.choice(WORDS)
         path = self.daemon.root / "word.wav"
         recording(path, 0.4 + self.chance.random() / 10, word, 0.6)
-        gaps = self.status()["gaps"]
+        before = self.status()
         player = self.room.play(path, wait=False)
         self.commit(next(self._nuisance))
         player.wait(60)
         self.words += 1
         with contextlib.suppress(AssertionError):
             until(lambda: self.heard() > self.expected, word, LATE)
-        if self.heard() == self.expected and self.status()["gaps"] > gaps:
+        if self.heard() == self.expected and self.interrupts(before):
             self.interrupted += 1
         elif self.heard() - self.expected != 1:
             self.fail(f"{word} was {self.heard() - self.expected} events")
         self.expected = self.heard()
+
+    def interrupts(self, before):
+        """Return whether audio has been missing since that status, or the daemon was away."""
+        now = self.status()
+        return now["start_id"] != before["start_id"] or now["gaps"] > before["gaps"]
 
     def chat(self):
         """Say something else: no event."""
@@ -240,16 +310,21 @@ class Soak:
             self.expected = self.heard()
 
     def commit(self, action):
-        action()
+        restarts = self.daemon.restarts
+        try:
+            action()
+        except OSError as error:  # as it must be where the daemon ended in the middle
+            until(lambda: self.daemon.restarts > restarts, f"a restart after {error}", LATE)
         self.done[action.__name__] += 1
 
     def recover(self, fault):
         """Wait until hops go through the engine again, and note how long that took."""
         back = time.monotonic()
-        hops = self.status()["hops"]
+        before = self.status()
 
         def hears():
             status = self.status()
+            hops = before["hops"] if status["start_id"] == before["start_id"] else 0
             return status["hops"] > hops and status["state"] == "listening"
 
         until(hears, f"sound after {fault}")
@@ -257,8 +332,18 @@ class Soak:
         self.deafness[fault] = max(took, self.deafness.get(fault, 0))
 
     def status(self):
-        self.known = self.daemon.status()
-        return self.known
+        """Return the daemon's status, from the next process where this one is just ending."""
+        status = until(self._answer, "an answer")
+        self.runs[status["start_id"]] = status
+        return status
+
+    def _answer(self):
+        try:
+            return self.daemon.status()
+        except EventsError:
+            if self.daemon.code is not None:
+                raise
+            return None
 
     def heard(self):
         """Return how many words a subscriber was told of that never leaves."""
@@ -274,37 +359,65 @@ class Soak:
 
     def run(self, seconds):
         self._begun, told = time.monotonic(), 0
-        until(lambda: self.status()["state"] == "listening", "a beginning")
-        # So that the first minute has seen them all, and as many connects as memory gets used to.
-        for _ in range(3 * len(self.nuisances)):
-            self.commit(next(self._nuisance))
-        for _ in range(SETTLING):
-            self.status()
         while self.elapsed < seconds:
+            self.settle()
             fault = next(self._fault)
             self.commit(fault)
             self.recover(fault.__name__)
             for action in self.chance.choice(((self.speak,), (self.chat, self.speak))):
                 action()
-            self.memory.append((self.elapsed, self.anonymous()))
+            self.measure()
             if self.elapsed > told:
                 told += 60
+                size = f"{self.memory[-1][1]:.1f}" if self.memory else "?"
                 say(
                     f"{self.elapsed:7.0f} s  {self.faulted()} faults, {self.words} words,"
-                    f" {self.memory[-1][1]:.1f} MiB"
+                    f" {size} MiB, {self.daemon.restarts} restarts"
                 )
 
+    def settle(self):
+        """Make as many connects as memory gets used to, once for each process."""
+        if self._settled == self.daemon.process.pid:
+            return
+        until(lambda: self.status()["state"] == "listening", "a beginning")
+        self._settled, self._started = self.daemon.process.pid, self.elapsed
+        # So that the first minute has seen them all.
+        for _ in range(3 * len(self.nuisances)):
+            self.commit(next(self._nuisance))
+        for _ in range(SETTLING):
+            self.status()
+
+    def measure(self):
+        """Note the daemon's memory, in MiB, that no file is behind."""
+        pid = self.daemon.process.pid
+        if pid != self._settled:
+            return
+        with contextlib.suppress(OSError, ValueError):  # it is just ending
+            status = Path(f"/proc/{pid}/status").read_text()
+            (line,) = (line for line in status.splitlines() if line.startswith("RssAnon:"))
+            size = int(line.split()[1]) / 2**10
+            self.memory.append((self.elapsed, size, self.elapsed - self._started, pid))
+
     def check(self):
-        """Hold what the subscribers were told against what the daemon sent."""
-        sent = self.status()["sequence"]
+        """Compare what the subscribers received with what the daemon sent."""
+        last = self.status()
+        steady = self.subscribers[0]
         for number, one in enumerate(self.subscribers, 1):
             with contextlib.suppress(AssertionError):
-                until(lambda one=one: one.failure or len(one.numbers) >= sent, "the last event")
+                until(lambda one=one: one.failure or self.complete(one, last), "the last event")
+            lost = 0
+            for run, status in self.runs.items():
+                numbers, sent = one.runs.get(run, []), steady.runs.get(run, [])
+                # Whoever is away while the daemon ends misses the last events of that run.
+                may_miss = number > STEADY and run != last["start_id"]
+                if numbers != list(range(1, len(numbers) + 1)):
+                    self.fail(f"subscriber {number} received {numbers} in run {run}")
+                if len(sent) < status["sequence"] or (len(numbers) < len(sent) and not may_miss):
+                    self.fail(f"subscriber {number} received {len(numbers)} of {len(sent)} events")
+                lost += len(sent) - len(numbers)
             if one.failure is not None:
                 self.fail(f"subscriber {number}: {one.failure}")
-            elif one.numbers != list(range(1, sent + 1)):
-                self.fail(f"subscriber {number} was told {len(one.numbers)} of {sent} events")
-            elif one.detections != self.words - self.interrupted:
+            elif not 0 <= self.words - self.interrupted - one.detections <= lost:
                 self.fail(f"subscriber {number} heard {one.detections} of {self.words} words")
         if self.interrupted > max(1, self.words * INTERRUPTED):
             self.fail(f"{self.interrupted} of {self.words} words had audio missing in them")
@@ -312,48 +425,53 @@ class Soak:
         if slope > TREND and rise > ONCE:
             self.fail(f"memory grows by {slope:.2f} MiB an hour")
 
+    def complete(self, subscriber, last):
+        return len(subscriber.runs.get(last["start_id"], [])) >= last["sequence"]
+
     def faulted(self):
         return sum(self.done[one.__name__] for one in self.faults)
 
-    def anonymous(self):
-        """Return the daemon's memory, in MiB, that no file is behind."""
-        status = Path(f"/proc/{self.daemon.process.pid}/status").read_text()
-        (line,) = (line for line in status.splitlines() if line.startswith("RssAnon:"))
-        return int(line.split()[1]) / 2**10
-
     def settled(self):
-        """Return the times and the memory, in s and MiB, from the end of the warm-up on."""
-        return np.array([row for row in self.memory if row[0] > SETTLED] or self.memory[-1:]).T
+        """Return the rows of `memory` from the end of each process's warm-up on, as columns."""
+        return np.array([row for row in self.memory if row[2] > SETTLED] or self.memory[-1:]).T
 
     def trend(self):
         """Return the slope of memory in MiB an hour, and what it comes to over the run, in MiB.
 
-        It is the median of the slopes between any two samples (Theil 1950, Sen 1968), which a few
-        moments of more or less memory do not move.
+        It is the median of the slopes between any two samples of one process (Theil 1950,
+        Sen 1968), which a few moments of more or less memory do not move.
         """
-        times, sizes = self.settled()
-        first, second = np.triu_indices(len(times), 1)
+        _, sizes, ages, pids = self.settled()
+        first, second = np.triu_indices(len(ages), 1)
+        same = pids[first] == pids[second]
+        first, second = first[same], second[same]
         if not len(first):
             return 0.0, 0.0
-        slope = np.median((sizes[second] - sizes[first]) / (times[second] - times[first]))
-        return 3_600 * slope, slope * (times[-1] - times[0])
+        spans = ages[second] - ages[first]
+        slope = np.median((sizes[second] - sizes[first]) / spans)
+        return 3_600 * slope, slope * spans.max()
 
     def report(self):
-        (_, memory), (slope, rise), status = self.settled(), self.trend(), self.known
+        memory, (slope, rise) = self.settled()[1], self.trend()
+        sent, gaps, lost = (
+            sum(status[name] for status in self.runs.values())
+            for name in ("sequence", "gaps", "lost")
+        )
         faults = ", ".join(f"{self.done[one.__name__]} {one.__name__}" for one in self.faults)
         others = ", ".join(f"{self.done[one.__name__]} {one.__name__}" for one in self.nuisances)
         deaf = ", ".join(f"{name} {took:.2f}" for name, took in sorted(self.deafness.items()))
-        told = ", ".join(str(len(one.numbers)) for one in self.subscribers)
+        told = ", ".join(str(one.received) for one in self.subscribers)
         say(f"faults          {self.faulted()}: {faults}")
         say(f"nuisances       {others}")
         say(
             f"words           {self.words} spoken, {self.subscribers[0].detections} heard;"
             f" {self.interrupted} had audio missing in them"
         )
-        say(f"events          {status['sequence']} sent; received by each subscriber: {told}")
+        say(f"restarts        {self.daemon.restarts}, after the sound library or the engine hung")
+        say(f"events          {sent} sent; received by each subscriber: {told}")
         say(f"deaf at most    {max(self.deafness.values()):.2f} s after audio was back; {deaf}")
         say(f"garbage         {self.garbage_frames} frames, {self.connects} connects in a row")
-        say(f"missing audio   {status['gaps']} gaps, {status['lost'] / 16_000:.1f} s in all")
+        say(f"missing audio   {gaps} gaps, {lost / 16_000:.1f} s in all")
         say(
             f"memory          {memory.min():.1f} to {memory.max():.1f} MiB after two minutes; trend"
             f" {slope:+.2f} MiB an hour, {rise:+.2f} in all"
@@ -361,9 +479,15 @@ class Soak:
         step = max(len(self.memory) // 10, 1)
         say(
             "                "
-            + ", ".join(f"{m:.1f} at {at:.0f} s" for at, m in self.memory[::step])
+            + ", ".join(f"{size:.1f} at {at:.0f} s" for at, size, *_ in self.memory[::step])
         )
         say(f"failures        {'; '.join(self.failures) or 'none'}")
+
+
+def received(connection):
+    if not (data := connection.recv(4096)):
+        raise ConnectionResetError
+    return data
 
 
 def dealt(chance, cards):
@@ -389,15 +513,14 @@ def main():
         room.hum()
         config = room.root / "config.yaml"
         config.write_text("")
-        with Daemon("--config", config, settings=room.env()) as daemon:
+        with ManagedDaemon("--config", config, settings=room.env()) as daemon:
             daemon.told("READY")
             soak = Soak(room, daemon, config, args.seed)
             try:
                 soak.run(60 * args.minutes)
                 soak.check()
-            except EventsError as error:
-                code = daemon.process.poll()
-                soak.fail(f"{error}" if code is None else f"the daemon ended with code {code}")
+            except (EventsError, AssertionError) as error:
+                soak.fail(f"{error}; the daemon's exit code: {daemon.code}")
                 say(daemon.log)
             soak.report()
     return 1 if soak.failures else 0

@@ -80,18 +80,22 @@ class Daemon:
         self._manager.bind(str(self.root / "notify"))
 
     def __enter__(self):
+        self.start()
+        return self
+
+    def start(self):
+        """Start the process, or another one after it ended."""
         environment = os.environ | {
             "NOTIFY_SOCKET": str(self.root / "notify"),
             "XDG_CONFIG_HOME": str(self.root),
         }
-        with (self.root / "log").open("wb") as log:
+        with (self.root / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*WAKEWORD, "run", "--socket", str(self.socket), *map(str, self._arguments)],
                 env=environment | self._settings,
                 stdin=self._stdin,
                 stderr=log,
             )
-        return self
 
     def __exit__(self, *_):
         for process in (self.process, *self._subscribers):
