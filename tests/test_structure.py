@@ -19,9 +19,10 @@ MAY_IMPORT = {
     "engine": set(),
     "events": set(),
     "rooms": {"audio", "engine", "events"},
+    "actions": {"audio", "engine", "events", "config"},
     "training": {"audio", "engine"},
     "lab": {"audio", "engine", "training"},
-    "service": {"audio", "engine", "events", "rooms", *SETTINGS},
+    "service": {"actions", "audio", "engine", "events", "rooms", *SETTINGS},
     "cli": {"audio", "engine", "events", "lab", "rooms", "service", "training", *SETTINGS},
 }
 ROOMS_OF_TRAINING = {

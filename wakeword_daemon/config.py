@@ -102,6 +102,23 @@ class RoomsSection(msgspec.Struct, frozen=True):
     allow_lan: Annotated[bool, Meta(description="true or false")] = False
 
 
+class OnDetectionSection(msgspec.Struct, frozen=True):
+    """What the daemon does of its own accord at each detection; nothing unless it is set."""
+
+    command: Annotated[
+        Annotated[list[str], Meta(min_length=1)] | None,
+        Meta(description="a list of a program and its arguments (numbers in quotes), or null"),
+    ] = None
+    time_limit: Annotated[float, Meta(ge=0.1, le=3600, description="seconds from 0.1 to 3600")] = (
+        10.0
+    )
+    interval: Annotated[float, Meta(ge=0, le=3600, description="seconds from 0 to 3600")] = 1.0
+    sound: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="the path of a sound file, or null"),
+    ] = None
+
+
 class LogSection(msgspec.Struct, frozen=True):
     """What is logged."""
 
@@ -124,6 +141,7 @@ class Config(msgspec.Struct, frozen=True):
     socket: SocketSection = SocketSection()
     tcp: TcpSection = TcpSection()
     rooms: RoomsSection = RoomsSection()
+    on_detection: OnDetectionSection = OnDetectionSection()
     log: LogSection = LogSection()
 
 
@@ -146,7 +164,9 @@ def load(path: Path) -> Config:
     """
     config = settingsfile.load(path, Config, "config file")
     return msgspec.structs.replace(
-        config, words={name: _anchored(name, word, path) for name, word in config.words.items()}
+        config,
+        words={name: _anchored(name, word, path) for name, word in config.words.items()},
+        on_detection=_with_sound(config.on_detection, path),
     )
 
 
@@ -161,8 +181,22 @@ def _anchored(name: str, word: WordSection, file: Path) -> WordSection:
         raise ConfigError(f"{file}: words.{name}: name the word, and set its model to this path")
     if word.model is None or not resources.is_path(word.model):
         return word
-    model = file.resolve().parent / Path(word.model).expanduser()
-    return msgspec.structs.replace(word, model=str(model))
+    return msgspec.structs.replace(word, model=_beside(file, word.model))
+
+
+def _with_sound(section: OnDetectionSection, file: Path) -> OnDetectionSection:
+    """Let a relative path of the sound count from the config file's folder; the file must exist."""
+    if section.sound is None:
+        return section
+    sound = _beside(file, section.sound)
+    if not Path(sound).is_file():
+        raise ConfigError(f"{file}: on_detection.sound: there is no file {sound}")
+    return msgspec.structs.replace(section, sound=sound)
+
+
+def _beside(file: Path, path: str) -> str:
+    """Return a path of the settings, which if relative counts from the config file's folder."""
+    return str(file.resolve().parent / Path(path).expanduser())
 
 
 def _is_there(path: Path) -> bool:

@@ -93,7 +93,9 @@ class _Reader:
             if not values:
                 raise self._wrong(node, path, _allowed(kind))
             return values
-        if not isinstance(node, yaml.SequenceNode if get_origin(bare) is list else yaml.ScalarNode):
+        if isinstance(node, yaml.MappingNode) or (
+            isinstance(node, yaml.SequenceNode) and not _takes_list(kind)
+        ):
             raise self._wrong(node, path, _allowed(kind))
         try:
             return msgspec.convert(SafeConstructor().construct_document(node), kind)
@@ -147,6 +149,13 @@ def _section_of(kind: Any) -> type[msgspec.Struct] | None:  # noqa: ANN401 -- an
         if isinstance(choice, type) and issubclass(choice, msgspec.Struct):
             return choice
     return None
+
+
+def _takes_list(kind: Any) -> bool:  # noqa: ANN401 -- any type a setting has
+    """Return whether a setting is a list, or may be one."""
+    if get_origin(kind) is list:
+        return True
+    return any(_takes_list(choice) for choice in get_args(kind))
 
 
 def _join(path: str, key: str) -> str:

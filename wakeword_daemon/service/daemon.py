@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from wakeword_daemon.audio.ring import RingBuffer
 from wakeword_daemon.audio.sources import CaptureSettings
 from wakeword_daemon.clock import milliseconds, seconds
+from wakeword_daemon.config import OnDetectionSection
 from wakeword_daemon.errors import WakewordError
 from wakeword_daemon.events.paths import default_socket
 from wakeword_daemon.events.protocol import (
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wakeword_daemon import engine
+    from wakeword_daemon.actions.actions import Actions
     from wakeword_daemon.audio.sources import AudioSource, CaptureState
     from wakeword_daemon.config import Config
     from wakeword_daemon.service.notify import Notifier
@@ -105,6 +107,8 @@ class Daemon:
             audio=ring,
         )
         self._rooms = RoomServer(_detectors(self._words))
+        self._actions = _actions(config)
+        self._ending: set[asyncio.Task[None]] = set()  # actions of an earlier config
         self._ready = False
 
     async def run(self) -> None:
@@ -149,7 +153,10 @@ class Daemon:
         self._ring.close()
         self._engine.join(_ENGINE_GRACE)
         await asyncio.sleep(0)  # what the engine thread handed over last
-        await asyncio.gather(self._server.stop(_QUEUE_GRACE), self._rooms.stop())
+        ends = [self._server.stop(_QUEUE_GRACE), self._rooms.stop()]
+        if self._actions is not None:
+            ends.append(self._actions.stop())
+        await asyncio.gather(*ends)
 
     def _finish(self, failure: Exception | None = None) -> None:
         if self._end.done():
@@ -173,6 +180,9 @@ class Daemon:
     # Called on the event loop
 
     def _publish(self, heard: engine.Detection, wall_time: float) -> None:
+        if self._actions is not None and self._actions.echoes(wall_time):
+            logger.info("heard %s in our own sound", heard.word)
+            return
         event = Detection(
             name=heard.word,
             timestamp=milliseconds(heard.sample),
@@ -182,10 +192,13 @@ class Daemon:
             level=heard.level,
             model=heard.model,
         )
-        self._reporter.last_detection = self._server.publish(event)
+        event = self._server.publish(event)
+        self._reporter.last_detection = event
         logger.info(
             "heard %s at %.2f s, score %.3f", heard.word, seconds(heard.sample), heard.score
         )
+        if self._actions is not None:
+            self._actions.heard(event)
 
     def _change_state(self, state: CaptureState) -> None:
         if self._end.done():
@@ -229,6 +242,8 @@ class Daemon:
         self._rooms.detectors = _detectors(words)
         if _capture(config) != _capture(old):
             self._source.change(_capture(config))
+        if config.on_detection != old.on_detection:
+            self._replace_actions(config)
         if (config.socket, config.tcp, config.rooms, config.audio.history) != (
             old.socket,
             old.tcp,
@@ -239,6 +254,13 @@ class Daemon:
                 "changes of socket, tcp, rooms and audio.history wait for the next start"
             )
         logger.info("reloaded the config")
+
+    def _replace_actions(self, config: Config) -> None:
+        if self._actions is not None:
+            ending = self._loop.create_task(self._actions.stop())
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
+        self._actions = _actions(config)
 
     def _info(self) -> Info:
         return Info(
@@ -267,6 +289,15 @@ def _socket_path(config: Config) -> Path:
 def _tcp(config: Config) -> Tcp | None:
     tcp = config.tcp
     return None if tcp.port is None else Tcp(tcp.port, tcp.host, tcp.token)
+
+
+def _actions(config: Config) -> Actions | None:
+    """Return what the config asks for, which only those who use it load."""
+    if config.on_detection == OnDetectionSection():
+        return None
+    from wakeword_daemon.actions.actions import Actions  # noqa: PLC0415
+
+    return Actions(config.on_detection)
 
 
 def _detectors(words: Words) -> Detectors:
