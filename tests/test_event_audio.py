@@ -1,12 +1,15 @@
 """Audio for subscribers: sample for sample what the microphone recorded, and gaps are told."""
 
 import asyncio
+import tempfile
 import threading
 import time
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
+from support.daemon import until
 from support.eventserver import PATIENCE, RunningServer, detection
 
 from wakeword_daemon.audio.ring import RingBuffer
@@ -15,6 +18,7 @@ from wakeword_daemon.errors import EventsError
 from wakeword_daemon.events import audio
 from wakeword_daemon.events.aioclient import subscribe_async
 from wakeword_daemon.events.client import subscribe
+from wakeword_daemon.events.items import Samples
 from wakeword_daemon.events.session import Limits
 
 NOISE = np.random.default_rng(1).integers(-2_000, 2_000, 40 * SAMPLE_RATE).astype(np.int16)
@@ -252,6 +256,106 @@ def test_all_audio_from_now_on(server, microphone):
             assert event["type"] == "audio-chunk"
         microphone.record(10)
         peer.ask("ping", answer="pong")  # no more audio
+
+
+def everything(server, until_sample, **options):
+    """Return all that a subscriber gets up to a sample, by the plain client."""
+    heard, ready = [], threading.Event()
+
+    def listen():
+        with subscribe(server.path, audio="always", **options) as events:
+            ready.set()
+            for item in events:
+                heard.append(item)
+                if isinstance(item, Samples) and item.sample + len(item.pcm) // 2 >= until_sample:
+                    break
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    assert ready.wait(PATIENCE)
+    return heard, lambda: (thread.join(PATIENCE), heard)[1]
+
+
+def everything_asynchronously(server, until_sample, **options):
+    """Return the same, by the client for asyncio."""
+    heard = []
+
+    async def listen():
+        async with subscribe_async(server.path, audio="always", **options) as events:
+            async for item in events:
+                heard.append(item)
+                if isinstance(item, Samples) and item.sample + len(item.pcm) // 2 >= until_sample:
+                    break
+
+    before = server.subscriptions
+    thread = threading.Thread(target=lambda: asyncio.run(listen()))
+    thread.start()
+    until(lambda: server.subscriptions > before)
+    return heard, lambda: (thread.join(PATIENCE), heard)[1]
+
+
+@pytest.fixture(params=[everything, everything_asynchronously])
+def hear_all(request):
+    return request.param
+
+
+def apart(items):
+    """Return the detections, and the samples."""
+    samples = [item for item in items if isinstance(item, Samples)]
+    return [item for item in items if not isinstance(item, Samples)], samples
+
+
+def test_a_subscriber_gets_all_audio_and_the_detections_in_it(server, microphone, hear_all):
+    microphone.record(20)
+    start = microphone.written - SAMPLE_RATE // 2
+    _, result = hear_all(server, 60 * HOP, pre_roll=0.5)
+    server.publish(detection(sample=microphone.written))
+    microphone.keep_recording(40).join()
+    detections, samples = apart(result())
+    first, pcm = collect(samples)
+    assert first == start
+    assert np.array_equal(pcm, NOISE[start : 60 * HOP])
+    assert [event.sample for event in detections] == [20 * HOP]
+
+
+@pytest.mark.parametrize(("away", "lost"), [(40, 0), (200, 75)])
+def test_all_audio_goes_on_over_a_lost_connection(server, microphone, hear_all, away, lost):
+    """What the ring, of 125 hops, still holds follows without a seam; the rest is told as lost."""
+    microphone.record(20)
+    heard, result = hear_all(server, (30 + away) * HOP)
+    microphone.record(10)
+    until(lambda: apart(heard)[1] and collect(apart(heard)[1])[1].size == 10 * HOP)
+    server.call(lambda: (cut(server), microphone.record(away)))
+    _, samples = apart(result())
+    assert [one.lost for one in samples if one.lost] == [lost * HOP] * bool(lost)
+    at = 20 * HOP
+    for one in samples:
+        at += one.lost
+        assert one.sample == at
+        assert one.pcm == NOISE[at : at + len(one.pcm) // 2].tobytes()
+        at += len(one.pcm) // 2
+
+
+def cut(server):
+    for session in server.server._sessions:
+        session.abort()
+
+
+def test_another_run_of_the_daemon_has_a_recording_of_its_own(microphone, hear_all):
+    with tempfile.TemporaryDirectory(prefix="ww") as folder:
+        path = Path(folder) / "events.sock"
+        with RunningServer(unix=path, audio=microphone.ring) as server:
+            server.path = path
+            microphone.record(20)
+            heard, result = hear_all(server, 30 * HOP)
+            microphone.record(5)
+            until(lambda: len(heard) == 5)
+        another = Microphone()
+        with RunningServer(unix=path, audio=another.ring):
+            another.record(30)
+            _, samples = apart(result())
+    assert [one.sample // HOP for one in samples] == [*range(20, 25), *range(30)]
+    assert samples[5].pcm == NOISE[:HOP].tobytes()
 
 
 def test_a_subscriber_with_audio_that_does_not_read_delays_nobody(microphone):

@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     return 0 if printed >= (args.count or 0) else 1
 
 
-def _subscribe(args: argparse.Namespace) -> Events:
+def _subscribe(args: argparse.Namespace) -> Events[Detection]:
     try:
         return subscribe(
             args.socket,

@@ -7,7 +7,7 @@ async for detection in subscribe_async():
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar, cast, overload
 
 from wakeword_daemon.events.connection import READ_SIZE, connect, or_closed
 from wakeword_daemon.events.items import Ready, Samples, Sorter
@@ -25,23 +25,43 @@ if TYPE_CHECKING:
     import socket as sockets
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
     from pathlib import Path
-    from typing import Self
+    from typing import Self, Unpack
 
-    from wakeword_daemon.events.items import Item
+    from wakeword_daemon.events.items import Item, Options
     from wakeword_daemon.events.subscription import Step, Steps
+
+T = TypeVar("T")
+
+
+@overload
+def subscribe_async(
+    socket: str | Path | None = None,
+    *,
+    audio: Literal["none", "after"] = "none",
+    **options: Unpack[Options],
+) -> AsyncEvents[Detection]: ...
+
+
+@overload
+def subscribe_async(
+    socket: str | Path | None = None,
+    *,
+    audio: Literal["always"],
+    **options: Unpack[Options],
+) -> AsyncEvents[Detection | Samples]: ...
 
 
 def subscribe_async(
     socket: str | Path | None = None,
     *,
     words: Sequence[str] | None = None,
-    audio: Literal["none", "after"] = "none",
+    audio: Literal["none", "after", "always"] = "none",
     pre_roll: float = 0.0,
     seconds: float = 10.0,
     until_silence: float | None = None,
     reconnect: bool = True,
     token: str | None = None,
-) -> AsyncEvents:
+) -> AsyncEvents[Detection] | AsyncEvents[Detection | Samples]:
     """Return an asynchronous iterator over every detection from its first step on.
 
     Waits for the daemon, logs and fails as `client.subscribe` does, and takes the same arguments;
@@ -49,25 +69,28 @@ def subscribe_async(
     """
     request = wish(audio=audio, pre_roll=pre_roll, seconds=seconds, until_silence=until_silence)
     items = _carry_out(follow(socket, words, token, request, reconnect=reconnect))
-    return AsyncEvents(items, with_audio=audio != "none")
+    return AsyncEvents(items, audio)
 
 
-class AsyncEvents:
-    """The detections of a subscription; see `subscribe_async`."""
+class AsyncEvents(Generic[T]):
+    """The detections of a subscription, with or without all audio; see `subscribe_async`."""
 
-    def __init__(self, items: AsyncGenerator[Item, None], *, with_audio: bool) -> None:
+    def __init__(
+        self, items: AsyncGenerator[Item, None], audio: Literal["none", "after", "always"]
+    ) -> None:
         self._items = items
-        self._sorter = Sorter(with_audio=with_audio)
+        self._sorter = Sorter(audio)
 
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Detection:
-        detection = self._sorter.waiting()
-        while detection is None:
+    async def __anext__(self) -> T:
+        item: Item | None = self._sorter.waiting()
+        while item is None or not self._sorter.hands_out(item):
             item = await anext(self._items)
-            detection = item if isinstance(item, Detection) else None
-        return self._sorter.equip(detection, self._audio(detection.sequence))
+        if isinstance(item, Detection):
+            item = self._sorter.equip(item, self._audio(item.sequence))
+        return cast("T", item)
 
     async def __aenter__(self) -> Self:
         return self

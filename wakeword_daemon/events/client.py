@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar, cast, overload
 
 from wakeword_daemon.errors import EventsError
 from wakeword_daemon.events.connection import connect, receive, unreachable
@@ -41,24 +41,46 @@ if TYPE_CHECKING:
     import socket as sockets
     from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
-    from typing import Self
+    from typing import Self, Unpack
 
-    from wakeword_daemon.events.items import Item
+    from wakeword_daemon.events.items import Item, Options
     from wakeword_daemon.events.subscription import Step, Steps
+
+T = TypeVar("T")
+
+
+@overload
+def subscribe(
+    socket: str | Path | None = None,
+    *,
+    audio: Literal["none", "after"] = "none",
+    timeout: float | None = None,
+    **options: Unpack[Options],
+) -> Events[Detection]: ...
+
+
+@overload
+def subscribe(
+    socket: str | Path | None = None,
+    *,
+    audio: Literal["always"],
+    timeout: float | None = None,
+    **options: Unpack[Options],
+) -> Events[Detection | Samples]: ...
 
 
 def subscribe(
     socket: str | Path | None = None,
     *,
     words: Sequence[str] | None = None,
-    audio: Literal["none", "after"] = "none",
+    audio: Literal["none", "after", "always"] = "none",
     pre_roll: float = 0.0,
     seconds: float = 10.0,
     until_silence: float | None = None,
     timeout: float | None = None,
     reconnect: bool = True,
     token: str | None = None,
-) -> Events:
+) -> Events[Detection] | Events[Detection | Samples]:
     """Return an iterator over every detection from now on; close it, or use it by `with`.
 
     The connection stands when this returns, so nothing heard from then on is missed. If no daemon
@@ -73,12 +95,17 @@ def subscribe(
             for event in events:
                 command = b"".join(samples.pcm for samples in event.audio)
 
+    With `audio="always"` the iterator also yields everything the microphone recorded, as `Samples`
+    of a hop or less, from `pre_roll` before now on; the `sample` of a detection says where in it
+    the word ends. What was recorded while the connection was down follows, as far as the daemon
+    still holds it; the `lost` of the next samples says how much is missing.
+
     Args:
         socket: the daemon's socket, or `tcp://host:port`; None for the daemon on this machine.
         words: names of the wake words to be told about; None for all.
-        audio: "after" for the audio of each detection.
-        pre_roll: seconds of audio from before the end of the word, up to what the daemon keeps
-            (`audio.history` in its config, 10 s by default).
+        audio: "after" for the audio of each detection, "always" for all audio.
+        pre_roll: seconds of audio from before the end of the word, or from before now, up to what
+            the daemon keeps (`audio.history` in its config, 10 s by default).
         seconds: of audio after the end of the word, at most; up to 600.
         until_silence: seconds of silence that end the audio earlier, 0.1 to 60; None for none.
         timeout: seconds from now after which the iteration ends; None for never.
@@ -96,24 +123,26 @@ def subscribe(
     deadline = math.inf if timeout is None else time.monotonic() + timeout
     items = _carry_out(follow(socket, words, token, request, reconnect=reconnect), deadline)
     next(items)  # Ready
-    return Events(items, with_audio=audio != "none")
+    return Events(items, audio)
 
 
-class Events:
-    """The detections of a subscription; see `subscribe`."""
+class Events(Generic[T]):
+    """The detections of a subscription, with or without all audio; see `subscribe`."""
 
-    def __init__(self, items: Generator[Item, None, None], *, with_audio: bool) -> None:
+    def __init__(
+        self, items: Generator[Item, None, None], audio: Literal["none", "after", "always"]
+    ) -> None:
         self._items = items
-        self._sorter = Sorter(with_audio=with_audio)
+        self._sorter = Sorter(audio)
 
     def __iter__(self) -> Self:
         return self
 
-    def __next__(self) -> Detection:
-        detection = self._sorter.waiting()
-        if detection is None:
-            detection = next(item for item in self._items if isinstance(item, Detection))
-        return self._sorter.equip(detection, self._audio(detection.sequence))
+    def __next__(self) -> T:
+        item = self._sorter.waiting() or next(filter(self._sorter.hands_out, self._items))
+        if isinstance(item, Detection):
+            item = self._sorter.equip(item, self._audio(item.sequence))
+        return cast("T", item)
 
     def __enter__(self) -> Self:
         return self

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
 from wakeword_daemon.events.protocol import AudioStart, AudioStop, Detection
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Options(TypedDict, total=False):
+    """What `subscribe` and `subscribe_async` take beside the socket and the audio."""
+
+    words: Sequence[str] | None
+    pre_roll: float
+    seconds: float
+    until_silence: float | None
+    reconnect: bool
+    token: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +58,14 @@ Item: TypeAlias = Ready | Detection | AudioStart | Samples | AudioStop
 
 
 class Sorter:
-    """Sorts the items of a subscription with audio: detections apart from the audio of each."""
+    """Sorts the items of a subscription with audio: detections apart from the audio of each.
 
-    def __init__(self, *, with_audio: bool) -> None:
-        self._with_audio = with_audio
+    With `audio="always"` there is nothing to sort: both are handed out as they come.
+    """
+
+    def __init__(self, audio: Literal["none", "after", "always"]) -> None:
+        self._audio = audio
+        self._handed_out = (Detection, Samples) if audio == "always" else (Detection,)
         self._early: deque[Detection] = deque()  # came while audio was iterated over
         self._sequence = 0  # of the detection whose audio is iterated over
         self._begun = False
@@ -57,9 +75,13 @@ class Sorter:
         """Return a detection that has come already."""
         return self._early.popleft() if self._early else None
 
+    def hands_out(self, item: Item) -> bool:
+        """Return whether the iteration over events hands the item out."""
+        return isinstance(item, self._handed_out)
+
     def equip(self, detection: Detection, audio: object) -> Detection:
         """Return the detection, with its audio if that was asked for."""
-        if not self._with_audio:
+        if self._audio != "after":
             return detection
         self._sequence, self._begun, self._over = detection.sequence, False, False
         fields = {name: getattr(detection, name) for name in detection.__struct_fields__}

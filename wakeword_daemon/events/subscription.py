@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
@@ -46,11 +46,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wakeword_daemon.events.framing import Frame
+    from wakeword_daemon.events.protocol import AudioWish
 
 logger = logging.getLogger(__name__)
 
 _FIRST_DELAY = 0.1
 _LONGEST_DELAY = 2.0
+_ALL_HELD: Final = 60_000
+"""Milliseconds of pre-roll that reach back over everything a daemon holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,11 @@ class DeadlineError(Exception):
 
 
 def wish(
-    *, audio: Literal["none", "after"], pre_roll: float, seconds: float, until_silence: float | None
+    *,
+    audio: AudioWish,
+    pre_roll: float,
+    seconds: float,
+    until_silence: float | None,
 ) -> Subscribe:
     """Return the request for audio, from the arguments of `client.subscribe`.
 
@@ -188,12 +195,11 @@ def _open(
         yield Connect(address)
         # A daemon that refuses may have closed already; it has said why.
         with contextlib.suppress(ConnectionError):
-            yield Send(subscription.hello())
+            yield Send(subscription.hello(address))
         while not subscription.ready:
             subscription.receive((yield Receive(ANSWER_TIMEOUT)))
     except OSError as error:
         raise unreachable(address, error) from error
-    subscription.introduce(address)
     return address
 
 
@@ -222,12 +228,15 @@ class _Subscription:
         self._start_id: str | None = None
         self._sequence: int | None = None
         self._last = 0  # events up to this one come again, and without audio
+        self._end: int | None = None  # of all audio so far, on the sample clock of the daemon
         self._info: Info | None = None
         self._decoder = FrameDecoder()
+        self._address: Address
 
-    def hello(self) -> bytes:
-        """Begin a new connection; return what to send first."""
+    def hello(self, address: Address) -> bytes:
+        """Begin a new connection to the address; return what to send first."""
         self.ready = False
+        self._address = address
         self._decoder = FrameDecoder()
         lines = []
         if self._token is not None:
@@ -236,6 +245,8 @@ class _Subscription:
             lines.append(Detect(names=self._words).line())
         lines.append(encode("describe", {}))
         subscribe = replace(self._request, start_id=self._start_id, after_sequence=self._sequence)
+        if self._end is not None:
+            subscribe = replace(subscribe, pre_roll_ms=_ALL_HELD)
         lines.append(subscribe.line())
         return b"".join(lines)
 
@@ -253,17 +264,6 @@ class _Subscription:
         except ProtocolError as error:
             raise EventsError(f"whoever answers is no wake-word daemon: {error}") from error
 
-    def introduce(self, address: Address) -> None:
-        """Log who was reached, and whether it hears."""
-        if self._info is None:
-            return
-        where = place(address)
-        if self._info.state == "listening":
-            words = ", ".join(self._words or self._info.words)
-            logger.info("connected to %s, which is listening for %s", where, words)
-        else:
-            _log_state(f"connected to {where}, which is", self._info.state, self._info.reason)
-
     def _take(self, frame: Frame) -> None:
         if frame.type == Error.kind:
             raise EventsError(f"the daemon refused: {Error.from_frame(frame).text}")
@@ -275,13 +275,12 @@ class _Subscription:
             detection = Detection.from_frame(frame)
             self._sequence = detection.sequence
             self.arrived.append(detection)
-            if self._request.audio != "none" and detection.sequence <= self._last:
+            if self._request.audio == "after" and detection.sequence <= self._last:
                 self.arrived.append(_no_audio(detection))
         elif self.ready and frame.type == AudioStart.kind:
             self.arrived.append(AudioStart.from_frame(frame))
         elif self.ready and frame.type == AudioChunk.kind:
-            chunk = AudioChunk.from_frame(frame)
-            self.arrived.append(Samples(bytes(frame.payload), chunk.sample, chunk.lost))
+            self._hear(AudioChunk.from_frame(frame), bytes(frame.payload))
         elif self.ready and frame.type == AudioStop.kind:
             self.arrived.append(AudioStop.from_frame(frame))
         elif self.ready and frame.type == StateChanged.kind:
@@ -289,14 +288,40 @@ class _Subscription:
             self._sequence = changed.sequence
             _log_state("the daemon is", changed.state, changed.reason)
 
+    def _introduce(self) -> None:
+        """Log who was reached, and whether it hears."""
+        if self._info is None:
+            return
+        where = place(self._address)
+        if self._info.state == "listening":
+            words = ", ".join(self._words or self._info.words)
+            logger.info("connected to %s, which is listening for %s", where, words)
+        else:
+            _log_state(f"connected to {where}, which is", self._info.state, self._info.reason)
+
+    def _hear(self, chunk: AudioChunk, pcm: bytes) -> None:
+        """Hand on audio; after a reconnection only what is new, if it is one recording."""
+        sample, lost = chunk.sample, chunk.lost
+        if self._end is not None:
+            known = min(max(self._end - sample, 0), len(pcm) // 2)
+            sample, pcm = sample + known, pcm[2 * known :]
+            lost = max(sample - self._end, 0)
+        if self._request.audio == "always" and pcm:
+            self._end = sample + len(pcm) // 2
+        if pcm:
+            self.arrived.append(Samples(pcm, sample, lost))
+
     def _begin(self, answer: Subscribed) -> None:
         if answer.missed is None:
             logger.warning("the daemon was restarted; what it sent just before that may be lost")
         elif answer.missed:
             logger.warning("%d events are lost: the daemon no longer holds them", answer.missed)
+        if answer.start_id != self._start_id:
+            self._end = None  # another run has a clock of its own
         self._start_id, self._sequence = answer.start_id, answer.sequence
         self._last = answer.last
         self.ready = True
+        self._introduce()  # before what came with the answer is logged
 
 
 def _no_audio(detection: Detection) -> AudioStop:
