@@ -85,7 +85,7 @@ def test_every_kind_of_recipe_gives_a_row(done):
     assert [run["seed"] for run in rows["teacher"]["runs"]] == [0, 1]
     teacher, student, int8 = (rows[name]["runs"][0] for name in ("teacher", "student", "int8"))
     assert teacher["clip_metric"] < 0.01  # the tones are easy
-    assert student["clip_metric"] < 0.01
+    assert student["clip_metric"] < 0.05  # by chance it would be 0.5
     assert student["parameters"] < teacher["parameters"] / 2
     assert int8["file_bytes"] == (done / "int8-0/model.safetensors").stat().st_size
     assert int8["weight_bytes"] < student["weight_bytes"] / 2

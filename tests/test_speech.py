@@ -72,6 +72,21 @@ def test_a_voice_that_is_not_there_is_passed_over_also_after_a_break(tmp_path):
 
 
 @needs_espeak
+def test_what_was_spoken_before_an_interruption_is_kept(tmp_path):
+    def interrupted():
+        yield from ("one", "two")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        synthesis.make(interrupted(), voices(), 3, tmp_path / "numbers")
+    made = [tmp_path / "numbers" / name for name in ("00000.wav", "00001.wav")]
+    before = [one.stat().st_mtime_ns for one in made]
+    whole = synthesis.make(iter(("one", "two", "three")), voices(), 3, tmp_path / "numbers")
+    assert [one.text for one in whole] == ["one", "two", "three"]
+    assert [one.stat().st_mtime_ns for one in made] == before
+
+
+@needs_espeak
 def test_nothing_but_missing_voices_is_an_error(tmp_path):
     with pytest.raises(TrainingError, match="nobody"):
         synthesis.make(repeat("one"), repeat(Voice("espeak", "nobody")), 3, tmp_path / "none")

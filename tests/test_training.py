@@ -23,6 +23,9 @@ from wakeword_daemon.training.data import neighbours, synthesis
 from wakeword_daemon.training.data.corpus import read_corpus
 from wakeword_daemon.training.data.endpoints import speech_span
 from wakeword_daemon.training.data.melpower import Library, MelPower
+from wakeword_daemon.training.data.takes import usable_takes
+from wakeword_daemon.training.data.variants import variants
+from wakeword_daemon.training.fit.export import engine_from_torch
 from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.fit.peers import Peers, peer_loss
 from wakeword_daemon.training.fit.sequences import SequenceMaker
@@ -31,8 +34,8 @@ from wakeword_daemon.training.fit.word_classifier import MultiTaskCRNN, word_cla
 from wakeword_daemon.training.folds import cross_validate
 from wakeword_daemon.training.material import gather
 from wakeword_daemon.training.measure.conditions import CONDITIONS
-from wakeword_daemon.training.measure.evaluation import build_streams
-from wakeword_daemon.training.measure.validation import divide_noise
+from wakeword_daemon.training.measure.evaluation import build_streams, clip_metric, measure
+from wakeword_daemon.training.measure.validation import SHORTEST_SPEECH, divide_noise, halves
 from wakeword_daemon.training.word import TrainingJob, train_word
 
 pytestmark = pytest.mark.torch
@@ -192,6 +195,51 @@ def test_a_small_validation_split_is_refused(recordings, cache, tmp_path):
     )
     with pytest.raises(TrainingError, match="validation split is too small"):
         gather_word(small, cache)
+
+
+def with_validation_speech(recordings, folder, samples):
+    """Return the halves of a corpus in which each of two people says that much without the word."""
+    corpus = read_corpus(recordings)
+    template = next(r for r in corpus.in_split("val") if not r.word)
+    rng = np.random.default_rng(0)
+    speech = []
+    for speaker in ("somebody", "another"):
+        path = folder / f"{speaker}.wav"
+        soundfile.write(path, rng.normal(0, 0.05, samples), SAMPLE_RATE, subtype="PCM_16")
+        speech.append(replace(template, path=path, speaker=speaker))
+    kept = tuple(r for r in corpus.recordings if r.split == "train" or r.word)
+    takes, _ = usable_takes([r for r in kept if r.word], FeatureSettings())
+    return halves(replace(corpus, recordings=(*kept, *speech)), "sweep", takes, [], 0)
+
+
+def test_the_least_validation_speech_suffices_for_both_metrics(recordings, tmp_path):
+    least = SHORTEST_SPEECH * SAMPLE_RATE
+    validation = with_validation_speech(recordings, tmp_path, least)
+    network = engine_from_torch(TorchCRNN(Architecture()))
+    for half in (validation.dev, validation.test):
+        streams = build_streams(half, FeatureSettings())
+        assert measure(network, streams).hours * 3600 == pytest.approx(SHORTEST_SPEECH)
+        assert 0 <= clip_metric(network, streams) <= 1
+
+
+def test_one_sample_less_is_refused(recordings, tmp_path):
+    less = SHORTEST_SPEECH * SAMPLE_RATE - 1
+    with pytest.raises(TrainingError, match="65 seconds of other speech each"):
+        with_validation_speech(recordings, tmp_path, less)
+
+
+def test_variants_are_computed_once(recordings, tmp_path, monkeypatch):
+    mine = [r for r in read_corpus(recordings).recordings if r.word][:6]
+    takes, _ = usable_takes(mine, FeatureSettings())
+    made = variants(takes, 2, FeatureSettings(), tmp_path, seed=0)
+    assert len(made) > len(takes)
+    other = variants(takes, 2, FeatureSettings(), tmp_path, seed=1)
+    assert not np.array_equal(made[0].power, other[0].power)
+    monkeypatch.setattr("wakeword_daemon.training.data.variants.change_voice", None)
+    again = variants(takes, 2, FeatureSettings(), tmp_path, seed=0)
+    for one, kept in zip(made, again, strict=True):
+        assert (one.recording, one.span) == (kept.recording, kept.span)
+        assert np.array_equal(one.power, kept.power)
 
 
 def test_validation_is_halved_by_speaker(material):

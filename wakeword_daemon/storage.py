@@ -1,8 +1,9 @@
-"""Writing files so that nothing half-written is ever left behind."""
+"""Writing files and folders so that nothing half-written is ever seen."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,10 +42,38 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)
+        Path(name).chmod(0o666 & ~_umask())
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Make a temporary folder beside `path`, and rename it to `path` when it is whole.
+
+    If `path` is there by then, as another process was faster, that one stays and this one goes.
+
+    Raises:
+        OSError: the parent folder cannot be written to.
+
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        yield folder
+        folder.chmod(0o777 & ~_umask())
+        try:
+            folder.rename(path)
+        except OSError:  # the number differs: the other one exists, or is not empty
+            if not path.is_dir():
+                raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from wakeword_daemon.engine.settings import Architecture
 from wakeword_daemon.lab.views import Views
-from wakeword_daemon.storage import atomic_file
+from wakeword_daemon.training.data.cache import cached
 from wakeword_daemon.training.fit.network import TorchCRNN
 
 BATCH = 256
@@ -82,24 +82,18 @@ class Teachers:
         """The shape of the teachers."""
         return self._networks[0].architecture
 
-    def ask(self, view: int, *, write: bool = True) -> Answers:
-        """Return the answers to a view, from the folder where it was asked before."""
+    def ask(self, view: int) -> Answers:
+        """Return the answers to a view; they are computed once and kept."""
         if view != self._number or self._answers is None:
-            file = self._folder / f"view-{view}.npz"
-            if file.exists():
-                with np.load(file) as kept:
-                    self._answers = Answers(
-                        torch.from_numpy(kept["log_odds"]), torch.from_numpy(kept["attention"])
-                    )
-            else:
-                self._answers = self._ask(view)
-                if write:
-                    self._keep(file, self._answers)
+            arrays = cached(self._folder, "view", str(view), lambda: self._ask(view))
+            self._answers = Answers(
+                torch.tensor(arrays["log_odds"]), torch.tensor(arrays["attention"])
+            )
             self._number = view
         return self._answers
 
     @torch.no_grad()
-    def _ask(self, view: int) -> Answers:
+    def _ask(self, view: int) -> dict[str, npt.NDArray[np.float32]]:
         log_odds: list[Tensor] = []
         attention: list[Tensor] = []
         starts = range(0, len(self._views), BATCH)
@@ -111,8 +105,7 @@ class Teachers:
             each = [answer(network, mel) for network in self._networks]
             log_odds.append(torch.stack([m for m, _ in each]).mean(0))
             attention.append(torch.stack([a.exp() for _, a in each]).mean(0))
-        return Answers(torch.cat(log_odds), torch.cat(attention))
-
-    def _keep(self, file: Path, answers: Answers) -> None:
-        with atomic_file(file) as kept:
-            np.savez(kept, log_odds=answers.log_odds.numpy(), attention=answers.attention.numpy())
+        return {
+            "log_odds": torch.cat(log_odds).numpy(),
+            "attention": torch.cat(attention).numpy(),
+        }

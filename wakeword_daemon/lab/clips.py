@@ -22,10 +22,10 @@ from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.lab.split import Split
 from wakeword_daemon.pcm import Pcm
-from wakeword_daemon.storage import atomic_file
+from wakeword_daemon.training.data.cache import Arrays, cached, digest_of_files
 from wakeword_daemon.training.data.corpus import Corpus, Recording
 from wakeword_daemon.training.data.endpoints import speech_span
-from wakeword_daemon.training.data.reading import key_of, readable, refuse_many
+from wakeword_daemon.training.data.reading import readable, refuse_many
 
 CLIP = SAMPLE_RATE
 """Samples of a clip."""
@@ -117,17 +117,13 @@ def read_clips(
     trained = dict(zip((r.path for r in recordings), split.is_trained(), strict=True))
     _refuse_empty(recordings, trained, word, corpus)
     noise = [r for r in corpus.recordings if r.noise]
-    key = key_of([r.path for r in (*recordings, *noise)], f"{word} {features}")
-    folder = cache / f"clips-{key}"
-    if not (folder / "labels.npz").exists():
-        _cut_all(recordings, noise, word, features, folder)
-    with np.load(folder / "labels.npz") as labels:
-        is_word, source = labels["is_word"], labels["recording"]
+    key = digest_of_files([r.path for r in (*recordings, *noise)], f"{word} {features}")
+    arrays = cached(cache, "clips", key, lambda: _cut_all(recordings, noise, word, features))
     return Clips(
-        log_mel=np.load(folder / "clips.npy", mmap_mode="r"),
-        is_word=is_word,
-        is_trained=np.array([trained[recordings[i].path] for i in source], bool),
-        noise=np.load(folder / "noise.npy"),
+        log_mel=arrays["log_mel"],
+        is_word=np.array([recordings[i].word == word for i in arrays["recording"]], bool),
+        is_trained=np.array([trained[recordings[i].path] for i in arrays["recording"]], bool),
+        noise=np.array(arrays["noise"]),
         features=features,
         key=key,
     )
@@ -152,22 +148,20 @@ def _cut_all(
     noise: Sequence[Recording],
     word: str,
     features: FeatureSettings,
-    folder: Path,
-) -> None:
-    source: list[int] = []
+) -> Arrays:
+    """Return the clips of all recordings, the number of each one's recording, and the noise."""
+    numbers: list[int] = []
     pieces: list[LogMels] = []
-    for index, cut in _cuts(recordings, word, features, "reading recordings"):
-        source += [index] * len(cut)
+    for number, cut in _cuts(recordings, word, features, "reading recordings"):
+        numbers += [number] * len(cut)
         pieces.append(cut)
-    nothing = np.empty((0, FRAMES, features.mels), "f2")
-    hums = [cut for _, cut in _cuts(noise, word, features, "reading noise")]
-    with atomic_file(folder / "noise.npy") as file:
-        np.save(file, np.concatenate([nothing, *hums]))
-    with atomic_file(folder / "clips.npy") as file:
-        np.save(file, np.concatenate([nothing, *pieces]))
-    is_word = np.array([recordings[i].word == word for i in source], bool)
-    with atomic_file(folder / "labels.npz") as file:  # the last: where it is, all are there
-        np.savez(file, is_word=is_word, recording=np.array(source, np.int64))
+    none = np.empty((0, FRAMES, features.mels), "f2")
+    noises = [cut for _, cut in _cuts(noise, word, features, "reading noise")]
+    return {
+        "log_mel": np.concatenate([none, *pieces]),
+        "recording": np.array(numbers, np.int64),
+        "noise": np.concatenate([none, *noises]),
+    }
 
 
 def _cuts(

@@ -158,7 +158,5 @@ class Fitter:
         teachers = self._setup.teachers
         if teachers is None:
             return None
-        if self._processes.first:
-            teachers.ask(view)
-        self._processes.wait()
-        return teachers.ask(view, write=False)
+        with self._processes.first_alone():  # the others find its answers in the cache
+            return teachers.ask(view)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torchaudio.functional import mask_along_axis_iid
 
 from wakeword_daemon.lab.clips import Clips
 from wakeword_daemon.training.fit.augment import tract_matrices
@@ -24,6 +25,11 @@ WORD_REPEATS = 3
 """How often a view holds each clip of the word, every time altered otherwise: they are few."""
 NEPER = math.log(10) / 10
 """One decibel of power, as a difference of logarithms."""
+BAND_MASKS = 2
+BAND_MASK_WIDTH = 5
+TIME_MASK_WIDTH = 9
+TIME_MASK_SHARE = 0.4
+"""Masks of a clip (SpecAugment, Park et al. 2019): how many, and below how many bands or frames."""
 
 Indices = npt.NDArray[np.int64]
 
@@ -39,8 +45,8 @@ class _Draws:
     warp: Tensor  # which vocal tract
     noise: Tensor  # which noise clip
     noise_level: Tensor  # nepers of it relative to the clip's loud frames; -inf for none
-    band: Tensor  # [samples, 2, 2] first hidden band and one past the last
-    time: Tensor  # [samples, 2] the same of frames
+    bands: Tensor  # [samples, 1, mels] whether a band is kept
+    frames: Tensor  # [samples, frames, 1] whether a frame is
 
 
 class Views:
@@ -74,7 +80,8 @@ class Views:
         mel = power.clamp_(features.floor, features.ceiling).log_()
         slope = torch.linspace(-0.5, 0.5, features.mels)
         mel += draws.gain[rows, None, None] + draws.tilt[rows, None, None] * slope
-        return _masked(mel, draws.band[rows], draws.time[rows])
+        kept = draws.bands[rows] & draws.frames[rows]
+        return torch.where(kept, mel, mel.mean((1, 2), keepdim=True))
 
     def _noise_power(self, power: Tensor, draws: _Draws, rows: Tensor) -> Tensor:
         noise = self._noise[draws.noise[rows]].float().exp_()
@@ -86,7 +93,9 @@ class Views:
     def _drawn(self, view: int) -> _Draws:
         """Return the draws of a view; those of the last are kept, as training asks in turn."""
         if view != self._number or self._draws is None:
-            self._draws = self._draw(np.random.default_rng([1, view]))
+            with torch.random.fork_rng(devices=()):
+                torch.manual_seed(view)
+                self._draws = self._draw(np.random.default_rng([1, view]))
             self._number = view
         return self._draws
 
@@ -95,10 +104,11 @@ class Views:
         _, frames, mels = self._clips.log_mel.shape
         noisy = rng.random(count) < 0.7  # noqa: PLR2004 -- a share
         level = np.where(noisy, -rng.uniform(0, 35, count) * NEPER, -np.inf)
-        width = rng.integers(0, 5, (count, 2))
-        first = rng.integers(0, max(1, mels - 4), (count, 2))
-        length = rng.integers(0, 9, count) * (rng.random(count) < 0.4)  # noqa: PLR2004
-        start = rng.integers(0, frames - 8, count)
+        bands = torch.ones(count, 1, 1, mels)
+        for _ in range(BAND_MASKS):
+            bands = mask_along_axis_iid(bands, BAND_MASK_WIDTH, 0.0, axis=3)
+        times = mask_along_axis_iid(torch.ones(count, 1, frames, 1), TIME_MASK_WIDTH, 0.0, axis=2)
+        whole = torch.rand(count, 1, 1) >= TIME_MASK_SHARE
         return _Draws(
             shift=_tensor(rng.uniform(-10, 10, count)),
             pace=_tensor(np.exp(rng.uniform(-0.15, 0.15, count))),
@@ -107,8 +117,8 @@ class Views:
             warp=torch.from_numpy(rng.integers(0, len(self._warps), count)),
             noise=torch.from_numpy(rng.integers(0, max(1, len(self._noise)), count)),
             noise_level=_tensor(level),
-            band=torch.from_numpy(np.stack([first, first + width], axis=2)),
-            time=torch.from_numpy(np.stack([start, start + length], axis=1)),
+            bands=bands[:, 0].bool(),
+            frames=times[:, 0].bool() | whole,
         )
 
 
@@ -130,13 +140,3 @@ def _moved(mel: Tensor, shift: Tensor, pace: Tensor) -> Tensor:
     before = rows.index_select(0, at).view(count, frames, mels)
     after = rows.index_select(0, at + 1).view(count, frames, mels)
     return before.lerp_(after, share)
-
-
-def _masked(mel: Tensor, bands: Tensor, times: Tensor) -> Tensor:
-    """Hide two stretches of bands and one of time (SpecAugment, Park et al. 2019)."""
-    _, frames, mels = mel.shape
-    band, frame = torch.arange(mels), torch.arange(frames)
-    hidden = ((band >= bands[:, :, :1]) & (band < bands[:, :, 1:])).any(1)[:, None, :]
-    quiet = ((frame >= times[:, :1]) & (frame < times[:, 1:]))[:, :, None]
-    fill = mel.mean((1, 2), keepdim=True)
-    return torch.where(hidden | quiet, fill, mel)

@@ -108,6 +108,7 @@ def gather(
             shelf.read([u.path for u in natural.word], "natural takes"),
             shelf.read_spoken(natural.carriers, "carrier sentences"),
             features,
+            cache=cache,
             phrase=phrase,
             seed=seed,
         ),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.training.data.endpoints import Span, speech_span
 from wakeword_daemon.training.data.melpower import Library
-from wakeword_daemon.training.data.takes import UsableTake
+from wakeword_daemon.training.data.takes import Take, UsableTake
 from wakeword_daemon.training.data.variants import variants
 from wakeword_daemon.training.fit.composition import TakeGroup, Takes, join_takes
 
@@ -38,6 +39,7 @@ def takes_to_train_on(
     sentences: Spoken,
     features: FeatureSettings,
     *,
+    cache: Path,
     phrase: str,
     seed: int,
 ) -> Takes:
@@ -48,13 +50,14 @@ def takes_to_train_on(
         simple: takes by simple synthesizers, alone.
         natural, sentences: takes by natural synthetic voices, alone and in sentences.
         features: the front end.
+        cache: folder for what is computed once.
         phrase: the word as it is written.
         seed: of what the variants of real takes are like.
 
     """
     groups = [
         _by_speaker(real, REAL_SHARE),
-        _by_speaker(variants(real, VARIANTS, features, seed), CHANGED_SHARE),
+        _by_speaker(variants(real, VARIANTS, features, cache, seed), CHANGED_SHARE),
         _found(simple, SIMPLE_SHARE),
         _found(natural, NATURAL_SHARE),
         TakeGroup(
@@ -68,7 +71,7 @@ def takes_to_train_on(
     return join_takes(groups, features.mels, phrase=" " in phrase)
 
 
-def _by_speaker(takes: Sequence[UsableTake], share: float) -> TakeGroup:
+def _by_speaker(takes: Sequence[Take], share: float) -> TakeGroup:
     per_speaker = Counter(t.recording.speaker for t in takes)
     return TakeGroup(
         [t.power for t in takes],

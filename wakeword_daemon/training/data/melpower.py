@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +20,8 @@ import torchaudio
 
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine.settings import FeatureSettings
-from wakeword_daemon.storage import atomic_file
-from wakeword_daemon.training.data.reading import key_of, readable, refuse_many
+from wakeword_daemon.training.data.cache import cached, digest_of_files
+from wakeword_daemon.training.data.reading import readable, refuse_many
 
 Frames = npt.NDArray[np.float32]
 """Mel power, [frames, mels]."""
@@ -111,20 +112,19 @@ def load(
 
     """
     wanted = list(paths)
-    cached = cache / f"{title}-{key_of(wanted, repr(features))}.npz"
-    if cached.exists():
-        with np.load(cached) as arrays:
-            kept = [wanted[i] for i in arrays["kept"]]
-            return Library(arrays["power"], arrays["bounds"]), kept
-    front_end = MelPower(features)
-    pieces: list[Frames] = []
-    indices: list[int] = []
-    unreadable: list[str] = []
-    for index, pcm in readable(wanted, unreadable, title=f"reading {title}"):
-        pieces.append(front_end(pcm))
-        indices.append(index)
-    refuse_many(unreadable, len(wanted))
-    library = Library.join(pieces, features.mels)
-    with atomic_file(cached) as file:
-        np.savez(file, power=library.power, bounds=library.bounds, kept=np.array(indices, np.int64))
-    return library, [wanted[i] for i in indices]
+
+    def compute() -> dict[str, npt.NDArray[Any]]:
+        front_end = MelPower(features)
+        pieces: list[Frames] = []
+        indices: list[int] = []
+        unreadable: list[str] = []
+        for index, pcm in readable(wanted, unreadable, title=f"reading {title}"):
+            pieces.append(front_end(pcm))
+            indices.append(index)
+        refuse_many(unreadable, len(wanted))
+        library = Library.join(pieces, features.mels)
+        read = np.array(indices, np.int64)
+        return {"power": library.power, "bounds": library.bounds, "kept": read}
+
+    arrays = cached(cache, title, digest_of_files(wanted, repr(features)), compute)
+    return Library(arrays["power"], arrays["bounds"]), [wanted[i] for i in arrays["kept"]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import logging
 import random
 from collections.abc import Iterator, Sequence
@@ -12,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from wakeword_daemon.storage import write_atomically
 from wakeword_daemon.training.data import synthesis
+from wakeword_daemon.training.data.cache import cached, digest
 from wakeword_daemon.training.data.sentences import SENTENCES
 
 logger = logging.getLogger(__name__)
@@ -156,15 +155,15 @@ def _nearest(word: str, cache: Path) -> list[str]:
 
 
 def _dictionary_sounds(cache: Path) -> dict[str, list[str]]:
-    """Return the sounds of every word of the dictionary, from `cache` where they are known."""
+    """Return the sounds of every word of the dictionary, by word."""
     words = dictionary()
-    kept = cache / f"sounds-{len(words)}.json"
-    if not kept.exists():
-        logger.info("asking espeak-ng how %d words sound, once", len(words))
-        sounds = dict(zip(words, synthesis.phonemes(words), strict=True))
-        write_atomically(kept, json.dumps(sounds).encode())
-    known: dict[str, list[str]] = json.loads(kept.read_text())
-    return known
+
+    def compute() -> dict[str, npt.NDArray[np.str_]]:
+        logger.info("asking espeak-ng for the sounds of %d words, once", len(words))
+        return {"sounds": np.array(["_".join(sounds) for sounds in synthesis.phonemes(words)])}
+
+    sounds = cached(cache, "sounds", digest(words), compute)["sounds"]
+    return {word: said.split("_") for word, said in zip(words, sounds.tolist(), strict=True)}
 
 
 def _distances(own: Sequence[str], others: Sequence[Sequence[str]]) -> npt.NDArray[np.float32]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -58,18 +57,3 @@ def refuse_many(unreadable: Sequence[str], count: int) -> None:
         raise TrainingError(
             f"{len(unreadable)} of {count} recordings are unreadable; the first: {unreadable[0]}"
         )
-
-
-def key_of(paths: Sequence[Path], settings: str) -> str:
-    """Return a name for what is computed from recordings; it changes whenever one of them does.
-
-    Args:
-        paths: the recordings, known by path, size and time of their last change.
-        settings: whatever else the result depends on, as text.
-
-    """
-    digest = hashlib.sha256(settings.encode())
-    for path in paths:
-        status = path.stat()
-        digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
-    return digest.hexdigest()[:16]

@@ -5,7 +5,6 @@ espeak-ng, flite and festival, whichever are installed, speak a hundred times fa
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import logging
 import random
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wakeword_daemon.training.data import neighbours, synthesis
+from wakeword_daemon.training.data.cache import digest
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ def speak_simply(phrase: str, count: int, cache: Path, seed: int) -> SimpleSpeec
         # that other programs or another version would make is kept apart by its first words.
         own = f"{seed} {kind}"
         first = itertools.islice(texts(random.Random(own)), 20)  # noqa: S311 - a seed, not a secret
-        key = hashlib.sha256("\n".join([*first, *engines, *accents]).encode()).hexdigest()[:8]
+        key = digest([*first, *engines, *accents])[:8]
         folder = cache / "speech" / f"{kind}-{many}-{seed}-{key}"
         rng = random.Random(own)  # noqa: S311 - likewise
         voices = synthesis.voices(rng, engines, accents=accents)

@@ -7,7 +7,6 @@ the log says what is missing.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import logging
 import random
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wakeword_daemon.training.data import kokoro, neighbours, sentences, small_voices, synthesis
+from wakeword_daemon.training.data.cache import digest
 from wakeword_daemon.training.data.synthesis import Utterance, Voice
 
 logger = logging.getLogger(__name__)
@@ -181,8 +181,8 @@ class _Draws:
     def folder(self, cache: Path, engines: str) -> Path:
         """Return where the takes are kept: other texts or voices go into another folder."""
         first = itertools.islice(zip(*self.begin(), strict=False), _CHECKED)
-        key = hashlib.sha256("\n".join(f"{text} {voice}" for text, voice in first).encode())
-        return cache / "speech" / f"{engines}-{self.kind}-{self.seed}-{key.hexdigest()[:8]}"
+        key = digest(f"{text} {voice}" for text, voice in first)[:8]
+        return cache / "speech" / f"{engines}-{self.kind}-{self.seed}-{key}"
 
 
 def _name(phrase: str) -> str:

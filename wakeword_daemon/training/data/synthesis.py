@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.errors import TrainingError
+from wakeword_daemon.storage import write_atomically
 from wakeword_daemon.training.data import kokoro, small_voices
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,9 @@ _NAMES = {
 }
 _WEIGHTS = {"espeak": 6, "flite": 2, "festival": 1, "piper": 1, "pico": 2}
 _LIST = "takes.jsonl"
+_LOCK = "lock"
+_SAVED_EVERY = 50
+"""Takes after which the list is written again; a power cut costs no more."""
 _MIXED_SHARE = 0.6
 _ENGLISH_SHARE = 0.7
 """Of Kokoro's voices; the others speak English with the accent of their language."""
@@ -282,14 +286,17 @@ def make(
     attempts = _read(folder)
     if sum(not a.failed for a in attempts) < count:
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / _LIST).open("ab") as lines:
-            fcntl.flock(lines, fcntl.LOCK_EX)  # another process may be making the same
+        with (folder / _LOCK).open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # another process may be making the same
             attempts = _read(folder)
             draws = itertools.islice(zip(texts, voices, strict=False), len(attempts), None)
-            for attempt in _attempts(draws, count, folder, phrase, attempts):
-                attempts.append(attempt)
-                lines.write(msgspec.json.encode(attempt) + b"\n")
-                lines.flush()
+            try:
+                for attempt in _attempts(draws, count, folder, phrase, attempts):
+                    attempts.append(attempt)
+                    if not len(attempts) % _SAVED_EVERY:
+                        _write(folder, attempts)
+            finally:
+                _write(folder, attempts)
     spoken = ((i, a) for i, a in enumerate(attempts) if not a.failed)
     return [
         Utterance(_file(folder, i), a.text, a.voice, a.span)
@@ -328,8 +335,14 @@ def _attempts(
 def _read(folder: Path) -> list[_Attempt]:
     if not (folder / _LIST).exists():
         return []
-    lines = (folder / _LIST).read_bytes().split(b"\n")
-    return [msgspec.json.decode(line, type=_Attempt) for line in lines if line]
+    attempts: list[_Attempt] = msgspec.json.Decoder(_Attempt).decode_lines(
+        (folder / _LIST).read_bytes()
+    )
+    return attempts
+
+
+def _write(folder: Path, attempts: Sequence[_Attempt]) -> None:
+    write_atomically(folder / _LIST, msgspec.json.Encoder().encode_lines(attempts))
 
 
 def _file(folder: Path, index: int) -> Path:

@@ -22,21 +22,31 @@ LONGER_THAN_USUAL = 1.4
 
 
 @dataclass(frozen=True)
-class UsableTake:
-    """A recording of the word, read and found good.
+class Take:
+    """The word, said once.
 
     Attributes:
-        recording: which one.
-        pcm: its samples.
-        power: their mel power.
+        recording: the recording it is, or is made from.
+        power: mel power, [frames, mels].
         span: where in `power` the word is.
 
     """
 
     recording: Recording
-    pcm: Pcm
     power: Frames
     span: Span
+
+
+@dataclass(frozen=True)
+class UsableTake(Take):
+    """A recording of the word that can be used.
+
+    Attributes:
+        pcm: its samples.
+
+    """
+
+    pcm: Pcm
 
 
 def usable_takes(
@@ -65,5 +75,5 @@ def usable_takes(
         elif clipped > CLIPPED_SHARE:
             set_aside.append(f"{recording.path}: {clipped:.0%} of the samples are clipped")
         else:
-            usable.append(UsableTake(recording, pcm, power, span))
+            usable.append(UsableTake(recording, power, span, pcm))
     return usable, set_aside

@@ -9,7 +9,7 @@ import itertools
 import logging
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,10 +20,18 @@ from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.pcm import Pcm
-from wakeword_daemon.training.data.endpoints import speech_span
-from wakeword_daemon.training.data.melpower import MelPower
-from wakeword_daemon.training.data.takes import UsableTake
-from wakeword_daemon.training.data.voice_change import VoiceChange, change_voice, drawn_changes
+from wakeword_daemon.training.data.cache import Arrays, cached, digest_of_files
+from wakeword_daemon.training.data.endpoints import Span, speech_span
+from wakeword_daemon.training.data.melpower import Frames, Library, MelPower
+from wakeword_daemon.training.data.takes import Take, UsableTake
+from wakeword_daemon.training.data.voice_change import (
+    FORMANTS,
+    LENGTHS,
+    PITCHES,
+    VoiceChange,
+    change_voice,
+    drawn_changes,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -34,23 +42,47 @@ CODED_SHARE = 0.15
 
 
 def variants(
-    takes: Sequence[UsableTake], each: int, features: FeatureSettings, seed: int
-) -> list[UsableTake]:
-    """Return `each` variants of every take that has the word in it still.
+    takes: Sequence[UsableTake], each: int, features: FeatureSettings, cache: Path, seed: int
+) -> list[Take]:
+    """Return `each` variants of every take; those in which the word is not found are left out.
 
-    All have another pitch, tract or pace; some a microphone that clips, or a telephone's coding.
+    All differ in pitch, vocal tract or pace. Some are clipped, or coded as by a telephone. They are
+    computed once and kept in `cache`.
     """
+    spans = [(take.span.start, take.span.stop) for take in takes]
+    drawn = (CLIPPED_SHARE, CLIPPING_DB, CODED_SHARE, PITCHES, FORMANTS, LENGTHS)
+    settings = repr((features, each, seed, drawn, spans))
+    key = digest_of_files([take.recording.path for take in takes], settings)
+    arrays = cached(cache, "variants", key, lambda: _compute(takes, each, features, seed))
+    library = Library(arrays["power"], arrays["bounds"])
+    return [
+        Take(takes[number].recording, library[i], Span(int(start), int(stop)))
+        for i, (number, start, stop) in enumerate(arrays["places"])
+    ]
+
+
+def _compute(
+    takes: Sequence[UsableTake], each: int, features: FeatureSettings, seed: int
+) -> Arrays:
+    """Return the mel power of all variants, and of each the number of its take and its span."""
     rng = random.Random(f"{seed} variants")  # noqa: S311 - a seed, not a secret
     changes = drawn_changes(rng)
     front_end = MelPower(features)
-    made: list[UsableTake] = []
-    for take in tqdm(takes, desc="changing voices", unit="take", disable=None):
+    pieces: list[Frames] = []
+    places: list[tuple[int, int, int]] = []
+    for number, take in enumerate(tqdm(takes, desc="changing voices", unit="take", disable=None)):
         for change, pcm in _changed(take.pcm, each, changes, rng):
             power = front_end(pcm)
             span = speech_span(power, round(1.25 * change.length * len(take.span)))
             if span is not None:
-                made.append(replace(take, pcm=pcm, power=power, span=span))
-    return made
+                pieces.append(power)
+                places.append((number, span.start, span.stop))
+    library = Library.join(pieces, features.mels)
+    return {
+        "power": library.power,
+        "bounds": library.bounds,
+        "places": np.array(places, np.int64).reshape(-1, 3),
+    }
 
 
 def _changed(

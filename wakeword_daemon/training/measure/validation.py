@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import random
 import re
@@ -20,8 +19,8 @@ from wakeword_daemon.engine.logmel import LogMel
 from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.pcm import Pcm
-from wakeword_daemon.storage import atomic_file
 from wakeword_daemon.training.data import neighbours, synthesis
+from wakeword_daemon.training.data.cache import Arrays, cached, digest
 from wakeword_daemon.training.data.corpus import Corpus, Recording, Split
 from wakeword_daemon.training.data.reading import readable, warn_of
 from wakeword_daemon.training.data.takes import UsableTake
@@ -213,16 +212,13 @@ def long_form(
     voices = synthesis.voices(rng, engines, held_out=True)
     said = synthesis.make(texts, voices, count, cache / "speech" / f"long-form-{count}")
     paths = [u.path for u in said if phrase not in u.text]
-    key = hashlib.sha256(
-        repr((features, STREAM_SECONDS, [p.name for p in paths])).encode()
-    ).hexdigest()[:16]
-    kept = cache / f"long-form-{count}-{key}.npy"
-    if not kept.exists():
+
+    def compute() -> Arrays:
         streams = in_streams([pcm for _, pcm in _read_files(paths)])
-        frames = stream_frames(streams, LogMel(features), np.float16)
-        with atomic_file(kept) as file:
-            np.save(file, frames)
-    frames = np.load(kept, mmap_mode="r")
+        return {"frames": stream_frames(streams, LogMel(features), np.float16)}
+
+    key = digest([repr((features, STREAM_SECONDS, [p.name for p in paths]))])
+    frames = cached(cache, f"long-form-{count}", key, compute)["frames"]
     middle = len(frames) // 2
     return _synthetic(frames[:middle], features), _synthetic(frames[middle:], features)
 
