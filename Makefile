@@ -57,7 +57,7 @@ test: $(VENV)/test
 bench: $(VENV)/bench
 	$(VENV)/bin/python tests/bench_engine.py
 	$(VENV)/bin/python tests/bench_capture.py
-	$(VENV)/bin/python tests/bench_daemon.py
+	$(VENV)/bin/python tests/bench_daemon.py --write
 	$(VENV)/bin/python tests/bench_events.py
 
 # Thousands of rooms want as many open files.

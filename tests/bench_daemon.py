@@ -1,96 +1,306 @@
-"""Measure the whole daemon on a real sound server: `python tests/bench_daemon.py`.
+"""Measure the whole daemon on real sound servers: `python tests/bench_daemon.py [--write]`.
 
-Time to ready, CPU and memory while it listens, and how long after the end of a spoken word a
-subscriber has the event. The end is taken from a second recording of the same microphone.
+CPU and wake-ups a second in a quiet room, in speech and in noise; memory; the time until it is
+ready; and how long after the end of a spoken word a subscriber has the event. With `--write` the
+tables in docs/cost.md and the figure beside it are made anew.
+
+The conditions take turns, and the cheapest round counts, because other programs on the machine can
+only make one dearer. The end of a word is taken from a second recording of the same microphone.
 """
 
-import itertools
+import contextlib
 import os
 import statistics
 import sys
 import threading
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(ROOT))
 
-from support.daemon import Daemon, recording, until
-from support.soundserver import PulseServer
-from support.witness import Witness
+import numpy as np  # noqa: E402
+import soundfile  # noqa: E402
+from support import page, room  # noqa: E402
+from support.daemon import WAKEWORD, Daemon  # noqa: E402
+from support.soundserver import PipeWireServer, PulseServer  # noqa: E402
+from support.witness import Witness  # noqa: E402
 
-from wakeword_daemon.events.client import subscribe
+from wakeword_daemon.clock import SAMPLE_RATE  # noqa: E402
+from wakeword_daemon.events.client import subscribe  # noqa: E402
 
+ROUNDS = int(os.environ.get("ROUNDS", "5"))
 STARTS = 5
-LISTEN = 20
-WORDS = 10
+WORDS = int(os.environ.get("WORDS", "40"))
+LISTEN = 5.0
+"""Seconds of one round."""
+SETTLE = 4.0
+"""Seconds after which a daemon has noticed that the room is another one."""
+CONDITIONS = ("quiet", "speech", "noise")
+PATIENCE = 2.0
+"""Seconds after a word in which its event is expected."""
+PAGE = ROOT / "docs" / "cost.md"
+FIGURE = ROOT / "docs" / "cost.svg"
+
+# Python finds the step in C barred, and the one in numpy runs.
+_WITHOUT_C = (
+    "import runpy, sys; sys.modules['wakeword_daemon.engine._step'] = None;"
+    " runpy.run_module('wakeword_daemon', run_name='__main__', alter_sys=True)"
+)
+_NUMPY = (sys.executable, "-c", _WITHOUT_C)
 
 
-def memory(process):
-    """Return the lines of /proc/PID/status and smaps_rollup that tell memory, in MiB."""
-    lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
-    lines += Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()
+@dataclass
+class Listener:
+    """A daemon under measurement.
+
+    Attributes:
+        name: what the tables call it.
+        server: whose microphone it listens to.
+        settings: added to its environment.
+        command: what runs.
+        cpu: milliseconds of CPU a second, by condition, of each round.
+        wakes: times a second that one of its threads waited and was woken, likewise.
+        ready: seconds from each start until it was ready.
+        effort: seconds of CPU until then.
+        memory: MiB by kind.
+        late: for each word the seconds from its end to the subscriber, and from its end to the
+            sample at which the network was sure; None for a missed one, by what was heard before.
+
+    """
+
+    name: str
+    server: PulseServer
+    settings: dict = field(default_factory=dict)
+    command: tuple = WAKEWORD
+    cpu: dict = field(default_factory=lambda: {condition: [] for condition in CONDITIONS})
+    wakes: dict = field(default_factory=lambda: {condition: [] for condition in CONDITIONS})
+    ready: list = field(default_factory=list)
+    effort: list = field(default_factory=list)
+    memory: dict = field(default_factory=dict)
+    late: dict = field(default_factory=lambda: {before: [] for before in room.BEFORE_A_WORD})
+
+    @property
+    def all_late(self):
+        return [word for words in self.late.values() for word in words]
+
+    def daemon(self):
+        return Daemon(settings=self.server.env() | self.settings, command=self.command)
+
+
+def progress(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def cpu_seconds(pid):
+    """Return the CPU time of a process, of all its threads, to the nanosecond."""
+    return time.clock_gettime((~pid << 3) | 2)  # the clock id of clock_getcpuclockid(3)
+
+
+def wake_ups(pid):
+    """Return how often threads of the process waited for something so far."""
+    count = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            lines = (task / "status").read_text().splitlines()
+            count += sum(int(line.split()[1]) for line in lines if line.startswith("voluntary"))
+    return count
+
+
+def memory(pid):
+    """Return the lines of /proc/PID/smaps_rollup that tell memory, in MiB."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     fields = (line.split() for line in lines if line.endswith(" kB"))
     return {name.rstrip(":"): int(size) / 1024 for name, size, _ in fields}
 
 
-def cpu(process):
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def measure_starts(listeners):
+    """Note how long each takes until it is ready, and how much CPU that takes."""
+    for number in range(STARTS):
+        progress(f"start {number + 1} of {STARTS}")
+        for listener in listeners:
+            before = time.monotonic()
+            with listener.daemon() as daemon:
+                daemon.told("READY")
+                listener.ready.append(time.monotonic() - before)
+                listener.effort.append(cpu_seconds(daemon.process.pid))
 
 
-def start(room):
-    before = time.monotonic()
-    with Daemon(settings=room.env()) as daemon:
-        daemon.told("READY")
-        return time.monotonic() - before
+def measure_cpu(listeners, daemons, folder):
+    """Let the conditions take turns; every daemon is measured in the same seconds."""
+    servers = {id(listener.server): listener.server for listener in listeners}.values()
+    sounds = {"speech": room.speech, "noise": room.noise}
+    for name, make in sounds.items():
+        soundfile.write(folder / f"{name}.wav", make(SETTLE + LISTEN + 2), SAMPLE_RATE)
+    for number in range(ROUNDS):
+        progress(f"round {number + 1} of {ROUNDS}")
+        for condition in CONDITIONS:
+            if condition in sounds:
+                for server in servers:
+                    server.play(folder / f"{condition}.wav", wait=False)
+            time.sleep(SETTLE)
+            begin = time.monotonic()
+            before = [(cpu_seconds(d.process.pid), wake_ups(d.process.pid)) for d in daemons]
+            time.sleep(LISTEN)
+            took = time.monotonic() - begin
+            for listener, daemon, (cpu, wakes) in zip(listeners, daemons, before, strict=True):
+                pid = daemon.process.pid
+                listener.cpu[condition].append(1e3 * (cpu_seconds(pid) - cpu) / took)
+                listener.wakes[condition].append((wake_ups(pid) - wakes) / took)
+            time.sleep(2)
 
 
-def latency(room, daemon, path):
-    """Speak the word once; return the seconds from its end to the subscriber, None if missed."""
-    received = []
-    heard = subscribe(daemon.socket, timeout=4)
-    wait = threading.Thread(target=lambda: next(heard, None) and received.append(time.time()))
-    wait.start()
-    witness = Witness(room)
-    room.play(path)
-    wait.join()
-    end = witness.end_of_speech()
-    return received[0] - end if received else None
+def measure_latency(listeners, daemons, folder):
+    """Speak words at random times; note when each subscriber has the event."""
+    pcm, words = room.spoken_words(WORDS)
+    progress(f"{WORDS} words in {len(pcm) / SAMPLE_RATE:.0f} s")
+    soundfile.write(folder / "words.wav", pcm, SAMPLE_RATE)
+    received = [[] for _ in listeners]
+
+    def follow(daemon, times):
+        for event in subscribe(daemon.socket, timeout=len(pcm) / SAMPLE_RATE + 2 * PATIENCE):
+            times.append((time.time(), event.wall_time))
+
+    threads = [
+        threading.Thread(target=follow, args=pair) for pair in zip(daemons, received, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    witnesses = {id(one.server): (Witness(one.server), one.server) for one in listeners}
+    players = [server.play(folder / "words.wav", wait=False) for _, server in witnesses.values()]
+    for player in players:
+        player.wait()
+    for thread in threads:
+        thread.join()
+    begins = {key: witness.begin_of(pcm) for key, (witness, _) in witnesses.items()}
+    for listener, times in zip(listeners, received, strict=True):
+        for word in words:
+            end = begins[id(listener.server)] + word.end / SAMPLE_RATE
+            late = ((at - end, sure - end) for at, sure in times if -0.5 < sure - end < PATIENCE)
+            listener.late[word.before].append(next(late, None))
+
+
+def delays(words):
+    """Return the cells that tell how late the words were, and how many were heard."""
+    found = [word for word in words if word is not None]
+    share = f"{len(found)} of {len(words)}"
+    if not found:
+        return "-", "-", "-", share
+    late, sure = 1e3 * np.array(found).T
+    return (*(f"{value:.0f}" for value in (*np.percentile(late, (50, 95)), np.median(sure))), share)
+
+
+def tables(listeners):
+    """Return the lines that tell everything."""
+    costs = [
+        (
+            listener.name,
+            *(f"{min(listener.cpu[one]):.1f}" for one in CONDITIONS),
+            *(f"{min(listener.wakes[one]):.0f}" for one in CONDITIONS),
+        )
+        for listener in listeners
+    ]
+    sizes = [
+        (
+            listener.name,
+            *(f"{listener.memory[kind]:.1f}" for kind in ("Anonymous", "Pss", "Rss")),
+            f"{min(listener.ready):.2f}",
+            f"{statistics.median(listener.ready):.2f}",
+            f"{min(listener.effort):.2f}",
+        )
+        for listener in listeners
+    ]
+    waits = [
+        (f"{listener.name}, after {before}", *delays(listener.late[before]))
+        for listener in listeners
+        for before in room.BEFORE_A_WORD
+    ] + [(f"{listener.name}, all", *delays(listener.all_late)) for listener in listeners]
+    return [
+        "",
+        "CPU in ms a second and wake-ups a second, of all threads and the sound server's client;",
+        f"the least of {ROUNDS} rounds of {LISTEN:.0f} s:",
+        "",
+        *page.table(
+            ("daemon", *CONDITIONS, *(f"wake-ups, {one}" for one in CONDITIONS)),
+            costs,
+        ),
+        "",
+        "Memory in MiB while it listens; seconds until it is ready, and of CPU until then;",
+        f"of {STARTS} starts:",
+        "",
+        *page.table(
+            (
+                "daemon",
+                *("anonymous", "shared pages shared out", "resident"),
+                *("ready, least", "ready, median", "CPU, least"),
+            ),
+            sizes,
+        ),
+        "",
+        f"Milliseconds from the end of a word to the subscriber, {WORDS} words at random times,",
+        "and how many of them pass in the sound before the network is sure:",
+        "",
+        *page.table(("daemon", "median", "95 %", "the network, median", "heard"), waits),
+        "",
+    ]
+
+
+def draw(listeners):
+    """Draw CPU and latency."""
+    from matplotlib import rc_context  # noqa: PLC0415 -- after everything is measured
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    figure = Figure(figsize=(10, 3.6), layout="constrained")
+    costs, latency = figure.subplots(1, 2)
+    places = np.arange(len(CONDITIONS))
+    width = 0.8 / len(listeners)
+    for number, listener in enumerate(listeners):
+        heights = [min(listener.cpu[one]) for one in CONDITIONS]
+        bars = costs.bar(places + number * width, heights, width * 0.9, label=listener.name)
+        costs.bar_label(bars, fmt="%.1f", fontsize=8)
+        late = sorted(1e3 * one[0] for one in listener.all_late if one is not None)
+        share = 100 * np.arange(1, len(late) + 1) / len(late)
+        latency.step(late, share, where="post", label=listener.name)
+    costs.set_xticks(places + 0.4 - width / 2, CONDITIONS)
+    costs.set(ylabel="CPU, ms a second", title="Cost of listening")
+    latency.set(xlabel="ms after the end of the word", ylabel="% of words", title="Latency")
+    latency.grid(alpha=0.3)
+    for axes in (costs, latency):
+        axes.legend(fontsize=8)
+    with rc_context({"svg.hashsalt": "wakeword", "svg.fonttype": "none"}):
+        figure.savefig(FIGURE, format="svg", metadata={"Date": None})
 
 
 def main():
-    with PulseServer() as room:
-        room.hum()
-        starts = sorted(start(room) for _ in range(STARTS))
-        median = statistics.median(starts)
-        print(f"time to ready   {median:.2f} s (of {STARTS}, up to {starts[-1]:.2f})")
-        with Daemon(settings=room.env()) as daemon:
-            daemon.told("READY")
-            time.sleep(2)
-            before = cpu(daemon.process)
-            time.sleep(LISTEN)
-            used = (cpu(daemon.process) - before) / LISTEN
-            now = memory(daemon.process)
-            print(f"CPU             {used * 1e3:.1f} ms a second, with PulseAudio's client")
-            print(
-                f"memory          {now['VmRSS']:.1f} MiB resident, peak {now['VmHWM']:.1f},"
-                f" {now['Pss']:.1f} with shared pages shared out"
-            )
-            words = daemon.root / "word.wav"
-            found = []
-            for word, number in itertools.product(("jarvis-slt", "jarvis-rms"), range(WORDS // 2)):
-                # The word begins elsewhere within a step each time.
-                recording(words, 0.3 + 0.017 * number, word, 0.5)
-                found.append(latency(room, daemon, words))
-            until(lambda: not daemon.status()["subscribers"][1:], "the end of the subscriptions")
-            took = sorted(one for one in found if one is not None)
-            middle, least, most = (
-                one * 1e3 for one in (statistics.median(took), took[0], took[-1])
-            )
-            print(
-                f"latency         {middle:.0f} ms from the end of the word to the subscriber"
-                f" ({least:.0f} to {most:.0f}, {len(took)} of {len(found)} words heard)"
-            )
+    with contextlib.ExitStack() as stack:
+        pulse = stack.enter_context(PulseServer())
+        pipewire = stack.enter_context(PipeWireServer())
+        for server in (pulse, pipewire):
+            server.hum()
+        stock = {"ALSA_CONFIG_PATH": "/usr/share/alsa/alsa.conf"}
+        listeners = [
+            Listener("PulseAudio", pulse),
+            Listener("PipeWire", pipewire),
+            Listener("PulseAudio, step in numpy", pulse, command=_NUMPY),
+            Listener("PulseAudio, Debian's ALSA configuration", pulse, stock),
+        ]
+        measure_starts(listeners)
+        daemons = [stack.enter_context(listener.daemon()) for listener in listeners]
+        for daemon in daemons:
+            assert daemon.told("READY").startswith("listening"), daemon.log
+        measure_cpu(listeners, daemons, pulse.root)
+        measure_latency(listeners, daemons, pulse.root)
+        for listener, daemon in zip(listeners, daemons, strict=True):
+            listener.memory = memory(daemon.process.pid)
+            if lost := daemon.status()["lost"]:
+                progress(f"{listener.name} missed {lost / SAMPLE_RATE:.1f} s: a busy machine")
+    lines = tables(listeners)
+    print("\n".join(lines))
+    if "--write" in sys.argv:
+        page.write(PAGE, "daemon", lines)
+        draw(listeners)
 
 
 if __name__ == "__main__":

@@ -66,13 +66,14 @@ def until(condition, what="it", patience=PATIENCE):
 class Daemon:
     """`wakeword run ARGUMENTS…` in a short folder of its own, as a context manager.
 
-    `settings` are added to the environment. The folder `root` holds the socket and the log.
+    `settings` are added to the environment, and `command` is what runs instead of the `wakeword`
+    of this checkout. The folder `root` holds the socket and the log.
     """
 
-    def __init__(self, *arguments, settings=None, stdin=subprocess.DEVNULL):
+    def __init__(self, *arguments, settings=None, stdin=subprocess.DEVNULL, command=WAKEWORD):
         self.root = Path(tempfile.mkdtemp(prefix="ww-", dir="/tmp"))
         self.socket = self.root / "run" / "events.sock"
-        self._arguments = arguments
+        self._command = (*command, "run", "--socket", str(self.socket), *map(str, arguments))
         self._settings = settings or {}
         self._stdin = stdin
         self._subscribers = []
@@ -91,7 +92,7 @@ class Daemon:
         }
         with (self.root / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*WAKEWORD, "run", "--socket", str(self.socket), *map(str, self._arguments)],
+                self._command,
                 env=environment | self._settings,
                 stdin=self._stdin,
                 stderr=log,

@@ -1,0 +1,21 @@
+"""Tables that a command writes into a page of the documentation."""
+
+from pathlib import Path
+
+
+def table(header, rows):
+    """Return the lines of a table in Markdown; the first column is text, the others are numbers."""
+    rows = [[str(cell) for cell in row] for row in rows]
+    rule = ["---", *["---:"] * (len(header) - 1)]
+    return ["| " + " | ".join(cells) + " |" for cells in (header, rule, *rows)]
+
+
+def write(page: Path, name: str, lines: list[str]) -> None:
+    """Replace what stands in the page between `<!-- NAME -->` and `<!-- end of NAME -->`."""
+    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    text = page.read_text()
+    head, found, rest = text.partition(begin)
+    _, also, tail = rest.partition(end)
+    if not (found and also):
+        raise ValueError(f"{page} has no place for {name}")
+    page.write_text("\n".join([head + begin, *lines, end + tail]))
