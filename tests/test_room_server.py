@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from support.daemon import PATIENCE, WAKEWORD, Daemon, recording, until, wakeword
 from support.eventserver import Peer
-from support.roomserver import HOP_BYTES, RoomPeer, RunningRooms, speech
+from support.roomserver import HOP_BYTES, RoomPeer, RunningRooms, detectors, speech
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.client import AsyncClient
 from wyoming.info import Describe, Info
@@ -23,8 +23,9 @@ from wyoming.wake import Detect, Detection, NotDetected
 
 from wakeword_daemon.errors import ConfigError, EventsError
 from wakeword_daemon.events.framing import MAX_BYTES
-from wakeword_daemon.rooms import addresses
+from wakeword_daemon.rooms import addresses, announcement
 from wakeword_daemon.rooms.connection import Limits
+from wakeword_daemon.rooms.server import RoomServer
 
 
 @pytest.fixture
@@ -321,31 +322,86 @@ def test_the_daemon_serves_rooms_beside_its_own_microphone(tmp_path):
     assert not path.exists()
 
 
+@contextlib.contextmanager
+def announced(zeroconf, name, process):
+    """Find a service on the network by its name; yield what is told of it."""
+    browser = zeroconf.Zeroconf()
+    try:
+        full = f"{name}._wyoming._tcp.local."
+        asked = ("_wyoming._tcp.local.", full)
+        found = until(lambda: process.poll() or browser.get_service_info(*asked, timeout=1000))
+        assert process.poll() is None
+        yield found
+    finally:
+        browser.close()
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
 @pytest.mark.slow
 def test_zeroconf_announces_an_address_that_others_can_reach():
     zeroconf = pytest.importorskip("zeroconf", reason="zeroconf is not installed")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     uri = ("--uri", f"tcp://0.0.0.0:{port}")
-    with Serve(*uri, "--allow-lan", "--zeroconf", "kitchen") as serve:
+    with (
+        Serve(*uri, "--allow-lan", "--zeroconf", "kitchen") as serve,
+        announced(zeroconf, "kitchen", serve.process) as found,
+    ):
+        assert found.port == port
+        assert found.parsed_addresses()
+        for address in found.parsed_addresses():
+            with Peer((address, port)) as peer:
+                peer.ask("ping", answer="pong")
+
+
+@pytest.mark.slow
+def test_the_daemon_announces_the_rooms_that_it_serves(tmp_path):
+    zeroconf = pytest.importorskip("zeroconf", reason="zeroconf is not installed")
+    rooms = {"uri": f"tcp://0.0.0.0:{free_port()}", "allow_lan": True, "zeroconf": "attic"}
+    (tmp_path / "config.yaml").write_text(json.dumps({"rooms": rooms}))
+    recording(tmp_path / "own.wav", 60.0)
+    with Daemon("--config", tmp_path / "config.yaml", "--input", tmp_path / "own.wav") as daemon:
+        daemon.told("READY")
+        with announced(zeroconf, "attic", daemon.process) as found:
+            assert rooms["uri"].endswith(f":{found.port}")
+            assert daemon.stop()[0] == 0
+        assert "announced as “attic” on " in daemon.log
+
+
+def test_a_network_that_comes_up_later_is_announced_then(monkeypatch, caplog):
+    pytest.importorskip("zeroconf", reason="zeroconf is not installed")
+    own = announcement.reachable(["0.0.0.0"])  # noqa: S104
+    if not own:
+        pytest.skip("this machine has no network")
+    monkeypatch.setattr(announcement, "_LOOK", 0.05)
+    machine, found = announcement._machine, []
+    monkeypatch.setattr(announcement, "_machine", lambda: found)
+
+    async def told(sentence):
         end = time.monotonic() + PATIENCE
-        browser = zeroconf.Zeroconf()
+        while sentence not in caplog.text and time.monotonic() < end:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        assert sentence in caplog.text
+
+    async def come_up():
+        server = RoomServer(detectors(["jarvis"]))
+        await server.start([("0.0.0.0", 0)], allow_lan=True, zeroconf="cellar")  # noqa: S104
         try:
-            found = None
-            while found is None and time.monotonic() < end:
-                assert serve.process.poll() is None, serve.process.stderr.read()
-                name = "kitchen._wyoming._tcp.local."
-                found = browser.get_service_info("_wyoming._tcp.local.", name, timeout=1000)
-            assert found is not None
-            assert found.port == port
-            for address in found.parsed_addresses():
-                with Peer((address, port)) as peer:
-                    peer.ask("ping", answer="pong")
+            await told("this machine has no network")
+            found.extend(machine())
+            await told("announced as “cellar” on " + own[0])
         finally:
-            browser.close()
+            await server.stop()
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(come_up())
 
 
 def test_what_nobody_can_reach_is_not_announced():
     done = wakeword("serve", "--uri", "tcp://127.0.0.1:0", "--zeroconf")
     assert done.returncode == 1
     assert "nobody else can reach 127.0.0.1" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -100,6 +100,10 @@ class RoomsSection(msgspec.Struct, frozen=True):
         Meta(description="tcp://HOST:PORT, unix:///PATH, or null for no wake service"),
     ] = None
     allow_lan: Annotated[bool, Meta(description="true or false")] = False
+    zeroconf: Annotated[
+        bool | Annotated[str, Meta(min_length=1)],
+        Meta(description="true, false, or the name to be found by"),
+    ] = False
 
 
 class OnDetectionSection(msgspec.Struct, frozen=True):

@@ -13,7 +13,6 @@ from wakeword_daemon.cli import _arguments, _process
 from wakeword_daemon.errors import ConfigError
 from wakeword_daemon.rooms import stdio
 from wakeword_daemon.rooms.addresses import PORT, STDIO, parse_uri
-from wakeword_daemon.rooms.announcement import announce
 from wakeword_daemon.rooms.detectors import Detectors
 from wakeword_daemon.rooms.server import RoomServer
 from wakeword_daemon.service import logs
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     import argparse
 
     from wakeword_daemon.events.connection import Address
-    from wakeword_daemon.rooms.announcement import Announcement
 
 logger = logging.getLogger(__name__)
 
@@ -101,11 +99,8 @@ async def _serve(server: RoomServer, where: list[Address], args: argparse.Namesp
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
     notifier = Notifier()
-    announcement = None
-    await server.start(where, allow_lan=args.allow_lan)
+    await server.start(where, allow_lan=args.allow_lan, zeroconf=args.zeroconf)
     try:
-        if args.zeroconf is not None:
-            announcement = await _announce(where, args.zeroconf or None)
         words = ", ".join(model.name for model in server.detectors.models)
         status = f"serving {words} on {', '.join(server.addresses)}"
         logger.info("%s", status)
@@ -116,17 +111,8 @@ async def _serve(server: RoomServer, where: list[Address], args: argparse.Namesp
         raise
     notifier.stopping()
     logger.info("stopping, with %d rooms connected", server.connections)
-    if announcement is not None:
-        await announcement.end()
     told.clear()
     draining = asyncio.create_task(server.stop(args.drain))
     again = asyncio.create_task(told.wait())
     await asyncio.wait([draining, again], return_when=asyncio.FIRST_COMPLETED)
     again.cancel()
-
-
-async def _announce(where: list[Address], name: str | None) -> Announcement:
-    for address in where:
-        if isinstance(address, tuple):
-            return await announce(address[0], address[1], name)
-    raise ConfigError("--zeroconf announces a service on tcp://: give one with --uri")

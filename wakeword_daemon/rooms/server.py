@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from wakeword_daemon.rooms import addresses
 from wakeword_daemon.rooms.addresses import BACKLOG
+from wakeword_daemon.rooms.announcement import Announcement
 from wakeword_daemon.rooms.connection import READ_SIZE, Connection, Limits
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class RoomServer:
         self._listeners: list[ListeningSocket] = []
         self._accepting: list[asyncio.Server] = []
         self._checking: asyncio.Task[None] | None = None
+        self._announcement: Announcement | None = None
 
     @property
     def addresses(self) -> list[str]:
@@ -56,11 +58,21 @@ class RoomServer:
         """How many rooms are connected."""
         return len(self._connections)
 
-    async def start(self, where: Sequence[Address], *, allow_lan: bool = False) -> None:
+    async def start(
+        self, where: Sequence[Address], *, allow_lan: bool = False, zeroconf: str | None = None
+    ) -> None:
         """Listen on all of these.
 
+        Args:
+            where: the addresses.
+            allow_lan: whether they may be other ones than loopback.
+            zeroconf: the name to announce the service under, empty for the machine's; None for no
+                announcement.
+
         Raises:
-            EventsError: one of them cannot be listened on.
+            EventsError: one of them cannot be listened on, or nobody could reach what would be
+                announced.
+            WakewordError: the package zeroconf is not installed.
 
         """
         _allow_many_files()
@@ -68,6 +80,11 @@ class RoomServer:
         try:
             for address in where:
                 self._listeners += addresses.listen(address, allow_lan=allow_lan)
+            if zeroconf is not None:
+                names = [listener.socket.getsockname() for listener in self._listeners]
+                tcp = [name for name in names if isinstance(name, tuple)]
+                hosts = [host for host, port, *_ in tcp if port == tcp[0][1]]
+                self._announcement = Announcement(hosts, tcp[0][1] if tcp else 0, zeroconf)
         except BaseException:
             addresses.close(self._listeners)
             raise
@@ -85,6 +102,8 @@ class RoomServer:
 
         A room that streams is served until its audio ends, `drain` seconds at most.
         """
+        if self._announcement is not None:
+            await self._announcement.end()
         for server in self._accepting:
             server.close()
         addresses.close(self._listeners)

@@ -128,7 +128,12 @@ class Daemon:
         try:
             await self._server.start()
             if (uri := config.uri) is not None:
-                await self._rooms.start([parse_uri(uri)], allow_lan=config.allow_lan)
+                name = config.zeroconf if isinstance(config.zeroconf, str) else ""
+                await self._rooms.start(
+                    [parse_uri(uri)],
+                    allow_lan=config.allow_lan,
+                    zeroconf=name if config.zeroconf else None,
+                )
             self._source.start()
             self._engine.start()
             await self._watch()
