@@ -6,15 +6,13 @@ import json
 import logging
 import signal
 import socket
-import subprocess
-import tempfile
 import time
 from pathlib import Path
 
 import pytest
-from support.daemon import PATIENCE, WAKEWORD, Daemon, recording, until, wakeword
+from support.daemon import PATIENCE, Daemon, recording, until, wakeword
 from support.eventserver import Peer
-from support.roomserver import HOP_BYTES, RoomPeer, RunningRooms, detectors, speech
+from support.roomserver import HOP_BYTES, RoomPeer, RunningRooms, Serve, detectors, speech
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.client import AsyncClient
 from wyoming.info import Describe, Info
@@ -207,26 +205,6 @@ def test_only_private_peers_may_connect(peer, allowed):
             return (peer, 1)
 
     assert addresses.may_connect(Connection()) is allowed
-
-
-class Serve:
-    """`wakeword serve` as a process."""
-
-    def __init__(self, *arguments):
-        self.folder = tempfile.TemporaryDirectory(prefix="ww")
-        self.path = Path(self.folder.name) / "wake.sock"
-        uri = ("--uri", f"unix://{self.path}")
-        self._command = [*WAKEWORD, "serve", *uri, "--word", "jarvis", *arguments]
-
-    def __enter__(self):
-        self.process = subprocess.Popen(self._command, stderr=subprocess.PIPE, text=True)
-        until(self.path.exists, "the socket")
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.communicate()
-        self.folder.cleanup()
 
 
 @pytest.mark.slow

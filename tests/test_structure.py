@@ -12,7 +12,7 @@ import wakeword_daemon
 from wakeword_daemon.cli import COMMANDS
 
 PACKAGE = Path(wakeword_daemon.__file__).parent
-EVERYONE = {"__init__", "errors", "clock", "pcm", "storage", "settingsfile", "xdg"}
+EVERYONE = {"__init__", "errors", "clock", "levels", "pcm", "storage", "settingsfile", "xdg"}
 SETTINGS = {"config", "resources", "words"}
 MAY_IMPORT = {
     "audio": set(),

@@ -104,6 +104,10 @@ class RoomsSection(msgspec.Struct, frozen=True):
         bool | Annotated[str, Meta(min_length=1)],
         Meta(description="true, false, or the name to be found by"),
     ] = False
+    nearest: Annotated[
+        Annotated[float, Meta(ge=0.05, le=2)] | None,
+        Meta(description="seconds from 0.05 to 2, such as 0.3, or null"),
+    ] = None
 
 
 class OnDetectionSection(msgspec.Struct, frozen=True):

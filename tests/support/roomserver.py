@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+import subprocess
 import tempfile
 import threading
 from pathlib import Path
 
 import numpy as np
 import soundfile
-from support.daemon import AUDIO, until
+from support.daemon import AUDIO, WAKEWORD, until
 from support.eventserver import PATIENCE, Peer
 
 from wakeword_daemon import load_model
@@ -67,6 +68,33 @@ class RunningRooms:
 
     def until_rooms(self, count):
         until(lambda: self.server.connections == count, f"{count} rooms")
+
+
+class Serve:
+    """`wakeword serve` as a process."""
+
+    def __init__(self, *arguments):
+        self.folder = tempfile.TemporaryDirectory(prefix="ww")
+        self.path = Path(self.folder.name) / "wake.sock"
+        uri = ("--uri", f"unix://{self.path}")
+        self._command = [*WAKEWORD, "serve", *uri, "--word", "jarvis", *arguments]
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self._command, stderr=subprocess.PIPE, text=True)
+        until(lambda: self.process.poll() is not None or self._answers(), "the socket")
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.communicate()
+        self.folder.cleanup()
+
+    def _answers(self):
+        try:
+            RoomPeer(self.path).close()
+        except OSError:
+            return False
+        return True
 
 
 class RoomPeer(Peer):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _DRAIN = 5.0
+_NEAREST = 0.3
 
 _EPILOG = """examples:
   wakeword serve                                         programs on this machine
@@ -61,6 +62,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="let Home Assistant find the service by itself, under this name or the machine's",
     )
     parser.add_argument(
+        "--nearest",
+        nargs="?",
+        type=_arguments.positive_float,
+        const=_NEAREST,
+        metavar="SECONDS",
+        help="of rooms that hear the same word within so many seconds (0.3 if none are given), let"
+        " only the one fire that hears it loudest",
+    )
+    parser.add_argument(
         "--drain",
         type=_arguments.positive_float,
         default=_DRAIN,
@@ -89,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     gc.collect()
     gc.freeze()
-    asyncio.run(_serve(RoomServer(detectors), where, args))
+    asyncio.run(_serve(RoomServer(detectors, nearest=args.nearest), where, args))
     return 0
 
 

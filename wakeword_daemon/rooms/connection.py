@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import socket
 
     from wakeword_daemon.rooms.detectors import Detectors
+    from wakeword_daemon.rooms.nearest import Nearest
 
 logger = logging.getLogger(__name__)
 
@@ -53,13 +54,15 @@ class Connection(asyncio.BufferedProtocol):
         limits: Limits,
         shared: bytearray,
         connections: set[Connection],
+        nearest: Nearest | None = None,
     ) -> None:
         self._limits = limits
         self._shared = shared
         self._view = memoryview(shared)
         self._connections = connections
         self._decoder = FrameDecoder()
-        self._room = Room(detectors)
+        self._seat = None if nearest is None else nearest.seat(self._tell)
+        self._room = Room(detectors, self._seat)
         self._loop = asyncio.get_running_loop()
         self._pace = Pace(self._loop.time())
         self._held: asyncio.TimerHandle | None = None  # until then it is ahead of real time
@@ -96,6 +99,8 @@ class Connection(asyncio.BufferedProtocol):
         logger.debug("%s left%s", self.peer, f": {exc}" if exc else "")
         if self._held is not None:
             self._held.cancel()
+        if self._seat is not None:
+            self._seat.leave()
         self._connections.discard(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 -- asyncio's signature
@@ -165,6 +170,13 @@ class Connection(asyncio.BufferedProtocol):
     def abort(self) -> None:
         """Close at once."""
         self._transport.abort()
+
+    def _tell(self, line: bytes) -> bool:
+        """Send a line that answers nothing; return whether anybody is there to read it."""
+        if self._transport.is_closing():
+            return False
+        self._transport.write(line)
+        return True
 
     def _close(self, error: ProtocolError) -> None:
         logger.debug("closing the connection of %s: %s", self.peer, error)

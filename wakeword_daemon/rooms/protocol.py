@@ -56,8 +56,16 @@ class RoomDetection(Event, frozen=True, kw_only=True, omit_defaults=True):
     """Loudness of the second before it in dBFS."""
     model: str
     """Id of the model that heard it."""
+    above_noise: float | None = None
+    """How far `level` is above the noise floor of the room in dB; where the nearest room fires."""
     context: dict[str, Any] | None = None
     """What came with `detect`."""
+
+
+class DetectedElsewhere(RoomDetection, frozen=True, kw_only=True, omit_defaults=True):
+    """A wake word was heard here too, and a room that heard it louder fires."""
+
+    kind: ClassVar[str] = "detected-elsewhere"
 
 
 class NotDetected(Event, frozen=True, kw_only=True, omit_defaults=True):

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import asdict, replace
 
 from wakeword_daemon.clock import milliseconds
 from wakeword_daemon.events.framing import ProtocolError
 from wakeword_daemon.events.protocol import Info, Ping, Pong
 from wakeword_daemon.rooms.intake import Intake
+from wakeword_daemon.rooms.nearest import Claim
 from wakeword_daemon.rooms.protocol import (
     AudioFormat,
     Detect,
+    DetectedElsewhere,
     NotDetected,
     RoomDetection,
     wake_program,
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from wakeword_daemon.events.framing import Frame
     from wakeword_daemon.pcm import Pcm
     from wakeword_daemon.rooms.detectors import Detectors
+    from wakeword_daemon.rooms.nearest import Seat
 
 _BYTES_A_SECOND = 32_000  # of audio whose format was refused
 
@@ -33,14 +37,21 @@ class Room:
 
     `audio-start` begins a stream with a clock of its own; chunks without it do too. The words and
     the context of the last `detect` hold until the next one.
+
+    Args:
+        detectors: the words.
+        seat: the room's place among those of which the nearest fires; None to fire whatever others
+            hear.
+
     """
 
-    def __init__(self, detectors: Detectors) -> None:
+    def __init__(self, detectors: Detectors, seat: Seat | None = None) -> None:
         self.seconds = 0.0
         """Audio taken so far."""
         self.streaming = False
         """Whether audio has begun and not ended."""
         self._detectors = detectors
+        self._seat = seat
         self._words: frozenset[str] | None = detectors.choose(None)  # None: an unknown one
         self._context: dict[str, Any] | None = None
         self._fired = False
@@ -90,6 +101,8 @@ class Room:
         elif self.streaming:
             self._detector = self._detectors.detector(self._words)
             self._detector.reset(0 if detector is None else detector.clock)
+        if self.streaming and self._seat is not None:
+            self._seat.listen(self._words)
 
     def _start(self, frame: Frame) -> None:
         self._end()
@@ -101,10 +114,14 @@ class Room:
         self._fired = False
         self._anchor = (0, 0)
         self._detector = None if self._words is None else self._detectors.detector(self._words)
+        if self._seat is not None and self._words is not None:
+            self._seat.listen(self._words)
 
     def _end(self) -> None:
         self.streaming = False
         self._detector = self._intake = self._format = None
+        if self._seat is not None:
+            self._seat.leave()
 
     def _hear(self, frame: Frame) -> bytes:
         data, payload = frame.data, frame.payload
@@ -154,13 +171,16 @@ class Room:
     def _push(self, pcm: Pcm) -> bytes:
         if self._detector is None:
             return b""
+        if self._seat is not None:
+            self._seat.hear(pcm)
         heard = self._detector.push(pcm)
-        return b"".join(map(self._line, heard)) if heard else b""
+        return b"".join(map(self._answer, heard)) if heard else b""
 
-    def _line(self, heard: engine.Detection) -> bytes:
+    def _answer(self, heard: engine.Detection) -> bytes:
+        """Return what to answer to a word at once: nothing where other rooms have a say."""
         self._fired = True
         told_at, sample = self._anchor
-        return RoomDetection(
+        event = RoomDetection(
             name=heard.word,
             timestamp=told_at + milliseconds(heard.sample - sample),
             score=heard.score,
@@ -168,4 +188,12 @@ class Room:
             level=heard.level,
             model=heard.model,
             context=self._context,
-        ).line()
+        )
+        if self._seat is None:
+            return event.line()
+        above_noise = self._seat.above_noise(heard.level)
+        event = replace(event, above_noise=above_noise)
+        elsewhere = DetectedElsewhere(**asdict(event))
+        claim = Claim(above_noise, event.line(), elsewhere.line())
+        self._seat.claim(heard.word, claim, self._detectors.settings[heard.word].refractory)
+        return b""

@@ -12,6 +12,7 @@ from wakeword_daemon.rooms import addresses
 from wakeword_daemon.rooms.addresses import BACKLOG
 from wakeword_daemon.rooms.announcement import Announcement
 from wakeword_daemon.rooms.connection import READ_SIZE, Connection, Limits
+from wakeword_daemon.rooms.nearest import Nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,10 +37,20 @@ class RoomServer:
     """Serves rooms on the running event loop from `start` to `stop`.
 
     `detectors` may be replaced at any time; connections that stand keep theirs.
+
+    Args:
+        detectors: the words.
+        limits: what one peer may cost.
+        nearest: for how many seconds a room that hears a word waits for others that hear it louder;
+            None to let every room fire.
+
     """
 
-    def __init__(self, detectors: Detectors, limits: Limits | None = None) -> None:
+    def __init__(
+        self, detectors: Detectors, limits: Limits | None = None, nearest: float | None = None
+    ) -> None:
         self.detectors = detectors
+        self._nearest = None if nearest is None else Nearest(nearest)
         self._limits = limits or Limits()
         self._connections: set[Connection] = set()
         self._shared = bytearray(READ_SIZE)
@@ -127,7 +138,9 @@ class RoomServer:
             await asyncio.sleep(_PAUSE)
 
     def _connection(self) -> Connection:
-        return Connection(self.detectors, self._limits, self._shared, self._connections)
+        return Connection(
+            self.detectors, self._limits, self._shared, self._connections, self._nearest
+        )
 
     async def _check(self) -> None:
         loop = asyncio.get_running_loop()

@@ -106,7 +106,7 @@ class Daemon:
             tcp=_tcp(config),
             audio=ring,
         )
-        self._rooms = RoomServer(_detectors(self._words))
+        self._rooms = RoomServer(_detectors(self._words), nearest=config.rooms.nearest)
         self._actions = _actions(config)
         self._ending: set[asyncio.Task[None]] = set()  # actions of an earlier config
         self._ready = False

@@ -1,0 +1,64 @@
+"""How loud sound is: levels, the noise floor of a room, and the signal-to-noise ratio of a word."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wakeword_daemon.pcm import Pcm
+
+SILENCE = -100.0
+"""dBFS; the level of exact zeros, and of whatever else is quieter."""
+
+NOISE_HOPS = 100
+"""Hops, 8 s of audio, in which a noise floor is measured."""
+
+_QUIET_SHARE = 0.2
+"""Share of the hops that stay below the noise floor."""
+
+_ACTIVE = 15.0
+"""Decibels below the loudest hop of a word within which a hop is speech.
+
+The margin by which ITU-T P.56 tells speech from its pauses is 15.9 dB.
+"""
+
+_LOWEST_RATIO = -20.0
+"""Decibels; less cannot be told from noise alone."""
+
+
+def level(pcm: Pcm) -> float:
+    """Return the RMS level of int16 samples [n] in dBFS, at least `SILENCE`."""
+    power = float(np.mean(np.square(pcm, dtype=np.float64))) if len(pcm) else 0.0
+    return max(SILENCE, 10 * math.log10(power / 2**30 + 1e-12))
+
+
+def noise_floor(levels: Sequence[float]) -> float:
+    """Return the level that a fifth of the hops stay below, in dBFS.
+
+    Args:
+        levels: of each hop, in dBFS; without any, the floor is `SILENCE`.
+
+    """
+    return sorted(levels)[int(_QUIET_SHARE * len(levels))] if levels else SILENCE
+
+
+def signal_to_noise(levels: Sequence[float], noise: float) -> float:
+    """Return how far speech stands above the noise that is in it too, in dB, at least -20.
+
+    Args:
+        levels: of the hops that hold the speech, in dBFS; pauses among them are left out.
+        noise: the noise floor, in dBFS.
+
+    """
+    if not levels:
+        return _LOWEST_RATIO
+    loudest = max(levels)
+    speech = [10 ** (one / 10) for one in levels if one >= loudest - _ACTIVE]
+    floor = 10 ** (noise / 10)
+    ratio = (sum(speech) / len(speech) - floor) / floor
+    return max(_LOWEST_RATIO, 10 * math.log10(max(ratio, 1e-9)))
