@@ -36,7 +36,7 @@ def test_two_runs_in_one_folder_are_refused_until_the_first_has_ended(tmp_path):
     )  # fmt: skip
     assert other.stdout.readline() == b"held\n"
     with (
-        pytest.raises(TrainingError, match="another run is at work in"),
+        pytest.raises(TrainingError, match="another run is working in"),
         runfolder.held(folder, ALONE),
     ):
         pass

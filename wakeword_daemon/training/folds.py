@@ -1,4 +1,4 @@
-"""Speaker-wise cross-validation: what a word's training does for speakers it was kept from."""
+"""Speaker-wise cross-validation: how well a word works for speakers that were not trained on."""
 
 from __future__ import annotations
 
@@ -24,19 +24,20 @@ def cross_validate(
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
     processes: Processes | None = None,
 ) -> Measured | None:
-    """Train a word once for each group of its training speakers, without that group; report on all.
+    """Train a word once for each group of its speakers, without that group, and report on all.
 
-    Every take is measured by the network that never heard its speaker. The validation split takes
-    no part. `job.output` is the report; the networks stay in folders of their own in `job.run`.
+    Every take is measured by the network that was not trained on its speaker. The validation split
+    is not used. `job.output` is the report; the networks stay in folders of their own in
+    `job.run`.
 
     Args:
         job: what to train.
-        groups: groups of speakers, at least 2.
+        groups: number of groups of speakers, at least 2.
         on_epoch: called with each epoch's row of metrics.
-        processes: those that train together, or None for this one alone.
+        processes: the processes that train together; None for this one alone.
 
     Returns:
-        what was measured; None in all but the first of several processes that train together.
+        what was measured; None in every process but the first, where several train together.
 
     Raises:
         TrainingError: the recordings or the output cannot be used, or a group would be too small.

@@ -1,4 +1,4 @@
-"""The word as it is trained on: real takes, the same in other voices, and synthetic ones."""
+"""The takes of the word that are trained on: real ones, variants of them, and synthetic ones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SENTENCE_SHARE = 0.1
 
 
 class Spoken(NamedTuple):
-    """Synthetic sentences, and the frames between which the word is in each."""
+    """Synthetic sentences with the word, and its frames in each."""
 
     library: Library
     spans: list[Span]
@@ -43,16 +43,17 @@ def takes_to_train_on(
     phrase: str,
     seed: int,
 ) -> Takes:
-    """Return all takes of the word; every real speaker counts alike, however many takes there are.
+    """Return all takes of the word; every real speaker has the same weight.
 
     Args:
         real: takes by people.
-        simple: takes by simple synthesizers, alone.
-        natural, sentences: takes by natural synthetic voices, alone and in sentences.
+        simple: the word alone, by simple synthesizers.
+        natural: the word alone, by natural synthetic voices.
+        sentences: the word in sentences, by natural synthetic voices.
         features: the front end.
         cache: folder for what is computed once.
         phrase: the word as it is written.
-        seed: of what the variants of real takes are like.
+        seed: of the variants.
 
     """
     groups = [
@@ -82,7 +83,7 @@ def _by_speaker(takes: Sequence[Take], share: float) -> TakeGroup:
 
 
 def _found(library: Library, share: float) -> TakeGroup:
-    """Return the takes of a library in which speech is found, all drawn alike."""
+    """Return the takes of a library in which speech is found, all with the same weight."""
     found = [(library[i], speech_span(library[i])) for i in range(len(library))]
     spoken = [(power, span) for power, span in found if span is not None]
     return TakeGroup([p for p, _ in spoken], [s for _, s in spoken], [1.0] * len(spoken), share)

@@ -1,4 +1,4 @@
-"""A run's folder and its output: what makes them unusable is said before training starts."""
+"""Checks of a run's folder and output, so that hours of training do not end in an error."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.training.fit.distributed import Processes
 
 LOCK = "lock"
-"""The file that whoever works in a folder holds locked; it stays there, locked or not."""
+"""The file that a run locks in its folder; it stays there when the run ends."""
 
 
 @contextmanager
 def held(folder: Path, processes: Processes) -> Iterator[None]:
-    """Work in a folder that no other run may work in until this one is done.
+    """Lock a folder for one run, until that is done or its process ends.
 
-    The first of several processes holds it for all. The lock goes with the process, however that
-    ends.
+    Where several processes train together, the first one locks it for all.
 
     Raises:
-        TrainingError: another run holds the folder, or it cannot be written to.
+        TrainingError: another run has locked the folder, or it cannot be written to.
 
     """
     if not processes.first:
@@ -36,7 +35,7 @@ def held(folder: Path, processes: Processes) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise TrainingError(
-                f"another run is at work in {folder}; wait for it, or give another folder"
+                f"another run is working in {folder}; wait for it, or choose another folder"
             ) from None
         yield
 
@@ -46,10 +45,11 @@ def check_output(file: Path, suffix: str) -> None:
 
     Args:
         file: where the result will go.
-        suffix: how its name must end, as other files will be written beside it.
+        suffix: its suffix; other files will be written beside it.
 
     Raises:
-        TrainingError: it is a folder, has another suffix, or lies where nothing can be written.
+        TrainingError: it is a folder, has another suffix, or is in a folder that cannot be written
+            to.
 
     """
     if file.is_dir():
@@ -63,7 +63,7 @@ def check_folder(folder: Path) -> None:
     """Refuse a folder in which nothing can be written; a missing one will be made.
 
     Raises:
-        TrainingError: it is unusable; the message says why.
+        TrainingError: it is not a folder, or cannot be written to.
 
     """
     place = folder.absolute()

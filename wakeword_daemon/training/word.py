@@ -56,29 +56,29 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_THRESHOLD = 0.5
 CALIBRATION_SLACK = 1e-3
-"""Log odds that a calibrated network lies lower than it must: its threshold is the next number
-after a false accept's score, which the shift may round up to the threshold."""
+"""Log odds by which a network is shifted further down than it must be. The threshold is the next
+number after the score of a false accept, and rounding could lift that score to the threshold."""
 SELF_TEST_SECONDS = 1.3
 MODEL_SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """What to train, from what, and where to put it.
+    """What to train, from which recordings, and where the results go.
 
     Attributes:
-        word: the word as the corpus names it, and as settings and events will.
+        word: its name in the corpus, and later in settings and events.
         phrase: the word as it is written, for synthetic speakers.
         data: folder of recordings.
         output: the model file, with the card beside it as .md; or the report on folds.
         run: folder of this run's checkpoints and metrics.
-        cache: folder for what is computed once and serves other runs too.
+        cache: folder for what is computed once and used by all runs.
         synthetic: synthetic takes to make; 0 for none.
         fold: which group of the training speakers to validate with, and of how many groups; None
             for the validation split.
         licences: licence of each source, for the card.
         settings: how to train.
-        command: the command line that ordered it, for the card.
+        command: the command line that started it, for the card.
 
     """
 
@@ -100,18 +100,18 @@ def train_word(
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
     processes: Processes | None = None,
 ) -> Results | None:
-    """Train a word, choose its threshold on the dev set, measure, and write the model and its card.
+    """Train a word, choose its threshold on the dev set, measure it, and write model and card.
 
     Args:
         job: what to train.
         on_epoch: called with each epoch's row of metrics.
-        processes: those that train together, or None for this one alone.
+        processes: the processes that train together; None for this one alone.
 
     Returns:
-        the results; None in all but the first of several processes that train together.
+        the results; None in every process but the first, where several train together.
 
     Raises:
-        TrainingError: the recordings or the output cannot be used, which is said before training
+        TrainingError: the recordings or the output cannot be used, which shows before training
             starts; or the loss is no longer a number.
 
     """
@@ -125,7 +125,7 @@ def _train(
     job: TrainingJob, on_epoch: Callable[[dict[str, Any]], None] | None, together: Processes
 ) -> Results | None:
     features = FeatureSettings()
-    with together.first_alone():  # it reads and speaks, the others find the cache filled
+    with together.first_alone():  # it fills the cache, the others read it
         corpus = read_corpus(job.data, split_file=job.run / "split.json", seed=job.settings.seed)
         if job.fold is not None:
             corpus = corpus.fold(*job.fold)
@@ -180,7 +180,9 @@ def _measure(network: TorchCRNN, validation: Validation, hours: FeatureStreams |
     engine = engine_from_torch(network)
     conditions, missing = measurable()
     if missing:
-        logger.warning("not measured, for want of praat-parselmouth: %s", ", ".join(missing))
+        logger.warning(
+            "not measured, because praat-parselmouth is not installed: %s", ", ".join(missing)
+        )
     return Measured(
         dev=_under(conditions, network, validation.dev),
         test=_under(conditions, network, validation.test),
@@ -203,8 +205,8 @@ def _under(
 def _calibrate(network: TorchCRNN, dev: SpeechSet, hours: FeatureStreams | None) -> None:
     """Shift the network's log-odds so that the default operating point lies at a score of 0.5.
 
-    Networks of different words or runs put the same trust at different scores; nobody should
-    have to learn each one's scale.
+    Networks of different words and runs use different scales; users should not have to learn each
+    one's.
     """
     counted = [c for c in CONDITIONS if c.counts_false_accepts]
     reports = list(_under(counted, network, dev).values())
@@ -236,10 +238,10 @@ def _model(network: TorchCRNN, job: TrainingJob, results: Results) -> Model:
 
 
 def self_test_vector(network: crnn.CRNN, phrase: str) -> SelfTest:
-    """Record what a network makes of the word, by the synthetic voice that it hears best.
+    """Record the network's probabilities for the synthetic voice that it recognizes best.
 
-    A vector in which the word is heard tests the network where its probabilities are high. Without
-    a synthesizer, noise stands in.
+    So the vector tests the network where its probabilities are high. Where no synthesizer is
+    installed, noise is used.
     """
     pause = np.zeros(samples(0.25), np.int16)
     front_end = LogMel(network.features)
@@ -252,7 +254,7 @@ def self_test_vector(network: crnn.CRNN, phrase: str) -> SelfTest:
 
 
 def _spoken_by_all(phrase: str) -> list[Pcm]:
-    """Return a phrase by some voices of each fast synthesizer, or noise without one."""
+    """Return a phrase by some voices of each fast synthesizer; noise where there is none."""
     names = {"espeak": ("en-us", "en-us+f2"), "flite": ("kal", "awb", "rms", "slt")}
     takes: list[Pcm] = []
     with tempfile.TemporaryDirectory() as folder:

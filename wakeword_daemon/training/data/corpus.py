@@ -1,4 +1,4 @@
-"""Recordings to train on and to measure with, from a manifest or a Speech Commands folder."""
+"""Reads which recordings a folder has, from a manifest or as a Speech Commands folder."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class Recording:
 
     Attributes:
         path: where it is.
-        word: what is said in it, "" for other speech and for noise.
-        speaker: who says it, unique within the corpus; "" where nobody knows or nobody speaks.
-        split: whether the network may learn from it.
-        source: the collection it comes from, as named on the model's card.
-        noise: True where nobody speaks.
+        word: the word that is said in it; "" for other speech and for noise.
+        speaker: who speaks, unique within the corpus; "" if unknown, or if nobody speaks.
+        split: train if the network may learn from it, val if not.
+        source: the collection that it comes from, as named on the model's card.
+        noise: whether nobody speaks in it.
 
     """
 
@@ -48,21 +48,27 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """The recordings of one folder, and the names of their sources."""
+    """The recordings of one folder.
+
+    Attributes:
+        root: the folder.
+        recordings: its recordings, in a fixed order.
+
+    """
 
     root: Path
     recordings: tuple[Recording, ...]
 
     def in_split(self, split: Split) -> list[Recording]:
-        """Return the recordings of one split, in the corpus's order."""
+        """Return the recordings of one split, in order."""
         return [r for r in self.recordings if r.split == split]
 
     def words(self) -> Counter[str]:
-        """Return how many recordings there are of each word, other speech left out."""
+        """Return the number of recordings of each word, without other speech."""
         return Counter(r.word for r in self.recordings if r.word)
 
     def fingerprint(self) -> str:
-        """Return what tells this corpus from others: all recordings but where they lie."""
+        """Return what identifies the corpus: a digest of its recordings, without the folder."""
         lines = sorted(
             f"{r.path.relative_to(self.root)}\0{r.word}\0{r.speaker}\0{r.split}"
             for r in self.recordings
@@ -70,10 +76,15 @@ class Corpus:
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
     def fold(self, index: int, count: int) -> Corpus:
-        """Return the training split alone, one group of its speakers held out for validation.
+        """Return the training split, with one group of its speakers as the validation split.
 
-        Speaker-wise cross-validation, with the validation split left untouched: group `index` of
-        `count`, from 0. Of every word's speakers each group gets its share.
+        This is for speaker-wise cross-validation, which does not use the validation split. The
+        speakers of every word are spread over all groups.
+
+        Args:
+            index: the group, from 0.
+            count: number of groups.
+
         """
         trained = self.in_split("train")
         groups: dict[str, int] = {}
@@ -94,14 +105,18 @@ class Corpus:
 def read_corpus(folder: Path, *, split_file: Path | None = None, seed: int = 0) -> Corpus:
     """Read the recordings of `folder`.
 
-    A folder with a `manifest.csv` is read by it (columns path, word, speaker, split, seconds,
-    source). Any other folder is taken as a Speech Commands folder: one folder a word, files
-    named SPEAKER_nohash_N.wav, `_background_noise_`; its split is the official one where
-    `validation_list.txt` lies in it, else a seeded 80/20 split of the speakers, written to
-    `split_file` and read from there the next time.
+    If there is a `manifest.csv` (columns path, word, speaker, split, seconds, source), it lists
+    them. Otherwise the folder is read as a Speech Commands folder: a folder for each word with
+    files named SPEAKER_nohash_N.wav, and `_background_noise_`. Its split is the official one if
+    there is a `validation_list.txt`; if not, a random fifth of the speakers is for validation.
+
+    Args:
+        folder: the folder.
+        split_file: where a random split is written, and read from the next time.
+        seed: of a random split.
 
     Raises:
-        TrainingError: the folder or the manifest cannot be trained on; the message says why.
+        TrainingError: the folder has no recordings, or the manifest has a mistake.
 
     """
     if not folder.is_dir():
@@ -122,7 +137,7 @@ def _read_manifest(folder: Path, manifest: Path) -> Corpus:
     for where, row in _rows(manifest):
         if row["path"] in seen:
             if row != seen[row["path"]]:
-                raise TrainingError(f"{where}: {row['path']} was listed before, and otherwise")
+                raise TrainingError(f"{where}: {row['path']} was listed before, with other fields")
             continue
         seen[row["path"]] = row
         if (folder / row["path"]).is_file():
@@ -131,7 +146,7 @@ def _read_manifest(folder: Path, manifest: Path) -> Corpus:
             missing.append(row["path"])
     if missing:
         raise TrainingError(
-            f"{manifest} names {len(missing)} files that do not exist: {_some(missing)}"
+            f"{manifest} lists {len(missing)} files that do not exist: {_some(missing)}"
         )
     if not recordings:
         raise TrainingError(f"{manifest} lists no recordings")
@@ -139,9 +154,9 @@ def _read_manifest(folder: Path, manifest: Path) -> Corpus:
 
 
 def _rows(manifest: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield where each row of a manifest is, and the row."""
+    """Yield the file and line of each row of a manifest, and the row."""
     try:
-        text = manifest.read_bytes().decode("utf-8-sig")  # some programs mark UTF-8 by a BOM
+        text = manifest.read_bytes().decode("utf-8-sig")  # some programs begin UTF-8 with a BOM
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise TrainingError(f"{manifest}, line {line}: not UTF-8; save the file as UTF-8") from None
@@ -163,7 +178,7 @@ def _rows(manifest: Path) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def _recording(folder: Path, row: dict[str, str], where: str) -> Recording:
-    """Return what a row of a manifest says."""
+    """Return the recording that a row of a manifest lists."""
     split, path = row["split"], Path(row["path"])
     if split not in ("train", "val"):
         raise TrainingError(f"{where}: the split is {split!r}, not train or val")
@@ -182,7 +197,7 @@ def _recording(folder: Path, row: dict[str, str], where: str) -> Recording:
 
 
 def _is_length(seconds: str) -> bool:
-    """Tell whether a field is a length in seconds, or empty; the recordings themselves decide."""
+    """Return whether a field is a length in seconds, or empty; its value is not used."""
     try:
         return not seconds or 0 <= float(seconds) < math.inf
     except ValueError:
@@ -228,7 +243,7 @@ def _speaker(path: Path) -> str:
 
 
 def _seeded_split(speakers: list[str], split_file: Path | None, seed: int) -> set[str]:
-    """Return the speakers held out for validation; the file, once written, decides."""
+    """Return the validation speakers, from the file if there is one."""
     if split_file is not None and split_file.exists():
         try:
             held_out = set(json.loads(split_file.read_text())["validation_speakers"])
@@ -238,7 +253,7 @@ def _seeded_split(speakers: list[str], split_file: Path | None, seed: int) -> se
         if strangers:
             raise TrainingError(
                 f"{split_file} was made for another folder: "
-                f"it names speakers who are not here: {_some(sorted(strangers))}"
+                f"it lists speakers who are not here: {_some(sorted(strangers))}"
             )
         return held_out
     shuffled = random.Random(seed).sample(speakers, len(speakers))  # noqa: S311 - a split, not a secret
@@ -254,7 +269,8 @@ def _refuse_shared_speakers(corpus: Corpus) -> None:
     shared = sorted(trained & {r.speaker for r in corpus.in_split("val")})
     if shared:
         raise TrainingError(
-            f"validation would measure memory, because both splits have takes by {_some(shared)}"
+            "both splits have recordings of the same speakers, so validation would measure nothing"
+            f" new: {_some(shared)}"
         )
 
 

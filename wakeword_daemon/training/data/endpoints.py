@@ -1,4 +1,4 @@
-"""Where in a recording the word begins and ends."""
+"""Finds where in a recording the word begins and ends."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import numpy.typing as npt
 from wakeword_daemon.training.data.melpower import Frames
 
 SILENT_DB = -40.0
-"""Level of mel power, summed and emphasised, below which nothing was recorded."""
+"""Level of the emphasised mel power, summed over the bands, below which a recording is silent."""
 BELOW_PEAK_DB = 34.0
 ABOVE_NOISE_DB = 9.0
 HIGHEST_BELOW_PEAK_DB = 12.0
 LONGEST_PAUSE = 22
-"""Frames (220 ms) of quiet that may lie inside a word or a phrase."""
+"""The longest pause within a word or a phrase, in frames: 220 ms."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Mel frames [start, stop) in which somebody speaks."""
+    """Mel frames [start, stop) in which somebody speaks; its length is a number of frames."""
 
     start: int
     stop: int
@@ -30,19 +30,19 @@ class Span:
 
 
 def speech_span(power: Frames, longest: int | None = None) -> Span | None:
-    """Find the loudest stretch of speech in the mel power [frames, mels] of one spoken word.
+    """Return the loudest stretch of speech in a recording of one word.
 
-    A frame is speech where its level is within 34 dB of the loudest and 9 dB above the
-    recording's own noise (its tenth percentile); stretches less than 220 ms apart are one.
+    A frame is speech if its level is within 34 dB of the loudest frame and 9 dB above the
+    recording's noise (the tenth percentile). Stretches less than 220 ms apart are joined.
 
     Args:
-        power: the recording.
-        longest: frames that the word may last. What is found longer holds noise too, as of a
-            microphone that turns itself up: the level that speech must reach rises, to at most
-            12 dB below the loudest, until the stretch is short enough.
+        power: mel power, [frames, mels].
+        longest: frames that the word may last. A longer stretch includes noise, for example of a
+            microphone with automatic gain. Then the threshold is raised, to at most 12 dB below
+            the loudest frame, until the stretch is short enough.
 
     Returns:
-        None where nothing stands out: a silent recording, or one of noise alone.
+        the stretch; None in a recording of silence or noise alone.
 
     """
     if not len(power):
@@ -62,7 +62,7 @@ def speech_span(power: Frames, longest: int | None = None) -> Span | None:
 
 
 def is_alone(power: Frames, span: Span) -> bool:
-    """Tell whether nothing outside a span comes within 12 dB of the loudest frame in it."""
+    """Return whether no frame outside a span is within 12 dB of the loudest frame in it."""
     smooth = _emphasised(power)
     outside = np.delete(smooth, slice(span.start, span.stop))
     loud = smooth[span.start : span.stop].max() * 10 ** (-HIGHEST_BELOW_PEAK_DB / 10)
@@ -75,7 +75,7 @@ def _emphasised(power: Frames) -> npt.NDArray[np.float32]:
 
 
 def _loudest_stretch(power: npt.NDArray[np.float32], speech: npt.NDArray[np.bool_]) -> Span:
-    """Return the stretch of frames marked as speech that holds the most power."""
+    """Return the stretch with the most power among the frames marked as speech."""
     loud = np.flatnonzero(speech)
     breaks = np.flatnonzero(np.diff(loud) > LONGEST_PAUSE)
     starts = loud[np.concatenate([[0], breaks + 1])]

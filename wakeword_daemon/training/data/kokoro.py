@@ -1,9 +1,9 @@
 """Kokoro-82M: natural English voices, and mixtures of them, on the CPU.
 
-The network (Apache-2.0) runs in its int8 ONNX export. It is not part of this package: `make voices`
-fetches it and its voices. It takes phonemes in its own notation of IPA, which espeak-ng's is turned
-into here, and tells how long each of them lasts in what it says; so where a word begins and ends in
-a sentence is known, to 25 ms.
+The int8 ONNX export of the network (Apache-2.0) is used. It is not part of this package: `make
+voices` fetches it and its voices. The network takes phonemes in its own notation of IPA, into which
+espeak-ng's output is converted here. It also returns how long each phoneme lasts, so it is known to
+25 ms where a word begins and ends in a sentence.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from wakeword_daemon.pcm import Pcm
 MODEL = "model_quantized.onnx"
 VOCABULARY = "vocab.json"
 VOICES = "voices"
-"""What lies in the folder: the network, the number of each phoneme, and one file a voice."""
+"""What the folder holds: the network, the number of each phoneme, and one file for each voice."""
 
 ACCENTS = ("en-us", "en-gb", "en-gb-x-rp")
-"""espeak-ng's, that Kokoro's notation has the sounds of."""
+"""Accents of espeak-ng whose sounds Kokoro's notation has."""
 
 _RATE = 24_000
 _FRAME = 600
-"""Samples of the network's own rate in the unit of its durations: 25 ms."""
+"""The unit of the network's durations, in samples at its own rate: 25 ms."""
 _DURATIONS = "/encoder/Clip_output_0"
-"""The export's own name for how many of those units each phoneme lasts, [1, phonemes + 2]."""
+"""The export's own name for the durations, in those units, [1, phonemes + 2]."""
 _LEAD = 0.055
-"""Seconds by which sounds come before their time in the durations. Seen in the fricatives of ten
-sentences by ten voices, at their treble: 0.045 to 0.08 s, at all speeds."""
+"""Seconds by which a sound begins earlier than the durations say. Measured by the treble of the
+fricatives in ten sentences by ten voices: 0.045 to 0.08 s, at all speeds."""
 _STYLE = (510, 256)
-"""A voice: one style a length of text, the first 128 numbers its timbre, the others its prosody."""
+"""A voice: a style for each length of text. Its first 128 numbers are timbre, the rest prosody."""
 _TIMBRE = 128
 _STEP = SAMPLE_RATE // 100
 _QUIET_DB = 34.0
@@ -64,11 +64,11 @@ _STRESS = "ˈˌ"
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What the network said.
+    """One utterance.
 
     Attributes:
         pcm: int16[n] at 16 kHz.
-        bounds: where each sign of the phonemes begins, in seconds, and where the last one ends.
+        bounds: where each phoneme begins, in seconds, and where the last one ends.
 
     """
 
@@ -87,7 +87,7 @@ def names(where: Path | None = None) -> list[str]:
 
 
 def lacking(where: Path | None = None) -> str:
-    """Return what is missing before Kokoro can speak, in words; "" where nothing is."""
+    """Return what is missing before Kokoro can speak, as a sentence; "" if nothing is."""
     if importlib.util.find_spec("onnxruntime") is None:
         return "onnxruntime is not installed (pip install 'wakeword-daemon[voices]')"
     if shutil.which("espeak-ng") is None:
@@ -118,8 +118,8 @@ def phonemes(text: str, accent: str) -> str:
 def trimmed(pcm: Pcm, start: float, stop: float) -> tuple[float, float]:
     """Return a span, first and last second, without the quiet at its end.
 
-    The last sound before a pause lasts into the pause. Quiet is what lies 34 dB below the loudest,
-    in 10 ms, treble raised so that a faint /s/ counts.
+    By the durations, the last sound before a pause lasts into the pause. Quiet is any 10 ms more
+    than 34 dB below the loudest, after the treble is raised so that a faint /s/ counts.
     """
     raised = np.diff(pcm[round(start * SAMPLE_RATE) : round(stop * SAMPLE_RATE)].astype(np.float32))
     steps = raised[: len(raised) // _STEP * _STEP].reshape(-1, _STEP)
@@ -129,9 +129,9 @@ def trimmed(pcm: Pcm, start: float, stop: float) -> tuple[float, float]:
 
 
 def span(inner: str, outer: str) -> tuple[int, int] | None:
-    """Return where the phonemes `inner` are said in `outer`, as whole words: [start, stop).
+    """Return where `outer` contains the phonemes `inner` as whole words: [start, stop), or None.
 
-    Stress is not compared, as it changes with the sentence. None where they are not in it.
+    Stress is not compared, because it changes with the sentence.
     """
     places = [i for i, sound in enumerate(outer) if sound not in _STRESS]
     plain = "".join(outer[i] for i in places)
@@ -143,7 +143,7 @@ def span(inner: str, outer: str) -> tuple[int, int] | None:
 
 
 class Kokoro:
-    """The network and its voices, loaded once; runs on one core.
+    """The network and its voices; runs on one core.
 
     Args:
         where: the folder that `make voices` filled.
@@ -157,7 +157,7 @@ class Kokoro:
         missing = lacking(where)
         if missing:
             raise TrainingError(f"Kokoro cannot speak: {missing}.")
-        import onnxruntime  # noqa: PLC0415 -- who does not use these voices need not have it
+        import onnxruntime  # noqa: PLC0415 -- only these voices need it
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
@@ -181,9 +181,9 @@ class Kokoro:
         """Say phonemes.
 
         Args:
-            sounds: in Kokoro's notation; signs that it does not have are left out.
-            voice: as `Mixture` writes it.
-            speed: 1 is the voice's usual one.
+            sounds: in Kokoro's notation; characters that it does not have are left out.
+            voice: a voice's name, or a mixture as `Mixture` writes it.
+            speed: relative to the voice's usual speed.
 
         Raises:
             TrainingError: the voice is unknown, or the text empty or too long.
@@ -206,7 +206,7 @@ class Kokoro:
         resampled = soxr.resample(audio.ravel(), _RATE, SAMPLE_RATE)
         pcm = np.clip(np.rint(resampled * 32_767), -32_768, 32_767)
         ends = np.cumsum(durations.ravel()) * _FRAME / _RATE
-        bounds = ends[np.cumsum([0, *known])] - _LEAD  # what ends first is the silence before
+        bounds = ends[np.cumsum([0, *known])] - _LEAD  # the first phoneme is the silence before
         return Said(pcm.astype(np.int16), np.maximum(bounds, 0).tolist())
 
     def _style(self, mixture: Mixture, length: int) -> npt.NDArray[np.float32]:
@@ -224,12 +224,13 @@ class Kokoro:
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """A voice made of others.
+    """A voice that is mixed from others.
 
     Attributes:
-        first, second: whose timbres are mixed; the same twice for a voice as it is.
-        share: that of the first, 0 to 1.
-        prosody: whose melody and timing it has.
+        first: a voice whose timbre goes into the mixture.
+        second: the other one; the same again for a voice as it is.
+        share: the share of the first, 0 to 1.
+        prosody: the voice that melody and timing are taken from.
 
     """
 
@@ -239,15 +240,15 @@ class Mixture:
     prosody: str
 
     def __str__(self) -> str:
-        """Return it in one word, which `parse` reads: af_heart+am_adam*0.40/bf_emma."""
+        """Return the mixture as text that `parse` reads: af_heart+am_adam*0.40/bf_emma."""
         return f"{self.first}+{self.second}*{1 - self.share:.2f}/{self.prosody}"
 
     @classmethod
     def parse(cls, text: str) -> Mixture:
-        """Read what `str` wrote, or the name of a single voice.
+        """Read the text of a mixture, or the name of a single voice.
 
         Raises:
-            TrainingError: it is neither.
+            TrainingError: the text is neither.
 
         """
         if re.fullmatch(r"\w+", text):
@@ -270,7 +271,7 @@ def _sounds(words: str, accent: str) -> str:
 
 
 def _with_output(model: bytes, name: str) -> bytes:
-    """Return an ONNX model that also puts out the inner value `name`.
+    """Return an ONNX model that also outputs its inner value `name`.
 
     A repeated message is merged with the first, by protobuf's rules (Encoding, "Last One Wins"): a
     graph (field 7 of a model) of one output (field 12) with a name (field 1) adds just that.

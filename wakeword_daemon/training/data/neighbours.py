@@ -1,4 +1,4 @@
-"""What to say that is not the wake word: near-sounding, invented and everyday words."""
+"""Texts without the wake word: near-sounding, invented and everyday words."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from wakeword_daemon.training.data.sentences import SENTENCES
 logger = logging.getLogger(__name__)
 
 DICTIONARY = Path("/usr/share/dict/words")
-"""Debian's `wamerican`; without it the words of the built-in sentences serve."""
+"""Debian's `wamerican`; without it the words of the built-in sentences are used."""
 
 _SIMILAR = 400
-"""Words of the dictionary that are taken as near-sounding, of each part of a phrase."""
+"""How many words of the dictionary count as near-sounding to each word of a phrase."""
 
-# Sounds that a listener may take for each other, in espeak-ng's notation of English.
+# Sounds that may be taken for each other, in espeak-ng's notation of English.
 # fmt: off
 CONSONANTS = (
     "p", "b", "t", "d", "k", "g", "f", "v", "T", "D", "s", "z",
@@ -39,7 +39,7 @@ CODAS: tuple[str, ...] = tuple("dfklmnrstx")
 
 
 def dictionary() -> list[str]:
-    """Return English words in small letters, sorted."""
+    """Return English words in lower case, sorted."""
     if DICTIONARY.exists():
         words = DICTIONARY.read_text(encoding="utf-8").split("\n")
     else:
@@ -49,11 +49,11 @@ def dictionary() -> list[str]:
 
 
 def nonsense(phrase: str, rng: random.Random) -> Iterator[str]:
-    """Return near-sounding nonsense in espeak-ng's phoneme input, without end.
+    """Return near-sounding nonsense as phoneme input for espeak-ng, without end.
 
-    Up to two thirds of the phrase's sounds are exchanged, dropped or added, and what comes out is
-    at least 2 sounds away: near enough to tempt the network, far enough that nobody would say it
-    for the word. Accents differ in their vowels, so two of those count as one sound.
+    Up to two thirds of the phrase's sounds are replaced, dropped or added, and the result differs
+    by at least 2 sounds: near enough to be mistaken by the network, but not by a person. Accents
+    differ in their vowels, so a changed vowel counts half.
     """
     sounds = synthesis.phonemes([phrase])[0]
     while True:
@@ -75,9 +75,9 @@ def nonsense(phrase: str, rng: random.Random) -> Iterator[str]:
 def similar(phrase: str, cache: Path, rng: random.Random) -> Iterator[str]:
     """Return words of the dictionary that sound like the phrase, without end.
 
-    Of a phrase of several words, one is exchanged for a near-sounding one (smart mirror: start
-    mirror, smart mere), or the near-sounding word stands alone. Words that hold the phrase itself,
-    as Alexander holds alexa, are not among them.
+    In a phrase of several words, one is replaced by a near-sounding one (smart mirror: start
+    mirror, smart mere), or the near-sounding word stands alone. Words that contain the phrase, as
+    Alexander contains alexa, are left out.
     """
     parts = phrase.split()
     near = [_nearest(part, cache) for part in parts]
@@ -93,7 +93,7 @@ def similar(phrase: str, cache: Path, rng: random.Random) -> Iterator[str]:
 
 
 def running_speech(rng: random.Random) -> Iterator[str]:
-    """Return sentences without end: things people say, and any words of the dictionary."""
+    """Return everyday sentences and rows of random words from the dictionary, without end."""
     words = dictionary()
     common = sorted(set(" ".join(SENTENCES).lower().split()))
     while True:
@@ -109,7 +109,7 @@ def running_speech(rng: random.Random) -> Iterator[str]:
 def invented_words(rng: random.Random) -> Iterator[str]:
     """Return one to five invented words of one to four syllables, without end.
 
-    Other languages are full of short words that no English sentence holds.
+    Other languages have many short words that no English sentence contains.
     """
 
     def syllable() -> str:
@@ -123,10 +123,10 @@ def invented_words(rng: random.Random) -> Iterator[str]:
 
 
 def respelt(phrase: str, rng: random.Random) -> Iterator[str]:
-    """Return the phrase with at least two of its consonants exchanged, without end.
+    """Return the phrase with at least two of its consonants replaced, without end.
 
-    Read aloud in other languages: words there may have the shape of the phrase, as “thalatha”,
-    three in Arabic, has that of alexa.
+    They are to be spoken in other languages, whose words may have the shape of the phrase, as
+    “thalatha”, Arabic for three, has that of alexa.
     """
     consonants = [
         i for i, letter in enumerate(phrase) if letter.isalpha() and letter not in "aeiou"
@@ -145,11 +145,11 @@ def respelt(phrase: str, rng: random.Random) -> Iterator[str]:
 
 
 def _nearest(word: str, cache: Path) -> list[str]:
-    """Return the words of the dictionary that sound most like `word`, the nearest first."""
+    """Return the words of the dictionary that sound most like `word`, nearest first."""
     sounds = _dictionary_sounds(cache)
     words = [other for other in sounds if word not in other]
     distances = _distances(synthesis.phonemes([word])[0], [sounds[other] for other in words])
-    # A homophone is the word itself.
+    # A homophone sounds like the word itself, so it is left out.
     near = [words[i] for i in np.argsort(distances, kind="stable") if distances[i] >= 1]
     return near[:_SIMILAR]
 
@@ -167,11 +167,11 @@ def _dictionary_sounds(cache: Path) -> dict[str, list[str]]:
 
 
 def _distances(own: Sequence[str], others: Sequence[Sequence[str]]) -> npt.NDArray[np.float32]:
-    """Return how far `own` is from the nearest part of each of the `others`, in sounds.
+    """Return how many sounds `own` differs by from the nearest part of each of the `others`.
 
-    The edit distance (Sellers 1980), a vowel for another being half a sound; and a tenth of the
-    difference in length: of two words that hold something equally near, the shorter is nearer.
-    All words are worked off at once.
+    It is the edit distance (Sellers 1980), in which another vowel counts as half a sound, plus a
+    tenth of the difference in length: of two words with an equally near part, the shorter is
+    nearer. All words are computed at once.
     """
     numbers = {sound: i for i, sound in enumerate(sorted({*own, *itertools.chain(*others)}))}
     lengths = np.array([len(sounds) for sounds in others])

@@ -1,4 +1,4 @@
-"""Reading many recordings: those that cannot be read are set aside, and named."""
+"""Reads many recordings; those that cannot be read are left out, and named in the log."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wakeword_daemon.pcm import Pcm
 logger = logging.getLogger(__name__)
 
 MOST_UNREADABLE = 0.05
-"""Share of the recordings above which something is wrong with all of them."""
+"""Share of unreadable recordings above which training is refused."""
 
 
 def readable(
@@ -25,8 +25,8 @@ def readable(
 
     Args:
         paths: the recordings.
-        unreadable: gets a sentence for each of the others.
-        title: what a terminal shows the progress under; nothing is shown without one.
+        unreadable: a sentence is added here for each recording that cannot be read.
+        title: of the progress bar; there is none without a title.
 
     """
     shown = tqdm(paths, desc=title, unit="file", disable=None if title else True)
@@ -40,16 +40,16 @@ def readable(
 
 
 def warn_of(unreadable: Sequence[str]) -> None:
-    """Name in the log what was set aside."""
+    """Log the recordings that were left out."""
     for reason in unreadable:
-        logger.warning("set aside: %s", reason)
+        logger.warning("left out: %s", reason)
 
 
 def refuse_many(unreadable: Sequence[str], count: int) -> None:
-    """Name what was set aside of `count` recordings.
+    """Log the recordings that were left out of `count`, and refuse to go on without many.
 
     Raises:
-        TrainingError: it is more than one in twenty.
+        TrainingError: more than one in twenty cannot be read.
 
     """
     warn_of(unreadable)

@@ -1,7 +1,7 @@
 """Things people say around a wake word: orders, everyday sentences, and sentences that hold it.
 
-`SENTENCES` are said as they are. The others come from templates with slots, so that thousands of
-different ones do.
+`SENTENCES` are said as they are. The others are made from templates with slots, which gives
+thousands of different ones.
 """
 
 from __future__ import annotations
@@ -370,17 +370,17 @@ def everyday(rng: random.Random) -> Iterator[str]:
 
 
 def carriers(words: Iterator[str], rng: random.Random) -> Iterator[str]:
-    """Return sentences that each hold the next one of `words`, without end.
+    """Return sentences that each contain the next one of `words`, without end.
 
-    It stands at the front in two of five, after a run-in as “hey”, in the middle or at the end in
-    one of five each.
+    The word comes first in two sentences of five. In one of five each it follows a short opening
+    such as “hey”, is in the middle, or is at the end.
     """
     for word in words:
         yield _filled(rng.choice(rng.choice(_WHERE)), rng, word=word)
 
 
 def _filled(template: str, rng: random.Random, **given: str) -> str:
-    """Return a template with all of its slots filled; what fills one may have slots too."""
+    """Return a template with all of its slots filled; a filling may have slots too."""
 
     def fill(field: re.Match[str]) -> str:
         slot = field[1]

@@ -1,6 +1,7 @@
-"""Speech by fast, simple synthesizers: the word, and what sounds like it, by many voices.
+"""Speech by fast, simple synthesizers: the word, and what sounds like it, in many voices.
 
-espeak-ng, flite and festival, whichever are installed, speak a hundred times faster than people.
+espeak-ng, flite and festival, whichever are installed, synthesize a hundred times faster than
+people speak.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ class SimpleSpeech:
 
 
 def speak_simply(phrase: str, count: int, cache: Path, seed: int) -> SimpleSpeech:
-    """Speak `count` takes of a phrase, and other speech in proportion, or find them in the cache.
+    """Return `count` takes of a phrase, and other speech in proportion, made once and kept.
 
-    Where no synthesizer is installed the log says so, and nothing is spoken.
+    If no synthesizer is installed, the log says so, and nothing is returned.
     """
     installed = synthesis.engines()
     if not count or not installed:
@@ -59,8 +60,8 @@ def speak_simply(phrase: str, count: int, cache: Path, seed: int) -> SimpleSpeec
         engines: list[str] = installed,
         accents: Sequence[str] = synthesis.ESPEAK_ACCENTS,
     ) -> list[Path]:
-        # Each kind has its own draws: what is found in the cache must not change the others. Speech
-        # that other programs or another version would make is kept apart by its first words.
+        # Each kind has its own draws, so that finding one in the cache does not change another. The
+        # first words are part of the folder's name, as another version may say others.
         own = f"{seed} {kind}"
         first = itertools.islice(texts(random.Random(own)), 20)  # noqa: S311 - a seed, not a secret
         key = digest([*first, *engines, *accents])[:8]
@@ -74,7 +75,7 @@ def speak_simply(phrase: str, count: int, cache: Path, seed: int) -> SimpleSpeec
     similar: list[Path] = []
     invented: list[Path] = []
     respelt: list[Path] = []
-    if "espeak" in installed:  # it alone takes and tells phonemes
+    if "espeak" in installed:  # only it reads and writes phonemes
         nonsense = make(
             f"nonsense-{name}", lambda rng: neighbours.nonsense(phrase, rng), 2 * count, ["espeak"]
         )

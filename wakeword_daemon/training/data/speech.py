@@ -1,8 +1,8 @@
 """Speech by natural synthetic voices to train with, made once and kept.
 
-Every kind has a folder of its own, named by what goes into it, and asked for more it grows. A
-second of it costs about half a second of one core. Where Kokoro is missing, nothing is returned and
-the log says what is missing.
+Every kind has its own folder in the cache, named by what goes into it; it grows when more is
+wanted. A second of speech takes about half a second of one core. If Kokoro is missing, nothing is
+returned, and the log says what is missing.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from wakeword_daemon.training.data.synthesis import Utterance, Voice
 logger = logging.getLogger(__name__)
 
 _TONES = (".", ".", "!", "?", ",")
-"""How a word that stands alone is said: told, called, asked, or with more to come."""
+"""How a word alone is said: as a statement, a call, a question, or with more to follow."""
 _WORDS = (0.55, 1.3)
 _SENTENCES = (0.7, 1.3)
-"""Speeds of the word alone, and of whole sentences, which are hardly said more slowly."""
+"""Speeds of the word alone, and of sentences, which are hardly ever said as slowly."""
 _ORDERS_SHARE = 0.4
 _EXTRA = "wakeword-daemon[voices]"
 _CHECKED = 20
-"""Takes that the name of their folder is made of."""
+"""How many takes the name of a folder is derived from."""
 
 
 @dataclass(frozen=True)
 class NaturalSpeech:
-    """What natural voices say for one word.
+    """Speech by natural voices for one word.
 
     Attributes:
         word: the word alone.
-        carriers: sentences that hold it.
-        others: orders, everyday sentences and near-sounding words in sentences, without it.
+        carriers: sentences with the word.
+        others: speech without it: orders, everyday sentences, near-sounding words in sentences.
 
     """
 
@@ -47,7 +47,7 @@ class NaturalSpeech:
     others: list[Utterance] = field(default_factory=list)
 
     def takes(self) -> list[Utterance]:
-        """Return all that holds the word."""
+        """Return all speech with the word."""
         return [*self.word, *self.carriers]
 
 
@@ -56,7 +56,7 @@ WORDS, CARRIERS, NEAR, ORDERS, EVERYDAY, BULK = 100, 40, 25, 150, 200, 1200
 
 
 def speak_naturally(phrase: str, cache: Path, seed: int = 0) -> NaturalSpeech:
-    """Speak what one word is trained with, or find it in the cache."""
+    """Return the natural speech that one word is trained with; it is made once and kept."""
     others = [
         *near_takes(phrase, NEAR, cache, seed),
         *order_takes(ORDERS, cache, seed),
@@ -71,7 +71,7 @@ def speak_naturally(phrase: str, cache: Path, seed: int = 0) -> NaturalSpeech:
 
 
 def word_takes(phrase: str, count: int, cache: Path, seed: int = 0) -> list[Utterance]:
-    """Return takes of the phrase alone, by many voices, slow and fast, with their word spans."""
+    """Return takes of the phrase alone, by many voices, slow and fast, with their spans."""
 
     def texts(rng: random.Random) -> Iterator[str]:
         while True:
@@ -81,7 +81,7 @@ def word_takes(phrase: str, count: int, cache: Path, seed: int = 0) -> list[Utte
 
 
 def carrier_takes(phrase: str, count: int, cache: Path, seed: int = 0) -> list[Utterance]:
-    """Return sentences that hold the phrase, with its span: in front, after “hey”, inside, last."""
+    """Return sentences with the phrase at the front, after “hey”, inside or last, and its span."""
 
     def texts(rng: random.Random) -> Iterator[str]:
         return sentences.carriers(itertools.repeat(phrase), rng)
@@ -103,7 +103,7 @@ def near_takes(phrase: str, count: int, cache: Path, seed: int = 0) -> list[Utte
 def order_takes(
     count: int, cache: Path, seed: int = 0, *, held_out: bool = False
 ) -> list[Utterance]:
-    """Return what people ask of a voice assistant, without a wake word; strangers' if held out."""
+    """Return orders to a voice assistant, without a wake word; by other voices if `held_out`."""
     kind = "stranger-order" if held_out else "order"
     return _spoken(kind, sentences.orders, count, cache, seed, speeds=_SENTENCES, held_out=held_out)
 
@@ -111,7 +111,7 @@ def order_takes(
 def everyday_takes(count: int, cache: Path, seed: int = 0) -> list[Utterance]:
     """Return everyday sentences of a wide vocabulary.
 
-    A wake word may be among them where it is a usual one; leave out a text that holds it.
+    A common word may be among them: leave out the texts with the wake word.
     """
     return _spoken("everyday", sentences.everyday, count, cache, seed, speeds=_SENTENCES)
 
@@ -119,8 +119,8 @@ def everyday_takes(count: int, cache: Path, seed: int = 0) -> list[Utterance]:
 def bulk_takes(count: int, cache: Path, seed: int = 0) -> list[Utterance]:
     """Return orders and everyday sentences by the three voices of Piper and Pico.
 
-    Ten of them cost what one of Kokoro's does. What is installed of the two speaks; where neither
-    is, the list is empty and the log says so.
+    Ten of them take as long as one of Kokoro's. If neither synthesizer is installed, the list is
+    empty, and the log says so.
     """
     installed = small_voices.installed()
     if not installed:
@@ -150,7 +150,7 @@ def _spoken(
     speeds: tuple[float, float] = _WORDS,
     held_out: bool = False,
 ) -> list[Utterance]:
-    """Return takes of a kind by Kokoro, from its folder or made now."""
+    """Return takes of a kind by Kokoro."""
     missing = kokoro.lacking()
     if missing:
         logger.warning("training goes on without natural synthetic voices: %s", missing)
@@ -165,7 +165,7 @@ def _spoken(
 
 @dataclass(frozen=True)
 class _Draws:
-    """What is said of a kind and by whom, the same whenever it begins."""
+    """The texts and voices of one kind, the same whenever they begin."""
 
     kind: str
     seed: int
@@ -173,13 +173,13 @@ class _Draws:
     voices: Callable[[random.Random], Iterator[Voice]]
 
     def begin(self) -> tuple[Iterator[str], Iterator[Voice]]:
-        # Texts and voices each have their own draws: a change to one leaves the other alone.
+        # Texts and voices have draws of their own, so a change to one does not change the other.
         seeds = (f"{self.seed} {self.kind} {what}" for what in ("texts", "voices"))
         said, by = (random.Random(seed) for seed in seeds)  # noqa: S311 - a seed, not a secret
         return self.texts(said), self.voices(by)
 
     def folder(self, cache: Path, engines: str) -> Path:
-        """Return where the takes are kept: other texts or voices go into another folder."""
+        """Return where the takes are kept; other texts or voices have another folder."""
         first = itertools.islice(zip(*self.begin(), strict=False), _CHECKED)
         key = digest(f"{text} {voice}" for text, voice in first)[:8]
         return cache / "speech" / f"{engines}-{self.kind}-{self.seed}-{key}"

@@ -1,6 +1,6 @@
 """Synthetic speakers: espeak-ng, flite, festival, Piper, Pico and Kokoro, whichever are installed.
 
-What they say is kept in folders that grow: asked for more, a folder gets what is missing.
+Recordings are kept in folders that grow: when more are wanted, only the missing ones are made.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ FOREIGN_ACCENTS = (
     "cs", "da", "de", "eo", "es", "es-419", "et", "eu", "fi", "fr-fr", "hr", "hu", "id", "it", "la",
     "lv", "ms", "nl", "pl", "pt", "pt-br", "ro", "sk", "sl", "sq", "sv", "sw", "tr", "vi",
 )  # fmt: skip
-"""Languages in Latin letters: they pronounce invented words as no English voice would."""
+"""Languages in Latin letters, which pronounce invented words unlike any English voice."""
 ESPEAK_VARIANTS = (
     "f1", "f2", "f3", "f4", "f5", "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8",
     "Andrea", "Annie", "Alex", "Alicia", "Denis", "Gene", "Jacky", "Lee", "Mario", "Michael",
@@ -47,9 +47,9 @@ FESTIVAL_VOICES = ("kal_diphone", "ked_diphone", "cmu_us_slt_arctic_hts")
 HELD_OUT = frozenset(
     ("f5", "m8", "Alicia", "Michael", "zac", "steph2", "awb", "kal16", "ked_diphone")
 )
-"""Voices that nothing is trained on: they speak what false accepts are counted in."""
+"""Voices that are not trained on: false accepts are counted in their speech."""
 KOKORO_HELD_OUT = "bm_"
-"""Kokoro's British men: nothing is trained on them, so that they serve as strangers."""
+"""Kokoro's British men, who are not trained on: they are strangers to every network."""
 
 _NAMES = {
     "espeak": ESPEAK_VARIANTS,
@@ -62,10 +62,10 @@ _WEIGHTS = {"espeak": 6, "flite": 2, "festival": 1, "piper": 1, "pico": 2}
 _LIST = "takes.jsonl"
 _LOCK = "lock"
 _SAVED_EVERY = 50
-"""Takes after which the list is written again; a power cut costs no more."""
+"""Number of takes after which the list is written again."""
 _MIXED_SHARE = 0.6
 _ENGLISH_SHARE = 0.7
-"""Of Kokoro's voices; the others speak English with the accent of their language."""
+"""Share of Kokoro's English voices; the others speak English with a foreign accent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +99,13 @@ def voices(
     held_out: bool = False,
     accents: Sequence[str] = ESPEAK_ACCENTS,
 ) -> Iterator[Voice]:
-    """Return synthetic speakers without end, drawn at random from the engines installed.
+    """Return random synthetic speakers without end; Kokoro's are in `natural_voices`.
 
-    Those to validate with (`held_out`) are others than those to train on; `accents` are espeak's.
-    Kokoro's come from `natural_voices`.
+    Args:
+        rng: whose draws decide.
+        installed: the engines to use, as `engines` returns them.
+        held_out: whether to return the voices that are not trained on.
+        accents: accents of espeak-ng.
 
     Raises:
         TrainingError: no synthesizer is installed.
@@ -133,10 +136,14 @@ def natural_voices(
     held_out: bool = False,
     speeds: tuple[float, float] = (0.55, 1.3),
 ) -> Iterator[Voice]:
-    """Return voices of Kokoro's without end: single ones, and mixtures of two timbres.
+    """Return voices of Kokoro without end: single ones, and mixtures of two timbres.
 
-    A mixture has the melody and timing of a third voice. Those to look at as strangers
-    (`held_out`) are others than those to train on. A take costs about a second of one core.
+    A mixture has the melody and timing of a third voice. A take needs about a second of one core.
+
+    Args:
+        rng: whose draws decide.
+        held_out: whether to return the voices that are not trained on.
+        speeds: the range of speeds.
 
     Raises:
         TrainingError: Kokoro is not installed; the message says what is missing.
@@ -160,7 +167,7 @@ def natural_voices(
 
 
 def phonemes(texts: Sequence[str]) -> list[list[str]]:
-    """Return the sounds of English texts in espeak-ng's notation, stress marks left out."""
+    """Return the sounds of English texts in espeak-ng's notation, without stress marks."""
     run = subprocess.run(
         ["espeak-ng", "-q", "-v", "en-us", "-x", "--sep=_"],
         input="\n\n".join(texts), capture_output=True, text=True, check=True,
@@ -174,10 +181,10 @@ def speak(text: str, voice: Voice, path: Path, phrase: str = "") -> tuple[float,
     """Write `text`, spoken by `voice`, to the WAV file `path`.
 
     Returns:
-        where `phrase` is said in it, first and last second; None where the engine cannot tell.
+        the first and last second of `phrase` in it; None if the engine does not tell.
 
     Raises:
-        TrainingError: the synthesizer failed, or Kokoro does not say the phrase as it stands.
+        TrainingError: the synthesizer failed, or runs the phrase together with its neighbours.
 
     """
     if voice.engine == "kokoro":
@@ -223,7 +230,7 @@ def _speak_naturally(
     sounds = kokoro.phonemes(text if text.endswith(kokoro.MARKS) else f"{text}.", accent)
     where = kokoro.span(kokoro.phonemes(phrase, accent), sounds) if phrase else None
     if phrase and where is None:
-        raise TrainingError(f"espeak-ng does not say {phrase!r} as it stands in {text!r}")
+        raise TrainingError(f"espeak-ng does not say {phrase!r} as separate words in {text!r}")
     said = _kokoro(kokoro.folder()).say(sounds, name, voice.speed)
     soundfile.write(path, said.pcm, SAMPLE_RATE)
     if where is None:
@@ -238,13 +245,13 @@ def _kokoro(where: Path) -> kokoro.Kokoro:
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """One synthetic recording and what is said in it.
+    """One synthetic recording.
 
     Attributes:
-        path: the WAV file, at 16 kHz from Kokoro and at the engine's own rate from others.
+        path: the WAV file; Kokoro's are at 16 kHz, others at the engine's own rate.
         text: what is said.
         voice: who says it.
-        word_span: first and last second of the wake word in it; None where nobody knows.
+        word_span: first and last second of the wake word in it; None if unknown.
 
     """
 
@@ -255,7 +262,7 @@ class Utterance:
 
 
 class _Attempt(msgspec.Struct, omit_defaults=True):
-    """A line of a folder's list; failed ones are kept, for the next draw to go on from there."""
+    """A line of a folder's list. Failures are listed too, so that draws continue after them."""
 
     text: str
     voice: Voice
@@ -266,28 +273,27 @@ class _Attempt(msgspec.Struct, omit_defaults=True):
 def make(
     texts: Iterator[str], voices: Iterator[Voice], count: int, folder: Path, phrase: str = ""
 ) -> list[Utterance]:
-    """Speak `count` texts by as many voices into `folder` and return the recordings.
+    """Return `count` recordings of texts by voices; those that `folder` does not have are made.
 
-    What the folder holds already is not made again, so `texts` and `voices` must be the ones that
-    it was begun with; what was broken off goes on. Voices that an engine does not have, and texts
-    that it cannot say, are passed over.
+    `texts` and `voices` must be those that the folder was begun with. Work that was interrupted is
+    continued. Voices that an engine does not have, and texts that it cannot say, are skipped.
 
     Args:
-        texts: what to say, drawn once a take.
-        voices: who says it, likewise.
+        texts: what to say, one text for each recording.
+        voices: who says it, one voice for each recording.
         count: how many recordings to return.
         folder: where they are kept.
-        phrase: what to find in each text; Kokoro tells where it is said.
+        phrase: a phrase in each text whose span Kokoro returns.
 
     Raises:
-        TrainingError: hardly anything could be spoken.
+        TrainingError: almost nothing could be spoken.
 
     """
     attempts = _read(folder)
     if sum(not a.failed for a in attempts) < count:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / _LOCK).open("wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # another process may be making the same
+            fcntl.flock(lock, fcntl.LOCK_EX)  # another process may want the same
             attempts = _read(folder)
             draws = itertools.islice(zip(texts, voices, strict=False), len(attempts), None)
             try:
@@ -311,7 +317,7 @@ def _attempts(
     phrase: str,
     before: Sequence[_Attempt],
 ) -> Iterator[_Attempt]:
-    """Speak until, with those of `before`, `count` texts are spoken; return what was tried."""
+    """Speak until `count` texts are spoken, those of `before` included; yield every attempt."""
     spoken = sum(not a.failed for a in before)
     failed = len(before) - spoken
     with tqdm(
@@ -350,5 +356,5 @@ def _file(folder: Path, index: int) -> Path:
 
 
 def by_engine(said: Iterable[Utterance]) -> Counter[str]:
-    """Return how many takes each synthesizer made, for the card."""
+    """Return the number of takes by each synthesizer, for the card."""
     return Counter(utterance.voice.engine for utterance in said)

@@ -1,4 +1,4 @@
-"""Takes of the word: which can be used, and where in them the word is."""
+"""Takes of the word: which of them can be used, and where the word is in each."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from wakeword_daemon.training.data.melpower import Frames, MelPower
 from wakeword_daemon.training.data.reading import readable
 
 LONGEST_WORD = 2.4
-"""Seconds; a longer one leaves no room in a training sequence."""
+"""Seconds; a training sequence has no room for a longer word."""
 CLIPPED_SHARE = 0.01
 LONGER_THAN_USUAL = 1.4
-"""Times the word's usual length; what seems longer is looked at again, for noise around it."""
+"""How many times the usual length a word may last before noise around it is looked for."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,12 @@ class UsableTake(Take):
 def usable_takes(
     recordings: Sequence[Recording], features: FeatureSettings
 ) -> tuple[list[UsableTake], list[str]]:
-    """Read takes of the word; return those that can be used, and of the others the reasons."""
+    """Read takes of the word.
+
+    Returns:
+        the takes that can be used, and for each of the others a sentence that says why not.
+
+    """
     front_end = MelPower(features)
     longest = LONGEST_WORD * features.frames_per_second
     usable: list[UsableTake] = []
@@ -60,8 +65,8 @@ def usable_takes(
     read: list[tuple[Recording, Pcm, Frames]] = []
     for number, pcm in readable([r.path for r in recordings], set_aside):
         read.append((recordings[number], pcm, front_end(pcm)))
-    # What is found first may hold noise around the word; but who says more than the word does so
-    # as loudly.
+    # The first span may include noise around the word. More speech than the word, which would be
+    # as loud as the word, is set aside below.
     wholes = [speech_span(power) for _, _, power in read]
     usual = float(np.median([len(whole) for whole in wholes if whole] or [0]))
     for (recording, pcm, power), whole in zip(read, wholes, strict=True):

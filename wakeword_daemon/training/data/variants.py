@@ -1,6 +1,6 @@
-"""Other speakers and other microphones, made of the takes there are: few voices become many.
+"""Variants of takes by other speakers and microphones, so that few voices become many.
 
-Done to samples, because pitch, clipping and coding cannot be done to mel power.
+They are made from samples, because mel power has no pitch and cannot be clipped or coded.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 CLIPPED_SHARE = 0.2
 CLIPPING_DB = (5.0, 18.0)
-"""How far the loudest samples would go beyond full scale."""
+"""By how many decibels the loudest samples exceed full scale."""
 CODED_SHARE = 0.15
 
 
@@ -102,7 +102,7 @@ def _changed(
 
 
 def clip(pcm: Pcm, decibels: float) -> Pcm:
-    """Return samples as a microphone gives them whose gain is `decibels` too high."""
+    """Return samples as recorded by a microphone whose gain is `decibels` too high."""
     peak = max(1, int(np.abs(pcm.astype(np.int32)).max(initial=0)))
     gain = 10 ** (decibels / 20)
     clipped: Pcm = (np.clip(pcm / peak * gain, -1, 1) * peak).astype(np.int16)
@@ -110,7 +110,7 @@ def clip(pcm: Pcm, decibels: float) -> Pcm:
 
 
 def telephone(pcm: Pcm) -> Pcm:
-    """Return samples as a telephone or a Bluetooth headset gives them: 300 to 3,400 Hz, mu-law."""
+    """Return samples as a telephone or a Bluetooth headset sends them: 300 to 3,400 Hz, mu-law."""
     wave = torch.from_numpy(pcm.astype(np.float32) / 32_768)
     wave = functional.highpass_biquad(wave, SAMPLE_RATE, 300)
     wave = functional.lowpass_biquad(

@@ -1,7 +1,7 @@
-"""Recordings of a speaker, changed in pitch, formants and length as if another one spoke.
+"""Changes a recording's pitch, formants and length, so that another speaker seems to speak.
 
-Praat does it (Boersma 2001), by way of `praat-parselmouth`. That is GPL-3: a tool of the `train`
-extra, which the daemon never loads; no part of it goes into a model or into the package.
+Praat (Boersma 2001) does it, through `praat-parselmouth`. That is under the GPL-3: it is a tool of
+the `train` extra, the daemon never loads it, and no part of it goes into a model or this package.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from wakeword_daemon.pcm import Pcm
 PITCHES = (0.75, 1.8)
 FORMANTS = (0.85, 1.2)
 LENGTHS = (0.8, 1.6)
-"""Ranges that changes for training are drawn from; nine takes in ten are still understood."""
+"""Ranges of the factors in training; nine takes in ten are still understood."""
 
 _LOWEST, _HIGHEST = 75, 600
-"""Hz; what Praat looks for a voice's pitch between."""
+"""The range in which Praat looks for a voice's pitch, in Hz."""
 _CHANGED_SHARE = 2 / 3
 _SHORTEST = 3 / _LOWEST
-"""Seconds; Praat finds no pitch in less than three periods of the lowest."""
+"""Seconds that a recording must last: Praat needs three periods of the lowest pitch."""
 
 
 @dataclass(frozen=True, slots=True)
 class VoiceChange:
-    """What is changed in a recording, as factors; 1 leaves a thing as it is.
+    """The factors by which a recording is changed; 1 changes nothing.
 
     Attributes:
-        pitch: of the median pitch. 1.6 makes most adults sound like a child.
-        formants: of the formants' frequencies; a shorter vocal tract has higher ones.
-        length: of the duration; 1.6 is slow speech.
+        pitch: factor of the median pitch. 1.6 makes most adults sound like a child.
+        formants: factor of the formants' frequencies; a shorter vocal tract has higher ones.
+        length: factor of the duration; 1.6 is slow speech.
 
     """
 
@@ -49,7 +49,7 @@ class VoiceChange:
 
 
 def drawn_changes(rng: random.Random) -> Iterator[VoiceChange]:
-    """Return changes to train with, without end: one, two or all three things are changed."""
+    """Return random changes without end; each has one, two or all three of the factors."""
 
     def factor(low: float, high: float) -> float:
         if rng.random() > _CHANGED_SHARE:
@@ -63,10 +63,10 @@ def drawn_changes(rng: random.Random) -> Iterator[VoiceChange]:
 
 
 def change_voice(pcm: Pcm, change: VoiceChange) -> Pcm:
-    """Return a recording as another speaker would have made it, as loud as before.
+    """Return a recording as if another speaker had made it, as loud as before.
 
-    Praat's “Change gender” (its manual): the pitch and the length by overlap-add of pitch periods,
-    the formants by resampling. Where nobody speaks, the pitch stays as it is.
+    This is Praat's “Change gender” (see its manual): overlap-add of pitch periods changes pitch and
+    length, resampling changes the formants. Where nobody speaks, the pitch stays.
 
     Args:
         pcm: int16[n] at 16 kHz, at least 40 ms.
@@ -83,8 +83,8 @@ def change_voice(pcm: Pcm, change: VoiceChange) -> Pcm:
         raise TrainingError(f"a recording of {len(pcm)} samples is too short for another voice")
     if change == VoiceChange():
         return pcm
-    # Overlap-add draws at random where nobody speaks; the same recording must give the same bytes,
-    # in every process that trains and after an interruption.
+    # Where nobody speaks, overlap-add draws at random. The same recording must give the same bytes
+    # in every process that trains, and after an interruption.
     run("random_initializeWithSeedUnsafelyButPredictably: 0")
     sound = parselmouth.Sound(pcm / 32_768, SAMPLE_RATE)
     pitch = call(sound, "To Pitch", 0, _LOWEST, _HIGHEST)

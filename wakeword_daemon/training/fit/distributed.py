@@ -1,8 +1,8 @@
-"""Training by several processes as if by one: `torchrun --nproc-per-node 2 -m -- wakeword_daemon`.
+"""Training by several processes: `torchrun --nproc-per-node 2 -m -- wakeword_daemon train …`.
 
-Every process composes the same batches from the same seeds, and works on its own share of each; the
-gradients are averaged (DistributedDataParallel), so N processes take the steps that one would.
-Without torchrun there is one process, and nothing here costs anything.
+Every process makes the same batches from the same seeds, and works on its own share of each. The
+gradients are averaged (DistributedDataParallel), so several processes take the same steps as one.
+Without torchrun there is one process, and nothing here costs time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 from wakeword_daemon.errors import TrainingError
 
 LONGEST_WAIT = timedelta(hours=2)
-"""How long the others wait for what the first process does alone, as reading a corpus."""
+"""How long the others wait while the first process works alone, for example to read a corpus."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class Processes:
     """The processes that train together, as seen by one of them.
 
     Attributes:
-        rank: number of this process; 0 alone reads, measures, prints and writes.
-        size: how many there are.
+        rank: number of this process; only process 0 measures, prints and writes.
+        size: number of processes.
 
     """
 
@@ -39,14 +39,14 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that speaks for all."""
+        """Whether this process measures, prints and writes for all."""
         return self.rank == 0
 
     def check(self, batch_size: int) -> None:
-        """Refuse a batch that cannot be shared out evenly.
+        """Refuse a batch that cannot be divided evenly, as its average would be another one.
 
         Raises:
-            TrainingError: the processes would not average what one process averages.
+            TrainingError: the batch cannot be divided evenly among the processes.
 
         """
         if batch_size % self.size:
@@ -55,7 +55,7 @@ class Processes:
             )
 
     def share(self) -> slice:
-        """Return which rows of a batch are this process's own."""
+        """Return the rows of a batch that this process works on."""
         return slice(self.rank, None, self.size)
 
     def parallel(self, network: nn.Module, method: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,7 +77,7 @@ class Processes:
 
     @contextmanager
     def first_alone(self) -> Iterator[None]:
-        """Let the first process do something before the others do it too, as filling a cache."""
+        """Let the first process go first, so that the others find the cache filled."""
         if not self.first:
             self.wait()
         yield
@@ -85,14 +85,14 @@ class Processes:
             self.wait()
 
     def wait(self) -> None:
-        """Wait until all processes have come here."""
+        """Wait until all processes have called this."""
         if self.size > 1:
             distributed.barrier()
 
 
 @contextmanager
 def joined() -> Iterator[Processes]:
-    """Join the processes that torchrun started, or be alone where it did not."""
+    """Join the processes that torchrun started; without torchrun, be the only one."""
     if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
         yield Processes()
         return
@@ -104,7 +104,7 @@ def joined() -> Iterator[Processes]:
 
 
 class _Through(nn.Module):
-    """Runs one method of a network as its forward, the only one that is averaged over."""
+    """Makes a method of a network its `forward`, the only one whose gradients are averaged."""
 
     def __init__(self, network: nn.Module, method: Callable[..., Any]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""From a trained network to what the engine runs."""
+"""Turns a trained network into one that the engine runs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from wakeword_daemon.training.fit.network import TorchCRNN
 def folded_weights(network: TorchCRNN) -> dict[str, npt.NDArray[np.float32]]:
     """Return the weights of a network with the shift and scale of its input folded in.
 
-    (x - mean) / std convolved with W plus b is x convolved with W / std plus
-    b - sum(W) * mean / std: the convolution pads nothing, so this is exact.
+    (x - mean) / std convolved with W, plus b, equals x convolved with W / std, plus
+    b - sum(W) * mean / std. The convolution has no padding, so this is exact.
     """
     weights = {
         name: value.detach().numpy().astype(np.float32)
@@ -34,5 +34,5 @@ def engine_from_torch(network: TorchCRNN) -> crnn.CRNN:
 
 @torch.no_grad()
 def shift_log_odds(network: TorchCRNN, shift: float) -> None:
-    """Add `shift` to the log odds that the network gives the word, in place."""
+    """Add `shift` to the network's log odds of the word, in place."""
     network.classifier.bias.add_(torch.tensor([-shift / 2, shift / 2]))

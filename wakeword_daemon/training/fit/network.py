@@ -21,8 +21,8 @@ class TorchCRNN(nn.Module):
     """Strided convolution, GRU, attention over time, classifier.
 
     Log-mel frames are shifted and scaled by the constants `mean` and `std` before the
-    convolution. Both are fixed numbers, not parameters: `training.export` folds them into the
-    convolution, so that the engine has no such step.
+    convolution. These are not parameters: `export.folded_weights` folds them into the convolution,
+    so the engine has no such step.
     """
 
     mean: Tensor
@@ -76,7 +76,7 @@ class TorchCRNN(nn.Module):
         """Run the GRU over streams [B, F, mels] from a state [layers, B, hidden], or from zero.
 
         Returns:
-            its output at every step, [B, steps, hidden], and the state it ends in.
+            its output at every step, [B, steps, hidden], and its last state.
 
         """
         hidden, state = self.gru(self.columns(mel), state)
@@ -86,7 +86,7 @@ class TorchCRNN(nn.Module):
         """Attend to the GRU's output [B, steps, hidden] from every step: logits [B, steps, 2]."""
         energy = self.energy(hidden).squeeze(-1)
         # The classifier is linear and the weights sum to 1: classifying each hidden state before
-        # attention gives the same, and spares a window of hidden states at every step.
+        # attention gives the same, and needs no window of hidden states at every step.
         votes = self.classifier(hidden)
         window = self.architecture.steps
         past = nn.functional.pad(energy, (window - 1, 0), value=float("-inf"))
@@ -102,11 +102,11 @@ class TorchStreamState:
 
     Attributes:
         mel: the frames still needed by the convolution, [S, kernel_frames, mels].
-        frames: frames heard so far.
+        frames: number of frames so far.
         hidden: GRU state, [layers, S, hidden].
-        energies: cached energies, newest last, -inf where nothing was heard yet, [S, T].
-        states: the hidden states they belong to, [S, T, hidden].
-        probability: the last value, repeated until the next step, [S].
+        energies: cached energies, newest last, -inf before the first step, [S, T].
+        states: the hidden states that they belong to, [S, T, hidden].
+        probability: the latest value, repeated until the next step, [S].
 
     """
 
@@ -126,7 +126,7 @@ class StreamingCRNN(nn.Module):
         self.network = network
 
     def initial_state(self, streams: int = 1) -> TorchStreamState:
-        """Return the state of streams that have heard nothing."""
+        """Return the state at the start of streams."""
         a = self.network.architecture
         return TorchStreamState(
             mel=torch.zeros(streams, a.kernel_frames, self.network.features.mels),
@@ -141,9 +141,9 @@ class StreamingCRNN(nn.Module):
     def forward(self, state: TorchStreamState, frame: Tensor) -> Tensor:
         """Advance by one log-mel frame [S, mels]; return the word's probability [S].
 
-        Where the stride allows: convolution over the last `kernel_frames` frames, one GRU step
-        from the saved hidden state, one new energy, softmax over it and the T - 1 cached ones.
-        Between strides the last value is repeated (0 before the first step).
+        At every stride: a convolution over the last `kernel_frames` frames, one GRU step from the
+        saved hidden state, one new energy, and a softmax over it and the T - 1 cached ones. In
+        between, the last value is repeated (0 before the first step).
         """
         net, a = self.network, self.network.architecture
         state.mel = torch.cat([state.mel[:, 1:], frame.unsqueeze(1)], dim=1)

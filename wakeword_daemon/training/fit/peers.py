@@ -1,9 +1,9 @@
 """Networks of one word that train side by side and learn from each other; the first one ships.
 
-Few takes leave much to chance: networks that differ in nothing but their first weights miss
-different strangers, and their mean misses fewer. What they agree on, each of them can learn (deep
+With few takes much is left to chance: networks that differ only in their first weights miss
+different strangers, and their mean misses fewer. Each of them can learn what they agree on (deep
 mutual learning: Zhang et al. 2018, arXiv:1706.00384; codistillation: Anil et al. 2018,
-arXiv:1804.03235), so that one network alone comes near to what all would do together.
+arXiv:1804.03235), so that one network comes close to what all would achieve together.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from wakeword_daemon.training.fit.word_classifier import MultiTaskCRNN
 
 
 class Peers(nn.Module):
-    """P networks that hear the same."""
+    """P networks with the same input."""
 
     def __init__(self, networks: list[MultiTaskCRNN]) -> None:
         super().__init__()
@@ -31,14 +31,14 @@ class Peers(nn.Module):
         return cast(MultiTaskCRNN, self.networks[0]).network
 
     def forward(self, mel: Tensor, states: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Let every network classify every step of streams [B, F, mels], each from its own state.
+        """Classify every step of streams [B, F, mels] by every network, each with its own state.
 
         Args:
             mel: log-mel frames.
-            states: [P, layers, B, hidden], or None for streams that have heard nothing.
+            states: [P, layers, B, hidden]; None at the start of the streams.
 
         Returns:
-            what `MultiTaskCRNN.forward` returns of each, stacked along a leading axis of P.
+            what `MultiTaskCRNN.forward` returns, stacked along a leading axis of P.
 
         """
         befores = [None] * len(self.networks) if states is None else list(states)
@@ -48,13 +48,13 @@ class Peers(nn.Module):
 
 
 def peer_loss(log_odds: Tensor) -> Tensor:
-    """Return how far each network is from what all of them say together: from their mean log odds.
+    """Return how far each network is from the mean log odds of all.
 
     Args:
         log_odds: [P, B, steps].
 
     Returns:
-        the KL divergence of a sequence, summed over its steps, [P]; nothing flows back into the
+        the KL divergence of a sequence, summed over its steps, [P]; no gradient flows into the
         mean.
 
     """

@@ -1,4 +1,4 @@
-"""Soft labels: learning what others answer, which tells more than yes or no (dark knowledge).
+"""Soft labels: other networks' outputs, from which more is learned than from yes or no.
 
 Source: Hinton et al., "Distilling the Knowledge in a Neural Network", 2015 (arXiv:1503.02531).
 """
@@ -16,8 +16,8 @@ def soft_loss(log_odds: Tensor, taught: Tensor, temperature: float = 1.0) -> Ten
     The softmax over two classes at temperature T is the logistic function of the log odds over T.
 
     Args:
-        log_odds: log odds of the network that learns.
-        taught: of those that it learns from, of the same shape.
+        log_odds: log odds of the student.
+        taught: log odds of its teachers, of the same shape.
         temperature: T, above 0.
 
     """

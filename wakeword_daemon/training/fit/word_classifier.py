@@ -1,8 +1,8 @@
-"""Telling other words apart beside the one to detect: a second task, for training alone.
+"""An auxiliary task in training: to tell the other words of a corpus apart.
 
-Few speakers say a wake word, hundreds say the other words of a corpus. A network that must also
-tell those apart learns from all of them what words are made of, whoever says them, and hears its
-own word better from strangers (multi-task learning: Caruana 1997, doi:10.1023/A:1007379606734).
+Few speakers say the wake word, hundreds say other words. A network that must also tell those apart
+learns from many more speakers what words are made of, and then recognizes its own word better from
+strangers (multi-task learning: Caruana 1997, doi:10.1023/A:1007379606734).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.fit.sequences import Sequences
 
 HEARD_STEPS = 4
-"""Steps after the end of a word that tell together which one it was: 320 ms."""
+"""Steps after the end of a word by which it is classified: 320 ms."""
 
 
 class MultiTaskCRNN(nn.Module):
-    """A network, and beside it the classifier of words that shares its GRU; no model holds it."""
+    """A network with a word classifier on the same GRU; only training has the classifier."""
 
     def __init__(self, network: TorchCRNN, words: int) -> None:
         super().__init__()
@@ -31,8 +31,8 @@ class MultiTaskCRNN(nn.Module):
         """Classify every step of streams [B, F, mels] from a GRU state [layers, B, hidden].
 
         Returns:
-            logits of the word to detect, [B, steps, 2], of all words, [B, steps, words], and the
-            state that the GRU ends in.
+            logits of the word to detect, [B, steps, 2], logits of all words, [B, steps, words], and
+            the last state of the GRU.
 
         """
         hidden, state = self.network.listen(mel, state)
@@ -42,14 +42,14 @@ class MultiTaskCRNN(nn.Module):
 def word_classification_loss(
     names: Tensor, sequences: Sequences, architecture: Architecture, share: slice
 ) -> Tensor:
-    """Return the cross entropy of the words spoken in one batch, each told by the steps after it.
+    """Return the cross entropy of the words in one batch, each classified by the steps after it.
 
     Args:
-        names: [B, steps, words], of those sequences that are one process's share of the batch.
+        names: logits [B, steps, words] of one process's share of the batch.
         sequences: the whole batch.
-        architecture: tells at which frame a step ends.
-        share: which of the sequences `names` are of; the losses of all shares have the loss of the
-            batch as their mean.
+        architecture: gives the frame at which a step ends.
+        share: the sequences of that share. The mean of the losses of all shares is the loss of the
+            batch.
 
     """
     spoken = sequences.spoken
