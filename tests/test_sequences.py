@@ -9,11 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.batches import batch
+from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.training.data.endpoints import LONGEST_PAUSE, Span
-from wakeword_daemon.training.data.melpower import Library
+from wakeword_daemon.training.data.melpower import Library, MelPower
+from wakeword_daemon.training.data.rooms import fade, stacked
 from wakeword_daemon.training.fit import augment
 from wakeword_daemon.training.fit.augmentation import AugmentationSettings
+from wakeword_daemon.training.fit.batches import EpochBatches
 from wakeword_daemon.training.fit.composition import (
     Composition,
     HardNegatives,
@@ -22,7 +25,6 @@ from wakeword_daemon.training.fit.composition import (
     Word,
     join_takes,
 )
-from wakeword_daemon.training.fit.export import engine_from_torch
 from wakeword_daemon.training.fit.loss import stream_loss
 from wakeword_daemon.training.fit.mining import find_hard_negatives
 from wakeword_daemon.training.fit.network import TorchCRNN
@@ -216,7 +218,7 @@ def test_hard_negatives_are_where_the_network_is_wrong():
     made = maker(negatives=[Negatives(Library.join([noise], 40), 1.0)])
     library = made.composition.negatives[0].library
     torch.manual_seed(0)
-    found = find_hard_negatives(engine_from_torch(TorchCRNN()), made)
+    found = find_hard_negatives(TorchCRNN(), made)
     assert 0 < len(found.starts) <= 600
     made.hard_negatives = found
     drawn = [made._piece(0, 100, np.random.default_rng(n)) for n in range(200)]
@@ -285,6 +287,59 @@ def test_the_end_of_a_word_is_found_where_an_uneven_pace_puts_it():
         heard = np.flatnonzero(spoken.power.sum(axis=1))
         if len(heard):  # a fast voice may pass over a single frame
             assert abs(spoken.frame_of(71) - heard[-1]) <= 2
+
+
+def test_batches_are_the_same_whoever_composes_them():
+    def composed(workers, seed=(0, 1)):
+        batches = EpochBatches(maker(SETTINGS), 3, 4, seed)
+        return [made.log_mel for made in batches.composed(workers)]
+
+    alone, helped, other = composed(0), composed(2), composed(0, (0, 2))
+    assert len(alone) == len(helped) == 3
+    for one, same, different in zip(alone, helped, other, strict=True):
+        assert (one == same).all()
+        assert not (one == different).all()
+    assert not (alone[0] == alone[1]).all()
+
+
+def test_a_measured_room_is_heard_as_a_convolution_with_it():
+    rng = np.random.default_rng(0)
+    time = np.arange(SAMPLE_RATE // 2) / SAMPLE_RATE
+    response = rng.normal(size=len(time)) * np.exp(-6.9 * time / 0.4) * 0.05
+    response[0] = 1.0
+    features = FeatureSettings()
+    room = fade(response, features)
+    assert room.shape == (50, 40)
+    assert room.sum(axis=0).mean() == pytest.approx(1)
+    assert room[0].sum() > 2 * room[1].sum()
+
+    burst = np.concatenate([rng.normal(0, 3000, 3200), np.zeros(6400)])
+    heard = np.convolve(burst, response)[: len(burst)].clip(-32767, 32767).astype(np.int16)
+    spectrum = MelPower(features)
+    dry, wet = spectrum(burst.astype(np.int16)), spectrum(heard)
+    settings = replace(
+        SETTINGS, reverberation_share=1.0, measured_share=1.0, tail_ratio=(0, 0), tail_decay=(0, 0)
+    )
+    made = augment.reverberate(dry[None], rng, settings, stacked([room], 40))[0]
+
+    def level(power):  # of all bands, in steps of 50 ms
+        return 10 * np.log10(1e-9 + power.sum(axis=1)[:55].reshape(-1, 5).sum(axis=1))
+
+    apart = level(made) - level(wet)
+    assert np.abs(apart - apart.mean()).max() < 2  # decibels
+    assert level(dry)[7] < level(wet)[7] - 20
+
+
+def test_a_share_of_the_rooms_is_measured():
+    pulse = np.zeros((400, 100, 1), np.float32)
+    pulse[:, 10] = 1.0
+    late = np.zeros((1, 80, 1), np.float32)
+    late[:, 79] = 1.0
+    settings = replace(SETTINGS, reverberation_share=0.5, measured_share=0.4)
+    heard = augment.reverberate(pulse, np.random.default_rng(0), settings, late)
+    moved = np.abs(heard - pulse).sum(axis=(1, 2)) > 0
+    assert 0.4 < moved.mean() < 0.6
+    assert 0.3 < (heard[:, 10, 0] < 0.5).sum() / moved.sum() < 0.5
 
 
 def test_reverberation_decays():

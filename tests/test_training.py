@@ -15,6 +15,7 @@ from support.batches import batch
 from support.recordings import manifest_corpus, word
 
 from wakeword_daemon.audio import files
+from wakeword_daemon.cli import main
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine import Detector, read_model
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
@@ -40,7 +41,9 @@ from wakeword_daemon.training.word import TrainingJob, train_word
 
 pytestmark = pytest.mark.torch
 
-SETTINGS = TrainingSettings(epochs=4, batches=25, batch_size=32, averaging=0.9, rate=1e-2, peers=2)
+SETTINGS = TrainingSettings(
+    epochs=4, batches=25, batch_size=32, averaging=0.9, rate=1e-2, peers=(64, 64)
+)
 
 
 @pytest.fixture(scope="module")
@@ -292,7 +295,8 @@ def test_a_name_is_learnt_from_the_steps_after_the_word():
 
 def test_peers_hear_the_same_each_from_its_own_state():
     torch.manual_seed(0)
-    networks = [MultiTaskCRNN(TorchCRNN(), 4) for _ in range(3)]
+    shapes = [Architecture(hidden=units) for units in (64, 64, 96)]
+    networks = [MultiTaskCRNN(TorchCRNN(shape), 4) for shape in shapes]
     peers = Peers(networks)
     assert peers.first is networks[0].network
     mel = torch.randn(2, 2, 100, 40)
@@ -466,3 +470,8 @@ def test_synthetic_speakers_say_the_word_and_its_neighbours(tmp_path):
         v.name for v in islice(synthesis.voices(rng, ["espeak", "flite"], held_out=True), 300)
     }
     assert heard.isdisjoint(unheard)
+
+
+def test_a_device_that_is_not_there_is_refused_before_anything_is_read(capsys, tmp_path):
+    assert main(["train", "sweep", "--data", str(tmp_path), "--device", "abacus"]) == 1
+    assert "torch cannot compute on 'abacus' here" in capsys.readouterr().err

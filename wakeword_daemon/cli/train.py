@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import re
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from wakeword_daemon.errors import TrainingError
 
 _EXAMPLES = """examples:
   wakeword train jarvis --data recordings --output models/jarvis.safetensors
-  wakeword train smart_mirror --data recordings --epochs 64
+  wakeword train smart_mirror --data recordings --epochs 96
   wakeword train alexa --data recordings --folds 5
   wakeword train sheila --data speech_commands_v0.01 --synthetic 0
   torchrun --nproc-per-node 4 -m -- wakeword_daemon train jarvis --data recordings
@@ -53,9 +54,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--epochs",
         type=_arguments.positive_int,
-        default=28,
+        default=64,
         metavar="N",
-        help="epochs of 75 batches of 128 sequences (default: 28)",
+        help="epochs of 75 batches of 128 sequences (default: 64)",
     )
     parser.add_argument(
         "--seed",
@@ -63,6 +64,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=0,
         metavar="N",
         help="seed of everything drawn at random (default: 0)",
+    )
+    parser.add_argument(
+        "--peers",
+        type=_units,
+        default=(64, 64, 64),
+        metavar="UNITS,...",
+        help="GRU units of the networks that train side by side and learn from each other; the "
+        "first is the result (default: 64,64,64)",
+    )
+    parser.add_argument(
+        "--device",
+        metavar="NAME",
+        help="what computes: cpu, or a graphics card as torch names it, such as cuda (default: a "
+        "card if there is one)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=_arguments.whole_number,
+        metavar="N",
+        help="processes that compose sequences while the network trains; 0 for none (default: 1 "
+        "where there are two cores or more)",
     )
     parser.add_argument(
         "--synthetic",
@@ -89,7 +111,10 @@ def run(args: argparse.Namespace) -> int:
     try:
         from wakeword_daemon.training import folds, word  # noqa: PLC0415 - nothing else pays for torch
         from wakeword_daemon.training.fit import distributed  # noqa: PLC0415
-        from wakeword_daemon.training.fit.trainer import TrainingSettings  # noqa: PLC0415
+        from wakeword_daemon.training.fit.trainer import (  # noqa: PLC0415
+            TrainingSettings,
+            pick_device,
+        )
     except ModuleNotFoundError as error:
         raise _extras.missing("training", error) from None
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -106,8 +131,10 @@ def run(args: argparse.Namespace) -> int:
         synthetic=args.synthetic,
         fold=None,
         licences=yaml.safe_load((resources.root() / "models" / "sources.yaml").read_text()),
-        settings=TrainingSettings(epochs=args.epochs, seed=args.seed),
+        settings=TrainingSettings(epochs=args.epochs, peers=args.peers, seed=args.seed),
         command=_command(args),
+        device=pick_device(args.device),
+        workers=_workers() if args.workers is None else args.workers,
     )
     try:
         with distributed.joined() as processes:
@@ -132,6 +159,17 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _workers() -> int:
+    """Return how many processes compose sequences where nobody says: one, if a core is free."""
+    alone = "RANK" not in os.environ  # torchrun gives every core a process already
+    return 1 if alone and len(os.sched_getaffinity(0)) > 1 else 0
+
+
+def _units(text: str) -> tuple[int, ...]:
+    """Read the units of each of the networks that train together."""
+    return tuple(_arguments.positive_int(part) for part in text.split(","))
+
+
 def _groups(text: str) -> int:
     """Read a count of groups, at least 2."""
     groups = _arguments.positive_int(text)
@@ -143,9 +181,10 @@ def _groups(text: str) -> int:
 def _command(args: argparse.Namespace) -> str:
     phrase = f" --phrase '{args.phrase}'" if args.phrase else ""
     folds = f" --folds {args.folds}" if args.folds else ""
+    peers = ",".join(map(str, args.peers))
     return (
         f"wakeword train {args.word} --data DIR --epochs {args.epochs} --seed {args.seed}"
-        f" --synthetic {args.synthetic}{phrase}{folds}"
+        f" --peers {peers} --synthetic {args.synthetic}{phrase}{folds}"
     )
 
 

@@ -16,12 +16,18 @@ from wakeword_daemon.training.data import melpower
 from wakeword_daemon.training.data.corpus import Corpus
 from wakeword_daemon.training.data.endpoints import Span, speech_span
 from wakeword_daemon.training.data.melpower import Library
+from wakeword_daemon.training.data.rooms import fade, stacked
 from wakeword_daemon.training.data.simple_speech import SimpleSpeech, speak_simply
 from wakeword_daemon.training.data.speech import NaturalSpeech, speak_naturally
 from wakeword_daemon.training.data.synthesis import Utterance
 from wakeword_daemon.training.data.takes import UsableTake, usable_takes
 from wakeword_daemon.training.fit.composition import Composition, Negatives, Word
-from wakeword_daemon.training.measure.validation import Validation, divide_noise, halves
+from wakeword_daemon.training.measure.validation import (
+    Validation,
+    divide_noise,
+    divide_rooms,
+    halves,
+)
 from wakeword_daemon.training.positives import Spoken, takes_to_train_on
 
 logger = logging.getLogger(__name__)
@@ -116,6 +122,7 @@ def gather(
         noise=shelf.read([r.path for r in rehearsed], "noise"),
         features=features,
         words=len(numbers),
+        rooms=stacked([fade(room, features) for room in divide_rooms(corpus)[0]], features.mels),
     )
     return Material(
         composition=composition,

@@ -78,6 +78,8 @@ class TrainingJob:
             for the validation split.
         licences: licence of each source, for the card.
         settings: how to train.
+        device: what computes, as torch names it.
+        workers: processes that compose training sequences beside it.
         command: the command line that started it, for the card.
 
     """
@@ -93,6 +95,8 @@ class TrainingJob:
     licences: Mapping[str, str]
     settings: TrainingSettings
     command: str
+    device: str = "cpu"
+    workers: int = 0
 
 
 def train_word(
@@ -147,6 +151,8 @@ def _train(
         identity=f"{job.word} “{job.phrase}” {job.synthetic} {corpus.fingerprint()}",
         features=features,
         processes=together,
+        device=job.device,
+        workers=job.workers,
     ).run(on_epoch)
     if not together.first:
         return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from torchaudio.functional import mask_along_axis_iid
+from torchaudio.functional import fftconvolve, mask_along_axis_iid
 
 from wakeword_daemon.engine.mel import band_edges
 from wakeword_daemon.training.data.melpower import Frames
@@ -193,8 +193,56 @@ def telephone(batch: Batch, rng: np.random.Generator, settings: AugmentationSett
     return heard
 
 
-def reverberate(batch: Batch, rng: np.random.Generator, settings: AugmentationSettings) -> Batch:
-    """Add the exponentially decaying reverberation of a room to a share of the sequences.
+def reverberate(
+    batch: Batch,
+    rng: np.random.Generator,
+    settings: AugmentationSettings,
+    rooms: Batch | None = None,
+) -> Batch:
+    """Let a share of the sequences be heard in a room, each in its own.
+
+    Args:
+        batch: mel power, [batch, frames, mels].
+        rng: whose draws decide.
+        settings: how often, and what rooms are like.
+        rooms: how measured rooms fade, [rooms, frames, mels]; without any, all are simulated.
+
+    """
+    s = settings
+    drawn = rng.random(len(batch))
+    measured = s.measured_share if rooms is not None and len(rooms) else 0.0
+    heard = batch.copy()
+    simulated = np.flatnonzero(drawn < s.reverberation_share * (1 - measured))
+    if len(simulated):
+        heard[simulated] = _in_simulated_rooms(batch[simulated], rng, s)
+    others = np.flatnonzero(
+        (drawn < s.reverberation_share) & (drawn >= s.reverberation_share * (1 - measured))
+    )
+    if rooms is not None and len(others):
+        heard[others] = _in_measured_rooms(batch[others], rooms, rng, s)
+    return heard
+
+
+def _in_measured_rooms(
+    batch: Batch, rooms: Batch, rng: np.random.Generator, settings: AugmentationSettings
+) -> Batch:
+    """Convolve each sequence along time with the fade of a room, more or less of its tail."""
+    s = settings
+    fades = rooms[rng.integers(len(rooms), size=len(batch))]
+    steps = np.arange(fades.shape[1])[:, None]
+    ratio = rng.uniform(*s.tail_ratio, (len(batch), 1, 1))
+    decay = rng.uniform(*s.tail_decay, (len(batch), 1, 1)) * steps
+    fades = fades * np.where(steps > 0, 10 ** ((ratio - decay) / 10), 1.0).astype(np.float32)
+    along_time = [torch.from_numpy(power).transpose(1, 2) for power in (batch, fades)]
+    heard = fftconvolve(*along_time)[..., : batch.shape[1]].clamp(min=0)
+    reverberant: Batch = heard.transpose(1, 2).numpy()
+    return reverberant
+
+
+def _in_simulated_rooms(
+    batch: Batch, rng: np.random.Generator, settings: AugmentationSettings
+) -> Batch:
+    """Add an exponentially decaying reverberation.
 
     High bands decay faster, as air and furniture make them.
     """
@@ -204,8 +252,7 @@ def reverberate(batch: Batch, rng: np.random.Generator, settings: AugmentationSe
     seconds = np.exp(rng.uniform(shortest, longest, (count, 1)))
     seconds = seconds * np.linspace(1.1, 0.7, mels)
     decay = np.exp(-13.8155 * 0.01 / seconds).astype(np.float32)  # power, per 10 ms frame
-    in_room = rng.random((count, 1)) < s.reverberation_share
-    ratio = 10 ** (-rng.uniform(*s.direct_ratio, (count, 1)) / 10) * in_room
+    ratio = 10 ** (-rng.uniform(*s.direct_ratio, (count, 1)) / 10)
     gain = (ratio * (1 - decay)).astype(np.float32)
     late = np.zeros((count, mels), np.float32)
     heard = batch.copy()

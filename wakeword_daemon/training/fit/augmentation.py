@@ -41,7 +41,10 @@ class AugmentationSettings:
         pace_spread: how much the rate wanders from syllable to syllable (sigma of the log).
         stress_spread: how much the level wanders from syllable to syllable (sigma).
         level: of the speech, below full scale.
-        reverberation_share: sequences heard in a room.
+        reverberation_share: sequences heard in a room, simulated or measured.
+        measured_share: such rooms that are measured ones, where there are any.
+        tail_ratio: how much stronger or weaker than measured such a room's reverberation is.
+        tail_decay: how much faster it fades, in decibels a frame.
         reverberation_time: seconds until the room has decayed by 60 dB.
         direct_ratio: of the direct sound to the reverberation.
         noise_shares: sequences with a first, and with a second recording of noise.
@@ -63,7 +66,7 @@ class AugmentationSettings:
 
     word_share: float = 0.45
     silence_share: float = 0.05
-    again_share: float = 0.1
+    again_share: float = 0.2
     again_pause: Range = (25, 130)
     again_same_share: float = 0.7
     before_share: float = 0.65
@@ -88,17 +91,20 @@ class AugmentationSettings:
     stress_spread: float = 2.0
     level: Range = (-52, -10)
     reverberation_share: float = 0.5
+    measured_share: float = 0.4
+    tail_ratio: Range = (-6, 4)
+    tail_decay: Range = (0, 0.5)
     reverberation_time: Range = (0.15, 0.9)
-    direct_ratio: Range = (-3, 15)
+    direct_ratio: Range = (-8, 14)
     noise_shares: Range = (0.75, 0.3)
-    babble_share: float = 0.08
+    babble_share: float = 0.12
     babble_voices: tuple[int, int] = (3, 7)
-    noise_ratio: Range = (3, 35)
+    noise_ratio: Range = (1, 33)
     quiet_level: Range = (-6, -2)
     colour_spread: float = 5.0
     top_cut_share: float = 0.3
     bottom_cut_share: float = 0.25
-    telephone_share: float = 0.06
+    telephone_share: float = 0.12
     companding_ratio: Range = (28, 42)
     microphone_level: Range = (-95, -58)
     microphone_tilt: Range = (0, 2.5)

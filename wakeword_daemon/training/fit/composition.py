@@ -133,6 +133,7 @@ class Composition:
         noise: recordings in which nobody speaks.
         features: the front end.
         words: how many numbers of words there are.
+        rooms: how measured rooms fade, [rooms, frames, mels], as `data.rooms` gives it.
         frames: length of a sequence.
         settings: how much the sequences vary.
 
@@ -143,5 +144,6 @@ class Composition:
     noise: Library
     features: FeatureSettings
     words: int = 1
+    rooms: npt.NDArray[np.float32] | None = None
     frames: int = 340
     settings: AugmentationSettings = field(default_factory=AugmentationSettings)

@@ -17,12 +17,12 @@ def folded_weights(network: TorchCRNN) -> dict[str, npt.NDArray[np.float32]]:
     b - sum(W) * mean / std. The convolution has no padding, so this is exact.
     """
     weights = {
-        name: value.detach().numpy().astype(np.float32)
+        name: value.detach().cpu().numpy().astype(np.float32)
         for name, value in network.state_dict().items()
         if name not in ("mean", "std")
     }
-    kernel = weights["conv.weight"] / network.std.numpy()
-    weights["conv.bias"] = weights["conv.bias"] - kernel.sum(axis=(1, 2, 3)) * network.mean.numpy()
+    kernel = weights["conv.weight"] / network.std.item()
+    weights["conv.bias"] = weights["conv.bias"] - kernel.sum(axis=(1, 2, 3)) * network.mean.item()
     weights["conv.weight"] = kernel
     return {name: np.ascontiguousarray(value, np.float32) for name, value in weights.items()}
 

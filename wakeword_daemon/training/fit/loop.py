@@ -86,6 +86,7 @@ class TrainingLoop:
         clipped: Sequence[nn.Module] | None = None,
     ) -> None:
         self._network = network
+        self._device = next(network.parameters()).device
         self._settings = s = settings
         self._folder = folder
         self._processes = processes
@@ -213,7 +214,7 @@ class TrainingLoop:
         file = self._folder / CHECKPOINT
         if not file.exists():
             return None
-        saved = torch.load(file, weights_only=True)
+        saved = torch.load(file, map_location=self._device, weights_only=True)
         if saved.get("version") != VERSION:
             self._refuse("from another version of this program")
         for what, ours in self._identity.items():

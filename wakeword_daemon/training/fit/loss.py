@@ -41,21 +41,22 @@ def stream_loss(
 
     """
     log_odds = logits[..., 1] - logits[..., 0]
-    steps = torch.arange(log_odds.shape[1])
+    device = log_odds.device
+    steps = torch.arange(log_odds.shape[1], device=device)
     end = (architecture.kernel_frames + steps * architecture.stride_frames).unsqueeze(0)
     word = sequences.spoken.detected()
-    rows = torch.from_numpy(word.rows)
-    stop = torch.from_numpy(word.stops).unsqueeze(1)
+    rows = torch.from_numpy(word.rows).to(device)
+    stop = torch.from_numpy(word.stops).to(device).unsqueeze(1)
     target = (end >= stop - EARLIEST) & (end <= stop + LATEST)  # [words, steps]
     around = (end >= stop - UNDECIDED_BEFORE) & (end <= stop + UNDECIDED_AFTER)
-    near = torch.zeros(len(sequences), len(steps), dtype=torch.int64)
+    near = torch.zeros(len(sequences), len(steps), dtype=torch.int64, device=device)
     near = near.index_add(0, rows, around.long()) > 0
     shares = len(sequences) / len(log_odds)
     rejected = nn.functional.softplus(log_odds).masked_fill(near[share], 0.0)
     mean = rejected.sum() / ((~near).sum() / shares)
     hardest = rejected.topk(HARDEST, dim=1).values.mean()
-    place = torch.full((len(sequences),), -1)
-    place[share] = torch.arange(len(log_odds))
+    place = torch.full((len(sequences),), -1, device=device)
+    place[share] = torch.arange(len(log_odds), device=device)
     own = place[rows] >= 0
     heard = log_odds[place[rows[own]]].masked_fill(~target[own], -torch.inf)
     best = heard.topk(BEST, dim=1).values

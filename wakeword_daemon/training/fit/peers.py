@@ -8,6 +8,7 @@ arXiv:1804.03235), so that one network comes close to what all would achieve tog
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -19,7 +20,7 @@ from wakeword_daemon.training.fit.word_classifier import MultiTaskCRNN
 
 
 class Peers(nn.Module):
-    """P networks with the same input."""
+    """P networks with the same input; some may be wider than others."""
 
     def __init__(self, networks: list[MultiTaskCRNN]) -> None:
         super().__init__()
@@ -30,21 +31,24 @@ class Peers(nn.Module):
         """The network that ships."""
         return cast(MultiTaskCRNN, self.networks[0]).network
 
-    def forward(self, mel: Tensor, states: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, mel: Tensor, states: Sequence[Tensor] | None
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Classify every step of streams [B, F, mels] by every network, each with its own state.
 
         Args:
             mel: log-mel frames.
-            states: [P, layers, B, hidden]; None at the start of the streams.
+            states: of each network, [layers, B, hidden]; None at the start of the streams.
 
         Returns:
-            what `MultiTaskCRNN.forward` returns, stacked along a leading axis of P.
+            what `MultiTaskCRNN.forward` returns: both logits stacked along a leading axis of P, and
+            the states of all networks.
 
         """
         befores = [None] * len(self.networks) if states is None else list(states)
         heard = [net(mel, before) for net, before in zip(self.networks, befores, strict=True)]
-        logits, names, afters = (torch.stack(parts) for parts in zip(*heard, strict=True))
-        return logits, names, afters
+        logits, names, afters = zip(*heard, strict=True)
+        return torch.stack(logits), torch.stack(names), list(afters)
 
 
 def peer_loss(log_odds: Tensor) -> Tensor:

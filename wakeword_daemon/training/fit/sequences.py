@@ -125,7 +125,7 @@ class SequenceMaker:
             elif rng.random() >= s.silence_share:
                 words = self._talk(speech[row], 0, c.frames, rng)
             spoken += [(row, word) for word in words]
-        speech = augment.reverberate(speech, rng, s)
+        speech = augment.reverberate(speech, rng, s, c.rooms)
         speech *= FULL_SCALE * (10 ** (rng.uniform(*s.level, (size, 1, 1)) / 10)).astype("f")
         mixed = augment.equalise(speech + self._noise(speech, rng), rng, s)
         mixed = augment.telephone(mixed, rng, s)
@@ -303,7 +303,8 @@ class SequenceMaker:
         if layer is None:
             return
         s = self._settings
-        layer = augment.equalise(augment.reverberate(layer, rng, s), rng, s)
+        layer = augment.reverberate(layer, rng, s, self.composition.rooms)
+        layer = augment.equalise(layer, rng, s)
         level = layer.sum(axis=2).mean(axis=1) + 1e-12
         ratio = 10 ** (-rng.uniform(*s.noise_ratio, len(rows)) / 10)
         noise[rows] += layer * (loud[rows] * ratio / level).astype(np.float32)[:, None, None]

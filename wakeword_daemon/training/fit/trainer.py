@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +13,8 @@ from torch import Tensor
 
 from wakeword_daemon.engine.crnn import CRNN
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
+from wakeword_daemon.errors import TrainingError
+from wakeword_daemon.training.fit.batches import EpochBatches
 from wakeword_daemon.training.fit.composition import HardNegatives
 from wakeword_daemon.training.fit.distributed import Processes
 from wakeword_daemon.training.fit.export import engine_from_torch
@@ -37,20 +39,40 @@ class TrainingSettings:
         rate: highest learning rate of the one-cycle schedule.
         decay: AdamW's weight decay.
         averaging: decay of the exponential moving average of the weights, per batch.
-        peers: networks that train side by side, of which the first is the result.
+        peers: units in the GRU layers of the networks that train side by side, of which the first
+            is the result; wider ones are better teachers, and cost more to train.
         seed: of weights, sequences and order.
 
     """
 
-    epochs: int = 28
+    epochs: int = 64
     batches: int = 75
     batch_size: int = 128
     mining: int = 4
     rate: float = 4e-3
     decay: float = 0.02
     averaging: float = 0.998
-    peers: int = 3
+    peers: tuple[int, ...] = (64, 64, 64)
     seed: int = 0
+
+
+def pick_device(wanted: str | None) -> str:
+    """Return the device to train on, as torch names it: by default a graphics card if there is one.
+
+    Raises:
+        TrainingError: torch cannot compute on the one that is wanted.
+
+    """
+    if wanted is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=wanted)
+    except (RuntimeError, AssertionError):
+        raise TrainingError(
+            f"torch cannot compute on {wanted!r} here; without --device it takes a graphics card "
+            "where it finds one, and else the processor"
+        ) from None
+    return wanted
 
 
 AUXILIARY_WEIGHT = 0.3
@@ -65,7 +87,7 @@ LEARNED_AFTER = 0.25
 SILENT_START = 0.2
 """Share of the sequences that a stream begins with."""
 
-Stream = Callable[[Tensor, Tensor | None], tuple[Tensor, Tensor, Tensor]]
+Stream = Callable[[Tensor, list[Tensor] | None], tuple[Tensor, Tensor, list[Tensor]]]
 """From log-mel frames and GRU states to what `Peers.forward` returns."""
 
 
@@ -81,6 +103,8 @@ class Trainer:
             holds a run of another word or on other recordings is refused by it.
         architecture, features: the network's.
         processes: those that train together; the first alone measures and writes.
+        device: what computes, as torch names it.
+        workers: processes that compose sequences ahead.
 
     """
 
@@ -95,6 +119,8 @@ class Trainer:
         architecture: Architecture | None = None,
         features: FeatureSettings | None = None,
         processes: Processes | None = None,
+        device: str = "cpu",
+        workers: int = 0,
     ) -> None:
         self._processes = processes or Processes()
         self._processes.check(settings.batch_size)
@@ -104,9 +130,12 @@ class Trainer:
         torch.set_num_threads(1)  # as fast for networks of this size, and the same bytes again
         torch.manual_seed(s.seed)
         words = maker.composition.words
-        networks = [TorchCRNN(architecture, features) for _ in range(s.peers)]
-        self._architecture = networks[0].architecture
-        self._peers = Peers([MultiTaskCRNN(network, words) for network in networks])
+        self._device = torch.device(device)
+        self._workers = workers
+        shapes = [replace(architecture or Architecture(), hidden=units) for units in s.peers]
+        self._architecture = shapes[0]
+        networks = [MultiTaskCRNN(TorchCRNN(shape, features), words) for shape in shapes]
+        self._peers = Peers(networks).to(self._device)
         phrase = maker.composition.takes.phrase
         self._auxiliary_weight = PHRASE_AUXILIARY_WEIGHT if phrase else AUXILIARY_WEIGHT
         self._loop = TrainingLoop(
@@ -134,17 +163,16 @@ class Trainer:
         """
         own = self._loop.resume()
         if own is not None:
-            self._maker.hard_negatives = HardNegatives(*own["hard_negatives"].numpy())
+            self._maker.hard_negatives = HardNegatives(*own["hard_negatives"].cpu().numpy())
         # Every process composes the same batches, and works on its own share of each.
         stream = self._processes.parallel(self._peers, self._peers.forward)
         average = cast(Peers, self._loop.average).first
         for epoch in self._loop.epochs():
             self._train_epoch(epoch, stream)
             loss = self._loop.loss()
-            engine = engine_from_torch(average)
             done = epoch + 1
             if done % self._settings.mining == 0 and done < self._settings.epochs:
-                self._maker.hard_negatives = find_hard_negatives(engine, self._maker)
+                self._maker.hard_negatives = find_hard_negatives(average, self._maker)
             places = self._maker.hard_negatives
             row: dict[str, Any] = {}
             if self._processes.first:
@@ -152,15 +180,14 @@ class Trainer:
                     "epoch": done,
                     "loss": round(loss, 5),
                     "hard_negatives": len(places.starts),
-                    **self._measure(engine),
+                    **self._measure(engine_from_torch(average)),
                 }
             kept = torch.from_numpy(np.stack([places.kinds, places.starts]))
             self._loop.finish_epoch(row, {"hard_negatives": kept})
             if self._processes.first and on_epoch is not None:
                 on_epoch(row)
             self._processes.wait()
-        average.eval()
-        return average
+        return average.cpu().eval()
 
     def _measure(self, engine: CRNN) -> dict[str, float]:
         report = measure(engine, self._dev)
@@ -168,21 +195,22 @@ class Trainer:
         at_targets = {f"miss_at_{target:g}": point.miss_rate for target, point in points}
         return {"mean_miss": report.mean_miss(), **at_targets}
 
-    def _train_epoch(
-        self, epoch: int, stream: Callable[..., tuple[Tensor, Tensor, Tensor]]
-    ) -> None:
+    def _train_epoch(self, epoch: int, stream: Stream) -> None:
         s, share = self._settings, self._processes.share()
         rng = np.random.default_rng([s.seed, epoch])
+        batches = EpochBatches(self._maker, s.batches, s.batch_size, (s.seed, epoch))
+        composed = batches.composed(self._workers)
         self._peers.train()
-        states: Tensor | None = None
+        states: list[Tensor] | None = None
         for _ in self._loop.batches():
-            sequences = self._maker.batch(s.batch_size, rng)
+            sequences = next(composed)
             # A live stream has always heard something: start from the state that the previous
             # batch ended in, but for one sequence in five, which starts from silence.
             if states is not None:
                 silent = torch.from_numpy(rng.random(s.batch_size) < SILENT_START)[share]
-                states = states.detach().masked_fill(silent[:, None], 0.0)
-            log_mel = torch.from_numpy(sequences.log_mel[share])
+                silent = silent.to(self._device)[:, None]
+                states = [state.detach().masked_fill(silent, 0.0) for state in states]
+            log_mel = torch.from_numpy(sequences.log_mel[share]).to(self._device)
             logits, words, states = stream(log_mel, states)
             self._loop.backward(self._losses(epoch, logits, words, sequences))
             self._loop.update()

@@ -56,12 +56,14 @@ def word_classification_loss(
     place = np.full(len(sequences), -1)
     place[share] = np.arange(len(names))
     own = place[spoken.rows] >= 0
-    rows = torch.from_numpy(place[spoken.rows[own]])
+    device = names.device
+    rows = torch.from_numpy(place[spoken.rows[own]]).to(device)
     after = -(-(spoken.stops[own] - architecture.kernel_frames) // architecture.stride_frames)
-    first = torch.from_numpy(after.clip(0))
-    steps = (first[:, None] + torch.arange(HEARD_STEPS)).clamp(max=names.shape[1] - 1)
+    first = torch.from_numpy(after.clip(0)).to(device)
+    steps = first[:, None] + torch.arange(HEARD_STEPS, device=device)
+    steps = steps.clamp(max=names.shape[1] - 1)
     logits = names[rows[:, None], steps].mean(dim=1)
-    numbers = torch.from_numpy(spoken.numbers[own])
+    numbers = torch.from_numpy(spoken.numbers[own]).to(device)
     total = nn.functional.cross_entropy(logits, numbers, reduction="sum")
     shares = len(sequences) / len(names)
     return total * shares / max(1, len(spoken.numbers))
