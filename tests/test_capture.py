@@ -10,7 +10,7 @@ from support.ear import PATIENCE, Ear
 from support.soundserver import PulseServer
 
 from wakeword_daemon.audio.capture import CaptureSettings
-from wakeword_daemon.clock import SAMPLE_RATE
+from wakeword_daemon.clock import HOP, SAMPLE_RATE
 
 pytestmark = pytest.mark.sound
 
@@ -30,10 +30,11 @@ def wav(tmp_path):
     return tmp_path / "noise.wav"
 
 
-def test_what_is_played_is_heard_to_the_sample_and_dated(monkeypatch, wav):
+@pytest.mark.parametrize("calm", [False, True], ids=["awake", "napping"])
+def test_what_is_played_is_heard_to_the_sample_and_dated(monkeypatch, wav, calm):
     with PulseServer() as server:
         server.adopt(monkeypatch)
-        with Ear() as ear:
+        with Ear(calm=calm) as ear:
             begin = time.monotonic()
             ear.wait_for("listening")
             ear.wait_for_audio(0.1)
@@ -54,6 +55,8 @@ def test_what_is_played_is_heard_to_the_sample_and_dated(monkeypatch, wav):
         SAMPLE_RATE,
     )
     assert ear.capture.counters.gaps == ear.capture.counters.reopened == 0
+    blocks = np.median(np.diff([0, *ear.writes])) / HOP
+    assert blocks >= 2 if calm else blocks < 2
 
 
 @pytest.mark.parametrize("rate", [44_100, 48_000])

@@ -148,7 +148,9 @@ def test_every_source_gone_and_back(server, ear):
     ear.wait_for("listening")
     ear.wait_for_audio()
     wait_for_the_clock(ear, begin)
-    assert len(ear.states) == 3
+    # Until the room hums again, the new microphone gives zeros too.
+    assert len(ear.states) in (3, 5), ear.states
+    assert ear.names[0] == ear.names[-1] == "listening"
 
 
 def test_another_default_device(server, ear, tmp_path):
@@ -208,9 +210,9 @@ def test_a_thread_that_was_not_run_counts_what_it_missed(ear, monkeypatch):
     begin = time.monotonic() - seconds(ear.ring.clock)
     poll, naps = InputStream.poll, [2.2]
 
-    def late(self):
+    def late(self, blocks):
         time.sleep(naps.pop() if naps else 0)
-        return poll(self)
+        return poll(self, blocks)
 
     monkeypatch.setattr(InputStream, "poll", late)
     ear.wait_until(lambda: ear.capture.counters.gaps)
@@ -224,10 +226,10 @@ def test_a_thread_that_was_not_run_counts_what_it_missed(ear, monkeypatch):
 def test_a_stream_that_keeps_breaking_off_is_not_believed_at_once(ear, monkeypatch):
     poll, count = InputStream.poll, iter(range(1_000))
 
-    def breaks(self):
+    def breaks(self, blocks):
         if next(count) % 4 == 3:
             raise AudioError("it broke")
-        return poll(self)
+        return poll(self, blocks)
 
     monkeypatch.setattr(InputStream, "poll", breaks)
     ear.wait_until(lambda: ear.capture.counters.reopened >= 7)

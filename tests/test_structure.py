@@ -48,7 +48,8 @@ FLOORS = {
         {"server"},
     ],
     "service": [
-        {"activation", "engine_thread", "logs", "notify", "units"},
+        {"activation", "calm", "logs", "notify", "units"},
+        {"hearing"},
         {"status", "watchdog"},
         {"checkup", "daemon"},
     ],

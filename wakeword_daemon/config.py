@@ -29,6 +29,7 @@ class AudioSection(msgspec.Struct, frozen=True):
         Annotated[int, Meta(ge=8000, le=192_000)] | None,
         Meta(description="a rate from 8000 to 192000 Hz, or null for what suits the device"),
     ] = None
+    naps: Annotated[bool, Meta(description="true or false")] = True
     history: Annotated[float, Meta(ge=2, le=60, description="seconds from 2 to 60")] = 10.0
 
 

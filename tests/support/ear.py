@@ -26,16 +26,27 @@ PATIENCE = 120
 class Ear:
     """A running `Capture` as a context manager, with a ring of a minute.
 
+    With `calm` it is told that audio may come later, so it naps.
+
     The environment must be that of the sound server already: see `SoundServer.adopt`.
     """
 
     def __init__(
-        self, device: str | int | None = None, channel: int = 1, rate: int | None = None
+        self,
+        device: str | int | None = None,
+        channel: int = 1,
+        rate: int | None = None,
+        *,
+        calm: bool = False,
     ) -> None:
         self.ring = RingBuffer(60)
         self.states: list[CaptureState] = []
         self._told = threading.Condition()
-        self.capture = Capture(CaptureSettings(device, channel, rate), self.ring, self._hear)
+        self.writes: list[int] = []
+        """The sample clock after each write."""
+        self._calm = calm
+        settings = CaptureSettings(device, channel, rate)
+        self.capture = Capture(settings, self.ring, self._hear, self._note)
 
     @property
     def names(self) -> list[str]:
@@ -90,6 +101,10 @@ class Ear:
 
     def __exit__(self, *_: object) -> None:
         self.capture.stop(PATIENCE)
+
+    def _note(self) -> bool:
+        self.writes.append(self.ring.clock)
+        return self._calm
 
     def _hear(self, state: CaptureState) -> None:
         with self._told:

@@ -51,6 +51,9 @@ _STALL = 1.0
 _LATE = 0.25
 """Seconds that a poll takes at most while the thread gets its CPU time."""
 
+_NAP = 3
+"""Blocks to wait for while the room is calm: a word lasts longer."""
+
 _PAUSE = (0.1, 0.6)
 """Seconds between two attempts to open: at first, and at most.
 
@@ -78,6 +81,7 @@ class Capture(AudioSource):
         settings: which microphone, and how.
         ring: what it writes to.
         on_state: see `AudioSource`.
+        on_audio: likewise.
 
     """
 
@@ -86,8 +90,9 @@ class Capture(AudioSource):
         settings: CaptureSettings,
         ring: RingBuffer,
         on_state: Callable[[CaptureState], None],
+        on_audio: Callable[[], bool] = lambda: False,
     ) -> None:
-        super().__init__("capture", ring, on_state)
+        super().__init__("capture", ring, on_state, on_audio)
         self._settings = settings
         self._changed = False
         self._opened = 0
@@ -183,23 +188,25 @@ class Capture(AudioSource):
 
         """
         proof = _STABLE if self._broken > _FORGIVEN else 0.0
-        waited = 0.0
+        waited, blocks = 0.0, 1
         self._beat()
         while not self._stopping.is_set() and not self._changed:
             before = self.heartbeat
-            block = stream.poll()
+            block = stream.poll(blocks)
             self._beat()
             if block is None:
                 # A thread that got no CPU time for a while has not polled either.
                 waited += min(self.heartbeat - before, _LATE)
+                blocks = 1
                 if waited > _STALL:
                     raise _StallError("no audio comes")
                 continue
             waited = 0.0
             lived = now() - opened
             self._write(block, stream.trail)
+            blocks = _NAP if self._on_audio() and self._settings.naps else 1
             sound = bool(np.count_nonzero(block.pcm))
-            again = self._zeros.push(sound=sound, duration=seconds(len(block.pcm)), lived=lived)
+            again = self._zeros.push(sound=sound, duration=block.duration, lived=lived)
             if self._zeros.suspicious:
                 self._say(
                     "degraded",
@@ -214,7 +221,7 @@ class Capture(AudioSource):
 
     def _write(self, block: Recorded, trail: int) -> None:
         """Write a block to the ring, after what is missing before it."""
-        missing = self._time.block(block.captured, dropped=block.dropped)
+        missing = self._time.block(block.captured, block.duration, dropped=block.dropped)
         if missing:
             self.counters.gaps += 1
             self.counters.lost += missing

@@ -113,6 +113,16 @@ def require_portaudio() -> None:
         raise AudioError("PortAudio is not installed; run: sudo apt install libportaudio2")
 
 
+def set_periods(count: int) -> None:
+    """Let ALSA divide the buffers of streams opened from now on into so many parts, if it can.
+
+    By itself PortAudio takes four, and so delivers long buffers in large parts.
+    """
+    library = ctypes.CDLL(portaudio()._libname)  # noqa: SLF001 -- sounddevice does not wrap it
+    with contextlib.suppress(AttributeError):  # built without ALSA
+        library.PaAlsa_SetNumPeriods(count)
+
+
 def refresh() -> None:
     """Make PortAudio look for devices again, which it does only when it is initialised.
 

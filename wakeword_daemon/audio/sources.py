@@ -53,6 +53,8 @@ class CaptureSettings:
     """The channel to keep, counted from 1, or "mix" for the mean of all."""
     rate: int | None = None
     """Samples a second; None for 16 kHz where the device can, else its own rate."""
+    naps: bool = True
+    """Whether to look for audio less often while that may come a little later."""
 
 
 @dataclass(slots=True)
@@ -76,6 +78,8 @@ class AudioSource(ABC):
         name: of the thread.
         ring: what it writes to.
         on_state: called on that thread with every new state, once each; never with "starting".
+        on_audio: called on that thread after everything that is written, and when the ring is
+            closed; returns whether the next audio may come a little later.
 
     Attributes:
         counters: what went wrong so far.
@@ -86,13 +90,18 @@ class AudioSource(ABC):
     """
 
     def __init__(
-        self, name: str, ring: RingBuffer, on_state: Callable[[CaptureState], None]
+        self,
+        name: str,
+        ring: RingBuffer,
+        on_state: Callable[[CaptureState], None],
+        on_audio: Callable[[], bool] = lambda: False,
     ) -> None:
         self.counters = Counters()
         self.heartbeat = time.monotonic()
         self.state = CaptureState("starting", "", None, None)
         self._ring = ring
         self._on_state = on_state
+        self._on_audio = on_audio
         self._stopping = threading.Event()
         # A daemon thread, so that one that hangs does not keep the process from ending.
         self._thread = threading.Thread(target=self._main, name=name, daemon=True)
@@ -142,6 +151,11 @@ class AudioSource(ABC):
             self.state = CaptureState(name, reason, device, rate)
             self._on_state(self.state)
 
+    def _close(self) -> None:
+        """Say that no more audio comes."""
+        self._ring.close()
+        self._on_audio()
+
     def _beat(self) -> None:
         self.heartbeat = time.monotonic()
 
@@ -161,10 +175,11 @@ class FileSource(AudioSource):
         path: Path | str,
         ring: RingBuffer,
         on_state: Callable[[CaptureState], None],
+        on_audio: Callable[[], bool] = lambda: False,
         *,
         repeat: bool = False,
     ) -> None:
-        super().__init__("file", ring, on_state)
+        super().__init__("file", ring, on_state, on_audio)
         self._path = Path(path)
         self._repeat = repeat
         self._blocks = files.blocks(path, HOP)
@@ -177,7 +192,7 @@ class FileSource(AudioSource):
                 self._blocks = files.blocks(self._path, HOP)
             self._say("deaf", "The recording has ended.")
         finally:
-            self._ring.close()
+            self._close()
 
     def _play(self) -> bool:
         """Write the recording once; return whether it came to its end."""
@@ -188,6 +203,7 @@ class FileSource(AudioSource):
             if self._stopping.wait(max(due - time.monotonic(), 0)):
                 return False
             self._ring.write(pcm)
+            self._on_audio()
         return True
 
 
@@ -200,13 +216,18 @@ class PcmSource(AudioSource):
         stream: where it comes from; it must have a file descriptor.
         ring: what it writes to.
         on_state: see `AudioSource`.
+        on_audio: likewise.
 
     """
 
     def __init__(
-        self, stream: BinaryIO, ring: RingBuffer, on_state: Callable[[CaptureState], None]
+        self,
+        stream: BinaryIO,
+        ring: RingBuffer,
+        on_state: Callable[[CaptureState], None],
+        on_audio: Callable[[], bool] = lambda: False,
     ) -> None:
-        super().__init__("pcm", ring, on_state)
+        super().__init__("pcm", ring, on_state, on_audio)
         # Read without the stream's own buffer: it cannot be polled, and a blocked thread would hold
         # its lock when the interpreter ends.
         self._descriptor = stream.fileno()
@@ -218,7 +239,7 @@ class PcmSource(AudioSource):
             self._copy()
             self._say("deaf", "The input has ended.")
         finally:
-            self._ring.close()
+            self._close()
 
     def _copy(self) -> None:
         poll = select.poll()
@@ -241,3 +262,4 @@ class PcmSource(AudioSource):
                 if self._stopping.is_set():
                     return
             self._ring.write(np.frombuffer(data, "<i2", count))
+            self._on_audio()

@@ -1,4 +1,4 @@
-"""One open microphone, polled for blocks of 80 ms."""
+"""One open microphone, polled for blocks of 80 ms or several of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wakeword_daemon.audio import devices
 from wakeword_daemon.audio.devices import portaudio
 from wakeword_daemon.audio.resample import Resampler
 from wakeword_daemon.audio.timekeeper import now
@@ -19,14 +20,18 @@ if TYPE_CHECKING:
     from wakeword_daemon.audio.devices import InputDevice
     from wakeword_daemon.audio.sources import CaptureSettings
 
-_BUFFER = 0.24
-"""Seconds the device is asked to buffer; with more, PipeWire delivers two blocks at a time."""
+_PERIODS = 16
+"""Parts of half a block that the device buffers, 0.64 s together: whoever naps must lose nothing.
+
+Servers deliver two parts at a time, which is one block.
+"""
 
 _CREEP = 3e-4
 """Seconds by which each block is expected earlier than the last, to find out when it is due."""
 
 _RETRY = 4e-3
-"""Least time, in seconds, before looking again for a block that was not complete."""
+_LONGEST_RETRY = 32e-3
+"""Seconds before looking again for a block that was not complete; twice as long each time."""
 
 _VIRTUAL = 16
 """Only sound servers claim more input channels than this, and they mix down by themselves."""
@@ -37,12 +42,14 @@ _INVALID_RATE = -9997
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recorded:
-    """80 ms of a microphone."""
+    """Blocks of 80 ms of a microphone."""
 
     pcm: Pcm
-    """int16[n] at 16 kHz mono; n is about 1,280."""
+    """int16[n] at 16 kHz mono; n is about 1,280 a block."""
+    duration: float
+    """Seconds that were recorded."""
     captured: float
-    """When the 80 ms were over, in seconds by `timekeeper.now`."""
+    """When they were over, in seconds by `timekeeper.now`."""
     dropped: bool
     """Whether the sound system dropped audio before them."""
 
@@ -74,30 +81,35 @@ class InputStream:
         self.rate, self._stream = _open(device, channels, settings.rate)
         self._resampler = Resampler(self.rate, channels, settings.channel)
         self._size = HOP * self.rate // SAMPLE_RATE
-        self._wake = now()
+        self._due = now()
+        self._retry = _RETRY
 
     @property
     def trail(self) -> int:
         """Samples (16 kHz) that were recorded and are still to come."""
         return self._resampler.trail
 
-    def poll(self) -> Recorded | None:
-        """Sleep until a block should be complete; return it, or None if it is not.
+    def poll(self, blocks: int = 1) -> Recorded | None:
+        """Sleep until so many blocks should be complete; return all that are, or None.
 
-        One block costs one wake-up: each is expected a little less than 80 ms after the last, so
-        that the wake-ups move slowly towards the moment at which blocks are delivered.
+        One call costs one wake-up: each block is expected a little less than 80 ms after the last,
+        so that the wake-ups move slowly towards the moment at which blocks are delivered.
         """
-        time.sleep(max(self._wake - now(), 0))
+        due = self._due + (blocks - 1) * seconds(HOP)
+        time.sleep(max(due - now(), 0))
         waiting = self._stream.read_available
         time_ = now()
-        rest = waiting - self._size
-        if rest < 0:
-            self._wake = time_ + max(-rest / self.rate / 2, _RETRY)
+        count = waiting // self._size * self._size
+        if not count:
+            self._due = time_ + self._retry
+            self._retry = min(2 * self._retry, _LONGEST_RETRY)
             return None
-        data, dropped = self._stream.read(self._size)
-        self._wake = time_ if rest >= self._size else self._wake + seconds(HOP) - _CREEP
+        data, dropped = self._stream.read(count)
+        self._due = (due if self._retry == _RETRY else time_) + seconds(HOP) - _CREEP
+        self._retry = _RETRY
         pcm = self._resampler.push(np.frombuffer(data, np.int16))
-        return Recorded(pcm, time_ - rest / self.rate, dropped)
+        left = (waiting - count) / self.rate
+        return Recorded(pcm, count / self.rate, time_ - left, dropped)
 
     def close(self) -> None:
         """Let the device go, whatever state it is in; hangs where the library hangs."""
@@ -108,6 +120,7 @@ class InputStream:
 def _open(device: InputDevice, channels: int, rate: int | None) -> tuple[int, Any]:
     """Return the first rate that the device accepts, and the stream, started."""
     sounddevice = portaudio()
+    devices.set_periods(_PERIODS)
     rates = [rate] if rate else [SAMPLE_RATE, device.default_rate]
     for wanted in rates:
         try:
@@ -117,7 +130,7 @@ def _open(device: InputDevice, channels: int, rate: int | None) -> tuple[int, An
                 device=device.index,
                 channels=channels,
                 dtype="int16",
-                latency=_BUFFER,
+                latency=_PERIODS / 2 * seconds(HOP),
             )
         except sounddevice.PortAudioError as error:
             if error.args[1:2] != (_INVALID_RATE,):

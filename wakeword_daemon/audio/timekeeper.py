@@ -6,16 +6,14 @@ import time
 
 from wakeword_daemon.clock import HOP, samples, seconds
 
-_BLOCK = seconds(HOP)
-
 _DRIFT = 1.0
 """Seconds that one block may be off before the clocks count as parted."""
 
 _LOSS = 0.25
 """Seconds of delay that are not jitter if blocks stay that late; servers deliver every 160 ms."""
 
-_PATIENCE = 12
-"""Blocks in a row that must be late for audio to count as lost, and not as held back."""
+_PATIENCE = 12 * seconds(HOP)
+"""Seconds for which audio must be late to count as lost, and not as held back."""
 
 _SLEW = 1e-3
 """Seconds a second by which the clocks may drift apart without any audio being lost.
@@ -34,7 +32,7 @@ class DriftError(Exception):
 
 
 class Timekeeper:
-    """Follows the time at which the newest sample was captured, block by block of 80 ms.
+    """Follows the time at which the newest sample was captured, block by block.
 
     A block may come late for many reasons but never early, so the earliest blocks show the time.
 
@@ -47,13 +45,17 @@ class Timekeeper:
         self.until = 0.0
         self._begun = False
         self._broken = False
-        self._late: list[float] = []
+        self._least_late = 0.0
+        self._late_for = 0.0
 
-    def block(self, captured: float, *, dropped: bool = False) -> int:
+    def block(
+        self, captured: float, duration: float = seconds(HOP), *, dropped: bool = False
+    ) -> int:
         """Account for a block; return how many samples are missing before it.
 
         Args:
             captured: when its last sample was captured, in seconds by `now`, as far as is known.
+            duration: seconds of the block.
             dropped: whether audio before it is known to be gone.
 
         Raises:
@@ -61,7 +63,7 @@ class Timekeeper:
                 out.
 
         """
-        late = captured - (self.until + _BLOCK)
+        late = captured - (self.until + duration)
         if self._broken or dropped or not self._begun:
             # At least one, which is how readers learn that the sound was interrupted.
             missing = max(samples(late), 1) if self._begun else 0
@@ -70,13 +72,14 @@ class Timekeeper:
         if abs(late) > _DRIFT:
             raise DriftError(f"the audio is {late:+.1f} s off the computer's clock")
         if late < _LOSS:
-            self._late.clear()
+            self._late_for = 0.0
         else:
-            self._late.append(late)
-            if len(self._late) == _PATIENCE:
-                lost = min(self._late)
-                return self._jump(self.until + _BLOCK + lost, samples(lost))
-        self.until += _BLOCK + min(late, _SLEW * _BLOCK)
+            self._least_late = min(late, self._least_late) if self._late_for else late
+            self._late_for += duration
+            if self._late_for > _PATIENCE - seconds(HOP) / 2:
+                lost = self._least_late
+                return self._jump(self.until + duration + lost, samples(lost))
+        self.until += duration + min(late, _SLEW * duration)
         return 0
 
     def broken(self, unread: int = 0) -> None:
@@ -91,5 +94,5 @@ class Timekeeper:
 
     def _jump(self, until: float, missing: int) -> int:
         self.until = until
-        self._late.clear()
+        self._late_for = 0.0
         return missing

@@ -93,9 +93,9 @@ def _source(args: argparse.Namespace) -> MakeSource:
     """Return what makes the input that the flags ask for."""
     if args.demo:
         demo = resources.demo_recording()
-        return lambda _, ring, on_state: FileSource(demo, ring, on_state, repeat=True)
+        return lambda _, *wiring: FileSource(demo, *wiring, repeat=True)
     if args.input == "-":
-        return lambda _, ring, on_state: PcmSource(sys.stdin.buffer, ring, on_state)
+        return lambda _, *wiring: PcmSource(sys.stdin.buffer, *wiring)
     if args.input is not None:
-        return lambda _, ring, on_state: FileSource(Path(args.input), ring, on_state)
+        return lambda _, *wiring: FileSource(Path(args.input), *wiring)
     return Capture

@@ -124,6 +124,11 @@ class Detector:
         other._begin()  # noqa: SLF001 -- another one of its own kind
         return other
 
+    @property
+    def nearness(self) -> float:
+        """How near the last step came to a detection: 1 where a score reached its threshold."""
+        return max(trigger.score / trigger.threshold for trigger in self._triggers.values())
+
     def push(self, pcm: Pcm) -> list[Detection]:
         """Hear the next samples.
 

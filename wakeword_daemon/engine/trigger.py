@@ -51,11 +51,16 @@ class Trigger:
 
     It fires again only when the score has fallen below half the threshold (hysteresis) and the
     refractory time has passed on the sample clock.
+
+    Attributes:
+        score: the smoothed score of the last step, 0 to 1.
+
     """
 
     threshold: float
     smoothing: int = 1
     refractory: float = 1.0
+    score: float = field(default=0.0, repr=False)
     _recent: deque[float] = field(default_factory=deque, repr=False)
     _released: bool = field(default=True, repr=False)
     _ready_at: int = field(default=0, repr=False)
@@ -71,7 +76,7 @@ class Trigger:
             the smoothed score if it fires, else None.
 
         """
-        score = probability if self.smoothing == 1 else self._smooth(probability)
+        score = self.score = probability if self.smoothing == 1 else self._smooth(probability)
         if score < self.threshold * RELEASE:
             self._released = True
         elif score >= self.threshold and self._released and sample >= self._ready_at:
@@ -84,6 +89,7 @@ class Trigger:
         """Forget the scores. The refractory time is counted by the clock and goes on."""
         self._recent.clear()
         self._released = True
+        self.score = 0.0
 
     def _smooth(self, probability: float) -> float:
         self._recent.append(probability)

@@ -28,7 +28,7 @@ from wakeword_daemon.rooms.detectors import Detectors
 from wakeword_daemon.rooms.protocol import wake_program
 from wakeword_daemon.rooms.server import RoomServer
 from wakeword_daemon.service import logs
-from wakeword_daemon.service.engine_thread import EngineThread
+from wakeword_daemon.service.hearing import Hearing
 from wakeword_daemon.service.status import StatusReporter
 from wakeword_daemon.service.watchdog import Watchdog
 from wakeword_daemon.words import load_words
@@ -45,17 +45,17 @@ if TYPE_CHECKING:
     from wakeword_daemon.words import Words
 
     OnState = Callable[[CaptureState], None]
-    MakeSource = Callable[[CaptureSettings, RingBuffer, OnState], AudioSource]
+    OnAudio = Callable[[], bool]
+    MakeSource = Callable[[CaptureSettings, RingBuffer, OnState, OnAudio], AudioSource]
 
 logger = logging.getLogger(__name__)
 
 _TICK = 1.0
-"""Seconds between two checks of the threads."""
+"""Seconds between two checks of the sound library and the engine."""
 
 _DESCRIPTION = "Hears wake words on this machine's microphone"
 
-_SOURCE_GRACE = 0.3
-_ENGINE_GRACE = 0.3
+_SOURCE_GRACE = 0.5
 _QUEUE_GRACE = 0.3
 """Seconds that each part may take to end; together less than the second that a stop may take."""
 
@@ -63,14 +63,14 @@ _QUEUE_GRACE = 0.3
 class Daemon:
     """Listens until a signal stops it, or its input ends.
 
-    Three threads: the capture thread fills the ring, the engine's thread reads it, and the event
-    loop does the rest. Callbacks from the other two are handed over to the event loop, so that all
-    state here belongs to one thread.
+    Two threads: the source's fills the ring and lets the engine hear it, and the event loop does
+    the rest. Callbacks from the first are handed over to the event loop, so that all state here
+    belongs to one thread.
 
     Args:
         read_config: reads and checks the config; called again to reload it.
-        make_source: makes the input: takes its settings, the ring, and what to call with each new
-            state.
+        make_source: makes the input: takes its settings, the ring, what to call with each new
+            state, and what to call after each write.
         notifier: the service manager.
         listening: a unix socket that listens already, if the service manager passed one.
 
@@ -94,8 +94,8 @@ class Daemon:
         self._words = load_words(config.words)
         ring = RingBuffer(config.audio.history)
         self._ring = ring
-        self._engine = EngineThread(ring, self._words.detector(), self._on_detection, self._on_end)
-        self._source = make_source(_capture(config), ring, self._on_state)
+        self._engine = Hearing(ring, self._words.detector(), self._on_detection, self._on_end)
+        self._source = make_source(_capture(config), ring, self._on_state, self._engine.hear)
         self._watchdog = Watchdog(self._source, self._engine)
         self._reporter = StatusReporter(self._source, self._engine)
         self._server = EventServer(
@@ -135,7 +135,6 @@ class Daemon:
                     zeroconf=name if config.zeroconf else None,
                 )
             self._source.start()
-            self._engine.start()
             await self._watch()
         finally:
             await self._close()
@@ -154,10 +153,11 @@ class Daemon:
     async def _close(self) -> None:
         """Stop in the order of the data, so that whatever was heard is still sent."""
         self._notifier.stopping()
-        self._source.stop(_SOURCE_GRACE)
+        stopped = self._source.stop(_SOURCE_GRACE)
         self._ring.close()
-        self._engine.join(_ENGINE_GRACE)
-        await asyncio.sleep(0)  # what the engine thread handed over last
+        if stopped:
+            self._engine.hear()
+        await asyncio.sleep(0)  # what was handed over last
         ends = [self._server.stop(_QUEUE_GRACE), self._rooms.stop()]
         if self._actions is not None:
             ends.append(self._actions.stop())
@@ -171,7 +171,7 @@ class Daemon:
         else:
             self._end.set_exception(failure)
 
-    # Called on the other threads
+    # Called on the source's thread
 
     def _on_detection(self, heard: engine.Detection, wall_time: float) -> None:
         self._loop.call_soon_threadsafe(self._publish, heard, wall_time)
@@ -283,7 +283,7 @@ class Daemon:
 
 def _capture(config: Config) -> CaptureSettings:
     audio = config.audio
-    return CaptureSettings(audio.device, audio.channel, audio.rate)
+    return CaptureSettings(audio.device, audio.channel, audio.rate, audio.naps)
 
 
 def _socket_path(config: Config) -> Path:

@@ -14,7 +14,7 @@ from wakeword_daemon.events.protocol import CaptureCounters, Detection, Status
 
 if TYPE_CHECKING:
     from wakeword_daemon.audio.sources import AudioSource
-    from wakeword_daemon.service.engine_thread import EngineThread
+    from wakeword_daemon.service.hearing import Hearing
 
 
 class StatusReporter:
@@ -26,7 +26,7 @@ class StatusReporter:
 
     """
 
-    def __init__(self, source: AudioSource, engine: EngineThread) -> None:
+    def __init__(self, source: AudioSource, engine: Hearing) -> None:
         self.state = CaptureState("starting", "", None, None)
         self.last_detection: Detection | None = None
         self._source = source

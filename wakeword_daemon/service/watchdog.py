@@ -1,4 +1,4 @@
-"""Whether the daemon's threads still do their work; only a new process cures one that hangs."""
+"""Whether the daemon still does its work; only a new process cures a library that hangs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from wakeword_daemon.errors import WakewordError
 
 if TYPE_CHECKING:
     from wakeword_daemon.audio.sources import AudioSource
-    from wakeword_daemon.service.engine_thread import EngineThread
+    from wakeword_daemon.service.hearing import Hearing
 
 HUNG = 6.0
-"""Seconds without a sign of life after which a thread counts as hung."""
+"""Seconds without a sign of life after which a part counts as hung."""
 
 _PAUSED = 3.0
 """Seconds between two checks, normally one second apart, that show that the process was paused."""
@@ -25,22 +25,22 @@ class HungError(WakewordError):
 
 
 class Watchdog:
-    """Reads the signs of life of the capture thread and of the engine thread."""
+    """Reads the signs of life of the sound library and of the engine, which share a thread."""
 
-    def __init__(self, source: AudioSource, engine: EngineThread) -> None:
+    def __init__(self, source: AudioSource, engine: Hearing) -> None:
         self._source = source
         self._engine = engine
         self._checked = self._resumed = time.monotonic()
         self._hops_seen = 0
 
     def check(self) -> None:
-        """Look after both threads; to be called once a second.
+        """Look after both; to be called once a second.
 
         A process that was stopped or starved of CPU time hangs as a whole and recovers by itself,
-        so after such a pause both threads get their time again.
+        so after such a pause both get their time again.
 
         Raises:
-            HungError: a thread has shown no sign of life for `HUNG` seconds.
+            HungError: one has shown no sign of life for `HUNG` seconds.
 
         """
         now = time.monotonic()
@@ -48,8 +48,9 @@ class Watchdog:
             self._resumed = now
         self._checked = now
         for name, heartbeat in (
-            ("sound library", self._source.heartbeat),
+            # An engine that hangs keeps its thread from calling the sound library.
             ("engine", self._engine.heartbeat),
+            ("sound library", self._source.heartbeat),
         ):
             silent = now - max(heartbeat, self._resumed)
             if silent > HUNG:
@@ -61,7 +62,7 @@ class Watchdog:
     def hears(self) -> bool:
         """Return whether hops went through the engine since the last call.
 
-        While capture says that there is nothing to hear, it is enough that both threads live.
+        While capture says that there is nothing to hear, it is enough that both live.
         """
         moved = self._engine.hops != self._hops_seen
         self._hops_seen = self._engine.hops

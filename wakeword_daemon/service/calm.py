@@ -1,0 +1,62 @@
+"""Whether the room is calm, so that nobody notices if the next sound is looked for a little later.
+
+A room is calm while each hop is about as loud as the quietest of late and no score has risen. What
+counts is the change and not the level, so the room of a fan is calm as well; and where speech
+barely stands out of the noise, or the noise itself is unsteady, the room is not called calm.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from wakeword_daemon.clock import HOP, seconds
+
+if TYPE_CHECKING:
+    from wakeword_daemon.pcm import Pcm
+
+_SOUND = 3.0
+"""Decibels above the noise floor from which a hop is a sound: as loud as the noise itself."""
+
+_QUIETEST = -75.0
+"""Noise floor, dBFS, below which a room counts as having this much: a few steps of 16 bits."""
+
+_RISE = 0.5
+"""Decibels a second by which the noise floor rises at most; it falls at once."""
+
+_NEAR = 0.05
+"""Share of a word's threshold from which its score counts as risen."""
+
+_REST = 2.0
+"""Seconds without a sound after which the room is calm."""
+
+
+class Calm:
+    """Follows the room hop by hop."""
+
+    def __init__(self) -> None:
+        self._floor = 0.0
+        self._quiet = 0.0
+
+    @property
+    def lasts(self) -> bool:
+        """Whether the room is calm."""
+        return self._quiet > _REST
+
+    def hop(self, pcm: Pcm, nearness: float) -> None:
+        """Take in a hop.
+
+        Args:
+            pcm: its samples, int16[n], n at least 1.
+            nearness: share of its threshold that the highest score has reached.
+
+        """
+        wave = pcm.astype(np.float32)
+        level = 10 * math.log10(float(wave @ wave) / len(pcm) / 2**30 + 1e-10)
+        self._floor = max(min(level, self._floor + _RISE * seconds(HOP)), _QUIETEST)
+        if level > self._floor + _SOUND or nearness > _NEAR:
+            self._quiet = 0.0
+        else:
+            self._quiet += seconds(len(pcm))

@@ -1,0 +1,129 @@
+"""The engine at work: every hop of the ring goes through the detector, once and in order.
+
+It has no thread of its own. Whoever writes to the ring lets it hear: to wake another thread for
+every hop, and to hand it the interpreter's lock, cost as much as the step itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from wakeword_daemon.clock import HOP, samples, seconds
+from wakeword_daemon.service.calm import Calm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wakeword_daemon.audio.ring import RingBuffer
+    from wakeword_daemon.engine import Detection, Detector
+
+logger = logging.getLogger(__name__)
+
+_WARM_UP = samples(2.0)
+"""Samples of the past that a new detector hears, so that a word being spoken is not lost."""
+
+
+class Hearing:
+    """Reads the ring and reports every detection, on the thread that calls `hear`.
+
+    Args:
+        ring: where the audio comes from.
+        detector: what listens to it; see `replace`.
+        on_detection: called with each detection and its Unix time, in seconds.
+        on_end: called once: with None when the ring was closed and heard to its end, or with the
+            failure of the engine.
+
+    Attributes:
+        hops: blocks of 80 ms that have gone through the engine.
+        gaps: times at which audio was missing and the engine started afresh.
+        lost: samples (16 kHz) that were missing.
+
+    """
+
+    def __init__(
+        self,
+        ring: RingBuffer,
+        detector: Detector,
+        on_detection: Callable[[Detection, float], None],
+        on_end: Callable[[Exception | None], None],
+    ) -> None:
+        self._ring = ring
+        self._reader = ring.reader()
+        self._detector = detector
+        self._on_detection = on_detection
+        self._on_end = on_end
+        self._wanted = detector
+        self._calm = Calm()
+        self._heard = self._reader.clock
+        self._busy_since: float | None = None
+        self._ended = False
+        self.hops = 0
+        self.gaps = 0
+        self.lost = 0
+
+    @property
+    def backlog(self) -> int:
+        """Samples that are captured and have not gone through the engine yet."""
+        return self._reader.backlog
+
+    @property
+    def heartbeat(self) -> float:
+        """`time.monotonic()` of the last sign of life: now, or when the hop at work was begun."""
+        busy_since = self._busy_since
+        return time.monotonic() if busy_since is None else busy_since
+
+    def replace(self, detector: Detector) -> None:
+        """Go on with another detector from the next hop on, without losing audio."""
+        self._wanted = detector
+
+    def hear(self) -> bool:
+        """Hear what is new in the ring; return whether the room is calm (see `Calm`)."""
+        if self._ended:
+            return False
+        try:
+            while self._reader.is_ready(HOP):
+                self._busy_since = time.monotonic()
+                if not self._hear_hop():
+                    self._end(None)
+                    return False
+        except Exception as error:  # whatever it is, the daemon must not stay without its engine
+            logger.exception("the engine failed")
+            self._end(error)
+            return False
+        finally:
+            self._busy_since = None
+        return self._calm.lasts
+
+    def _end(self, failure: Exception | None) -> None:
+        self._ended = True
+        self._on_end(failure)
+
+    def _hear_hop(self) -> bool:
+        """Hear the next hop, or what is left before a gap; return False at the end of all audio."""
+        overwritten = self._reader.lost
+        block = self._reader.read(HOP, 0)
+        if block is None:
+            return False
+        if self._wanted is not self._detector:
+            self._detector = self._wanted
+            self._catch_up(self._heard)
+        if block.lost:
+            self.gaps += 1
+            self.lost += block.lost
+            why = "the engine fell behind" if self._reader.lost > overwritten else "a gap"
+            logger.warning("%.2f s of audio went unheard: %s", seconds(block.lost), why)
+            self._detector.reset(block.start)
+        for detection in self._detector.push(block.pcm):
+            self._on_detection(detection, self._ring.wall_time(detection.sample))
+        self._calm.hop(block.pcm, self._detector.nearness)
+        self.hops += 1
+        self._heard = block.start + len(block.pcm)
+        return True
+
+    def _catch_up(self, clock: int) -> None:
+        """Let a new detector hear the last seconds, whose words the old one has reported."""
+        start, pcm = self._ring.copy(clock - _WARM_UP, clock)
+        self._detector.reset(start)
+        self._detector.push(pcm)
