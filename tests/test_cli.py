@@ -162,7 +162,7 @@ def test_detect_hears_standard_input_beside_files():
 
 def test_silent_or_closed_standard_input_is_told():
     for command in (("detect", "-"), ("scores", "-")):
-        refused(wakeword(*command, stdin=subprocess.DEVNULL), "held no sound")
+        refused(wakeword(*command, stdin=subprocess.DEVNULL), "no sound on standard input")
         closed = ("sh", "-c", 'exec "$@" <&-', "sh", *WAKEWORD, *command)
         done = subprocess.run(closed, capture_output=True, text=True, check=False)
         refused(done, "standard input is closed")
@@ -190,7 +190,7 @@ def test_a_damaged_clip_does_not_drop_the_rest(tmp_path):
 
 def test_a_pipe_is_not_a_file(tmp_path):
     os.mkfifo(tmp_path / "pipe.wav")
-    refused(wakeword("detect", tmp_path / "pipe.wav"), "is not a file; pipe s16le")
+    refused(wakeword("detect", tmp_path / "pipe.wav"), "is not a file; to read a pipe")
 
 
 # --word
@@ -240,7 +240,7 @@ def test_the_same_word_twice_is_told(tmp_path):
     refused(wakeword("detect", "--word", "jarvis", "--word", MODEL, "x.wav"), "twice", code=2)
     config = tmp_path / "config.yaml"
     config.write_text("words: {smart mirror: {}, smart_mirror: {}}")
-    refused(wakeword("detect", "--config", config, "x.wav"), "'smart_mirror' is there twice", 2)
+    refused(wakeword("detect", "--config", config, "x.wav"), "'smart_mirror' is set twice", 2)
 
 
 def test_a_picture_shows_one_word():

@@ -381,11 +381,11 @@ def test_words_can_be_chosen_with_the_subscription(server):
 
 
 def test_where_there_is_no_audio_it_is_refused():
-    with RunningServer() as server, pytest.raises(EventsError, match="no audio to be had"):
+    with RunningServer() as server, pytest.raises(EventsError, match="sends no audio"):
         subscribe(server.path, audio="after")
 
 
 @pytest.mark.parametrize("wrong", [{"pre_roll": -1}, {"seconds": 0}, {"until_silence": 1000}])
 def test_audio_that_cannot_be_asked_for(server, wrong):
-    with pytest.raises(ValueError, match="cannot be asked for"):
+    with pytest.raises(ValueError, match="out of range"):
         subscribe(server.path, audio="after", **wrong)

@@ -114,7 +114,7 @@ def test_a_subscriber_hears_the_words_it_asked_for(server, listen):
 
 
 def test_an_unknown_word_is_refused_by_name(server, listen):
-    with pytest.raises(EventsError, match="'sheila'; there is jarvis, alexa"):
+    with pytest.raises(EventsError, match="'sheila'; there are: jarvis, alexa"):
         listen(server, words=["sheila"]).__enter__()
 
 
@@ -299,7 +299,7 @@ def test_someone_else_on_the_socket_is_found_out(server, folder, listen):
     path = folder / "events.sock"
     with (
         impostor(path, b"SSH-2.0-OpenSSH_9.2\r\n"),
-        pytest.raises(EventsError, match="no wake-word daemon"),
+        pytest.raises(EventsError, match="not a wake-word daemon"),
     ):
         listen(server, path).__enter__()
 

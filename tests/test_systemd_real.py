@@ -233,7 +233,7 @@ def test_system_service_hears_in_its_sandbox_and_tells_its_group_and_nobody_else
         stranger = manager.start(*WAKEWORD, "listen", user=4321)
         _, complaint = stranger.communicate(timeout=PATIENCE)
         assert stranger.returncode == 1
-        assert "lets nobody else in" in complaint
+        assert "only that user may connect" in complaint
 
         member = manager.listen(*ONCE, user=4321, groups=str(audio))
         owner = manager.listen(*ONCE)

@@ -1,9 +1,9 @@
 """A wake-word listener to leave switched on.
 
-What is imported from here is the public interface; everything is loaded when it is first used,
-so that a program that only subscribes never loads the engine.
+This module is the public interface. Everything is loaded when it is first used, so a program that
+only subscribes does not load the engine.
 
-Hear a word in one's own audio::
+To hear a word in audio of your own::
 
     from wakeword_daemon import Detector, load_model
 
@@ -12,7 +12,7 @@ Hear a word in one's own audio::
         for detection in detector.push(chunk):
             print(detection.word, detection.score)
 
-Be told by a running daemon::
+To receive the detections of a running daemon::
 
     from wakeword_daemon import subscribe
 
@@ -81,7 +81,7 @@ def load_model(word: str | Path) -> Model:
         ModelError: there is no such model, or its file is damaged.
 
     """
-    from wakeword_daemon.engine import read_model  # noqa: PLC0415 - a subscriber does without
+    from wakeword_daemon.engine import read_model  # noqa: PLC0415 - a subscriber does not need it
     from wakeword_daemon.resources import find_model  # noqa: PLC0415
 
     return read_model(find_model(str(word)))

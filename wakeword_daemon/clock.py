@@ -1,11 +1,11 @@
 """The sample clock: every time in the daemon is an index of a 16 kHz sample.
 
-Index 0 is the first sample of the stream. Python integers carry it, so it neither rounds nor
-wraps however long the daemon listens.
+Index 0 is the first sample of the stream. The index is a Python integer, so it neither rounds nor
+wraps, however long the daemon listens.
 """
 
 SAMPLE_RATE = 16_000
-"""Samples a second of all audio behind the capture thread."""
+"""Samples a second of all audio after the capture thread."""
 
 HOP = 1_280
 """Samples in one hop: 80 ms, one step of the engine."""

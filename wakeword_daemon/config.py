@@ -34,7 +34,7 @@ class AudioSection(msgspec.Struct, frozen=True):
 
 
 class WordSection(msgspec.Struct, frozen=True):
-    """One wake word; null leaves the choice to its model."""
+    """One wake word; null takes the value of its model."""
 
     model: Annotated[
         Annotated[str, Meta(min_length=1)] | None,
@@ -54,7 +54,7 @@ class WordSection(msgspec.Struct, frozen=True):
     refractory: Annotated[float, Meta(ge=0, le=60, description="seconds from 0 to 60")] = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse two ways of saying the same."""
+        """Refuse a threshold together with a sensitivity."""
         if self.threshold is not None and self.sensitivity is not None:
             raise ValueError("takes a threshold or a sensitivity, not both; remove one of the two")
 
@@ -78,7 +78,7 @@ class SocketSection(msgspec.Struct, frozen=True):
 
 
 class TcpSection(msgspec.Struct, frozen=True):
-    """Events over the network; off unless a port is named."""
+    """Events over the network; off unless a port is set."""
 
     port: Annotated[
         Annotated[int, Meta(ge=1, le=65535)] | None,
@@ -94,7 +94,7 @@ class TcpSection(msgspec.Struct, frozen=True):
 
 
 class RoomsSection(msgspec.Struct, frozen=True):
-    """The wake service beside the microphone; off unless a URI is named."""
+    """The wake service beside the microphone; off unless a URI is set."""
 
     uri: Annotated[
         Annotated[str, Meta(pattern=r"^(tcp|unix)://.")] | None,
@@ -180,12 +180,12 @@ def load(path: Path) -> Config:
 
 
 def parse(text: str, name: str) -> Config:
-    """Check the YAML `text`; `name` is the file's name in whatever error there is."""
+    """Check the YAML `text`; errors call the file `name`."""
     return settingsfile.parse(text, Config, name)
 
 
 def _anchored(name: str, word: WordSection, file: Path) -> WordSection:
-    """Let a relative model path count from the config file's folder, wherever the daemon runs."""
+    """Return the word with a model path that is relative to the config file's folder."""
     if resources.is_path(name):
         raise ConfigError(f"{file}: words.{name}: name the word, and set its model to this path")
     if word.model is None or not resources.is_path(word.model):
@@ -204,12 +204,12 @@ def _with_sound(section: OnDetectionSection, file: Path) -> OnDetectionSection:
 
 
 def _beside(file: Path, path: str) -> str:
-    """Return a path of the settings, which if relative counts from the config file's folder."""
+    """Return a path from the settings; a relative one starts at the config file's folder."""
     return str(file.resolve().parent / Path(path).expanduser())
 
 
 def _is_there(path: Path) -> bool:
-    """Tell whether there is such a file, or something that hides it and must be told of."""
+    """Return whether there is such a file, or one that cannot be read, which is then reported."""
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):

@@ -1,11 +1,11 @@
-"""The failures a user can mend, each told in one sentence."""
+"""The failures that a user can mend; the message of each is one sentence."""
 
 
 class WakewordError(Exception):
-    """A failure the user can mend; the message says what is wrong and what to do about it.
+    """A failure that the user can mend; the message says what is wrong and what to do about it.
 
-    The command line prints the message alone and exits with `exit_code`; nothing else that
-    is raised on purpose reaches a user.
+    The command line prints only the message and exits with `exit_code`. No other exception that is
+    raised on purpose reaches a user.
     """
 
     exit_code = 1
@@ -22,7 +22,7 @@ class ModelError(WakewordError):
 
 
 class AudioError(WakewordError):
-    """A device or a file that gives no audio."""
+    """A device or a file without audio."""
 
 
 class EventsError(WakewordError):
@@ -30,4 +30,4 @@ class EventsError(WakewordError):
 
 
 class TrainingError(WakewordError):
-    """Recordings, splits or options that cannot be trained on."""
+    """Recordings, splits or options that cannot be used for training."""

@@ -1,4 +1,4 @@
-"""The one form of audio behind the capture thread."""
+"""The form of all audio after the capture thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where models, units and the default config live: in the checkout or in the installed wheel."""
+"""Where models, units and the default config are: in the checkout or in the installed wheel."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SUFFIX = ".safetensors"
 
 
 def root() -> Path:
-    """Return the folder that holds `config.yaml`, `models/` and `systemd/`."""
+    """Return the folder with `config.yaml`, `models/` and `systemd/`."""
     installed = _PACKAGE / "data"
     return installed if installed.is_dir() else _PACKAGE.parent
 
@@ -29,7 +29,7 @@ def units() -> Path:
 
 
 def demo_recording() -> Path:
-    """Return the recording that a machine without a microphone listens to."""
+    """Return the recording for a machine without a microphone."""
     return root() / "models" / "demo.flac"
 
 
@@ -39,12 +39,12 @@ def shipped_models() -> dict[str, Path]:
 
 
 def is_path(reference: str) -> bool:
-    """Tell a path to a model file from the name of a word."""
+    """Return whether a text is a path to a model file, and not the name of a word."""
     return "/" in reference or reference.endswith(_SUFFIX)
 
 
 def plain_name(word: str) -> str:
-    """Return a word's name without differences of spelling: “Smart mirror” is `smart_mirror`.
+    """Return a word's name in its one spelling: “Smart mirror” is `smart_mirror`.
 
     A path stays as it is.
     """
@@ -52,18 +52,18 @@ def plain_name(word: str) -> str:
 
 
 def find_model(reference: str) -> Path:
-    """Return the model file that `reference` means: a shipped word's name, or a path.
+    """Return the model file of a shipped word, or the one at a path.
 
     Raises:
         ModelError: no such word ships with the package; the message names those that do.
 
     """
     if is_path(reference):
-        return Path(os.path.expanduser(reference))  # noqa: PTH111 - leaves an unknown ~user as it is
+        return Path(os.path.expanduser(reference))  # noqa: PTH111 - keeps an unknown ~user
     shipped = shipped_models()
     name = plain_name(reference)
     if name not in shipped:
-        import difflib  # noqa: PLC0415 -- only a mistake needs it
+        import difflib  # noqa: PLC0415 -- needed only after a mistake
 
         close = difflib.get_close_matches(name, shipped, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""

@@ -1,4 +1,4 @@
-"""Files of typed settings in YAML; what is wrong is told with its key, line and what is allowed."""
+"""Files of typed settings in YAML; errors name the key, the line and what is allowed."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def load(path: Path, kind: type[Section], title: str) -> Section:
 
 
 def parse(text: str, kind: type[Section], name: str) -> Section:
-    """Check the YAML `text`; `name` is the file's name in whatever error there is."""
+    """Check the YAML `text`; errors call the file `name`."""
     return _Reader(name).read(text, kind)
 
 
 class _Reader:
-    """Walks the YAML nodes instead of the plain values, because only nodes know their lines."""
+    """Reads the YAML nodes instead of plain values, because only nodes have line numbers."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -76,7 +76,7 @@ class _Reader:
                 )
         try:
             return section(**values)
-        except ValueError as error:  # settings that are right each, but not together
+        except ValueError as error:  # settings that are valid, but not together
             raise self._error(node, f"{path} {error}") from error
 
     def _value(self, node: yaml.Node, kind: Any, path: str) -> Any:  # noqa: ANN401 -- any type a setting has
@@ -121,7 +121,7 @@ class _Reader:
         return list(node.value)
 
     def _unknown(self, key: yaml.ScalarNode, known: dict[str, Any], path: str) -> ConfigError:
-        import difflib  # noqa: PLC0415 -- only a mistake needs it
+        import difflib  # noqa: PLC0415 -- needed only after a mistake
 
         close = difflib.get_close_matches(key.value, known, n=1)
         hint = f"; did you mean {close[0]}?" if close else ""
@@ -144,7 +144,7 @@ class _Reader:
 
 
 def _section_of(kind: Any) -> type[msgspec.Struct] | None:  # noqa: ANN401 -- any type a setting has
-    """Return the section that a setting is, also where it may be left out for None."""
+    """Return the section type of a setting, also of one that may be null."""
     for choice in get_args(kind) if get_origin(kind) is types.UnionType else (kind,):
         if isinstance(choice, type) and issubclass(choice, msgspec.Struct):
             return choice
@@ -163,5 +163,5 @@ def _join(path: str, key: str) -> str:
 
 
 def _allowed(kind: Any) -> str:  # noqa: ANN401 -- any type a setting has
-    """Return the words in which a setting's own type says what it takes."""
+    """Return what a setting may be, as its type describes it."""
     return next(str(meta.description) for meta in get_args(kind)[1:] if meta.description)

@@ -28,8 +28,8 @@ def write_atomically(path: Path, content: bytes) -> None:
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary file beside `path`, and rename it to `path` when it is whole.
 
-    Whoever opens `path` sees the old content or the new, whatever interrupts the write. Missing
-    folders are made. The file gets the usual mode, 0666 less the umask.
+    So `path` always has the old content or the new, whatever interrupts the write. Missing folders
+    are made. The file gets the usual mode, 0666 less the umask.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -53,7 +53,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Make a temporary folder beside `path`, and rename it to `path` when it is whole.
 
-    If `path` is there by then, as another process was faster, that one stays and this one goes.
+    If another process was faster and `path` exists by then, that folder stays.
 
     Raises:
         OSError: the parent folder cannot be written to.
@@ -66,7 +66,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         folder.chmod(0o777 & ~_umask())
         try:
             folder.rename(path)
-        except OSError:  # the number differs: the other one exists, or is not empty
+        except OSError:  # which one depends on what the other folder holds
             if not path.is_dir():
                 raise
     finally:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Models and their settings, ready to make detectors of."""
+    """Models and their settings, from which detectors are made."""
 
     models: list[Model]
     settings: dict[str, WordSettings]
@@ -26,7 +26,7 @@ class Words:
         return [model.name for model in self.models]
 
     def detector(self) -> Detector:
-        """Return a detector that has heard nothing yet."""
+        """Return a new detector."""
         return Detector(self.models, self.settings)
 
 
@@ -34,32 +34,31 @@ def load_words(sections: dict[str, WordSection]) -> Words:
     """Load the model of every word and run the self-test that is stored with it.
 
     Args:
-        sections: by the word's name, or by the path to a model file, which then names the word.
+        sections: settings by the word's name, or by the path to a model file, which has the name.
 
     Raises:
-        ModelError: a model is missing or damaged, or does not give the probabilities it was shipped
-            with.
-        ConfigError: a model was trained on another word, two are of the same word, or one was not
-            measured at the sensitivity that is asked for.
+        ModelError: a model is missing or damaged, or fails its self-test.
+        ConfigError: a model was trained on another word, two models are of the same word, or one
+            was not measured at the sensitivity in the settings.
 
     """
     models: dict[str, Model] = {}
     for name, section in sections.items():
         model = _load(name, section)
         if model.name in models:
-            raise ConfigError(f"the word {model.name!r} is there twice; remove one of the two")
+            raise ConfigError(f"the word {model.name!r} is set twice; remove one of the two")
         models[model.name] = model
     settings = {
         name: word_settings(section)
         for name, section in zip(models, sections.values(), strict=True)
     }
     for name, model in models.items():
-        model.threshold_for(settings[name])  # if it cannot be had, say so now
+        model.threshold_for(settings[name])  # refuse a sensitivity that was not measured now
     return Words(list(models.values()), settings)
 
 
 def word_settings(section: WordSection) -> WordSettings:
-    """Return a word's settings as the engine takes them."""
+    """Return a word's settings for the engine."""
     return WordSettings(
         section.threshold, section.smoothing, section.refractory, section.false_accepts_per_hour
     )

@@ -1,7 +1,6 @@
-"""A user's own folders, as the XDG Base Directory Specification names them.
+"""A user's own folders, according to the XDG Base Directory Specification.
 
-A variable that is unset, empty or not an absolute path counts for nothing, as the specification
-asks.
+As it says, a variable is ignored if it is unset, empty, or not an absolute path.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ def config_home() -> Path:
 
 
 def cache_home() -> Path:
-    """Return the folder for what can be computed again: `$XDG_CACHE_HOME`, else `~/.cache`."""
+    """Return the folder for data that can be computed again: `$XDG_CACHE_HOME`, else `~/.cache`."""
     return _folder("XDG_CACHE_HOME") or Path.home() / ".cache"
 
 
 def runtime_folder() -> Path | None:
     """Return the folder for the user's sockets: `$XDG_RUNTIME_DIR`, else `/run/user/UID`.
 
-    None if neither is there, as for a service of the machine.
+    None if neither exists, as for a service of the machine.
     """
     folder = _folder("XDG_RUNTIME_DIR")
     if folder is not None:

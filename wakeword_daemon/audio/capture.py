@@ -1,20 +1,20 @@
-"""The microphone: one thread that records, notices when nothing comes, and recovers.
+"""The microphone: a thread that records, notices when no audio comes, and recovers.
 
 PortAudio is polled. A callback would need memory that is both writable and executable, which a
-sandbox forbids, and a blocking read does not return when the sound server hangs. How recording
-fails, and what is done about it:
+sandbox forbids, and a blocking read does not return when the sound server hangs. Recording fails in
+these ways:
 
-- Server or device gone: a call fails. Open again, if necessary after another search for devices,
-  with growing pauses.
-- Server hung or device stalled: no block for 1 s. Open again; where that hangs too, the heartbeat
-  stops.
-- Source gone behind a server that goes on: exact zeros, which no real microphone gives. The state
-  is "degraded", and the stream is opened again, ever more rarely, since it may just be muted
-  (see `zeros`).
-- Audio dropped or held back: the sample clock and the computer's clock drift apart. Move the sample
-  clock on, or open again where they are more than 1 s apart.
+- The server or the device is gone: a call fails. The stream is opened again, with growing pauses
+  and, if necessary, after a new search for devices.
+- The server hangs or the device stalls: no block comes for 1 s. The stream is opened again; if that
+  hangs too, the heartbeat stops.
+- The source is gone, but the server goes on: it sends exact zeros, which no real microphone does.
+  The state is "degraded". The stream is opened again, more and more rarely, because the microphone
+  may just be muted (see `zeros`).
+- Audio is dropped or held back: the sample clock and the computer's clock drift apart. The sample
+  clock is moved on; if they are more than 1 s apart, the stream is opened again.
 
-A sound server whose default device changes moves the stream by itself.
+When the default device changes, a sound server moves the stream by itself.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _STALL = 1.0
 """Seconds without a block after which a stream counts as dead."""
 
 _LATE = 0.25
-"""Seconds that a poll takes at most while the thread gets its CPU time."""
+"""Most seconds that a poll takes, if the thread gets CPU time."""
 
 _NAP = 3
 """Blocks to wait for while the room is calm: a word lasts longer."""
@@ -57,25 +57,26 @@ _NAP = 3
 _PAUSE = (0.1, 0.6)
 """Seconds between two attempts to open: at first, and at most.
 
-An attempt costs 5 ms of CPU. The longest is short, for the user who plugs the microphone in again.
+An attempt costs 5 ms of CPU. Even the longest pause is short, because the user may just be plugging
+the microphone in.
 """
 
 _STABLE = 3.0
-"""Seconds that a stream must last for its end to count as a new fault."""
+"""Seconds after which the end of a stream counts as a new fault."""
 
 _FORGIVEN = 2
-"""Streams in a row that may end sooner; after those, one must last that long to be "listening"."""
+"""Streams in a row that may end sooner; then one must last as long to count as "listening"."""
 
 
 class _StallError(Exception):
-    """The stream is open and gives nothing."""
+    """The stream is open, but no audio comes."""
 
 
 class Capture(AudioSource):
     """Records from a microphone into a ring until it is stopped, whatever the device does.
 
-    Time in which nothing was recorded moves the ring's clock on, so that from the first sample on
-    the sample clock keeps pace with the computer's.
+    The ring's clock also moves on while nothing is recorded, so that from the first sample on it
+    keeps pace with the computer's.
 
     Args:
         settings: which microphone, and how.
@@ -101,7 +102,7 @@ class Capture(AudioSource):
         self._zeros = ZeroWatch()
 
     def start(self) -> None:
-        """Begin to record.
+        """Start recording.
 
         Raises:
             AudioError: PortAudio is not installed.
@@ -111,20 +112,20 @@ class Capture(AudioSource):
         super().start()
 
     def stop(self, timeout: float = 1.0) -> bool:
-        """End; return whether the thread ended within `timeout` seconds, rather than hang."""
+        """Stop; return whether the thread ended within `timeout` seconds."""
         ended = super().stop(timeout)
         if not ended and "sounddevice" in sys.modules:
-            # It would wait for the hung library when the interpreter ends.
+            # The interpreter would wait for the hung library at its end.
             atexit.unregister(sys.modules["sounddevice"]._exit_handler)  # noqa: SLF001
         return ended
 
     def change(self, settings: CaptureSettings) -> None:
-        """Go on with another device, channel or rate."""
+        """Change to another device, channel or rate."""
         self._settings = settings
         self._changed = True
 
     def _run(self) -> None:
-        # PortAudio and ALSA print when a call fails, and polling a dead stream is such a call.
+        # PortAudio and ALSA print something when a call fails, as polling a dead stream does.
         with devices.quiet():
             self._errors = (AudioError, DriftError, _StallError, devices.portaudio().PortAudioError)
             pause = 0.0
@@ -136,11 +137,11 @@ class Capture(AudioSource):
                     pause = _twice(pause, _PAUSE)
 
     def _open(self) -> InputStream | None:
-        """Open the microphone; return None where that fails, also after another search."""
+        """Open the microphone; return None if that fails even after a new search for devices."""
         if self._changed:
             self._changed = False
             self._zeros.forget()
-            # Whatever comes of the new settings is to be reported, also why they do not fit.
+            # The result of new settings is always reported, even if they cannot be used.
             self.state = CaptureState("starting", "", None, None)
         reason = ""
         for anew in (False, True):
@@ -156,11 +157,11 @@ class Capture(AudioSource):
                 self._opened += 1
                 return stream
         self._say("deaf", reason)
-        self._zeros.forget()  # what is missing explains them
+        self._zeros.forget()  # the missing audio explains them
         return None
 
     def _record(self, stream: InputStream) -> bool:
-        """Record as long as the stream is good; return whether to open it again at once."""
+        """Record while the stream is good; return whether to open it again at once."""
         opened = now()
         try:
             self._listen(stream, opened)
@@ -181,10 +182,13 @@ class Capture(AudioSource):
         return True
 
     def _listen(self, stream: InputStream, opened: float) -> None:
-        """Write what comes to the ring; return when the stream is to be opened again.
+        """Write to the ring; return when the stream must be opened again.
 
         Raises:
-            AudioError, DriftError, _StallError, PortAudioError: why it has to be.
+            AudioError: the device cannot be used.
+            DriftError: audio was lost.
+            PortAudioError: the device is gone.
+            _StallError: no audio comes.
 
         """
         proof = _STABLE if self._broken > _FORGIVEN else 0.0
@@ -195,7 +199,7 @@ class Capture(AudioSource):
             block = stream.poll(blocks)
             self._beat()
             if block is None:
-                # A thread that got no CPU time for a while has not polled either.
+                # A thread without CPU time has not polled either.
                 waited += min(self.heartbeat - before, _LATE)
                 blocks = 1
                 if waited > _STALL:

@@ -1,7 +1,7 @@
-"""The microphones PortAudio knows, and the library itself.
+"""The microphones that PortAudio knows, and the library itself.
 
-PortAudio is one global state: call everything here, and everything on the module that
-`portaudio` returns, on one thread.
+PortAudio has global state: everything here, and everything of the module that `portaudio` returns,
+must be called on one thread.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class InputDevice:
-    """A device one can record from."""
+    """A device to record from."""
 
     index: int
-    """PortAudio's number for it, which may change when devices come and go."""
+    """PortAudio's number of it, which may change when devices come and go."""
     name: str
     host_api: str
     """The sound system it belongs to, such as ALSA."""
     channels: int
-    """The most it delivers."""
+    """The most channels that it delivers."""
     default_rate: int
-    """Samples a second where nothing else is asked for."""
+    """Its default rate, in samples a second."""
     is_default: bool
 
 
 def input_devices() -> list[InputDevice]:
-    """Return every device with an input; an empty list where there is none.
+    """Return every device with an input.
 
     Raises:
         AudioError: PortAudio is not installed.
@@ -60,12 +60,12 @@ def input_devices() -> list[InputDevice]:
 
 
 def find(device: str | int | None = None) -> InputDevice:
-    """Return the device with that index or name, or for None the default one.
+    """Return the device with this index or name, or for None the default one.
 
-    A part of a name is enough, in upper or lower case, if only one device has it.
+    A part of a name is enough, in upper or lower case, if it belongs to one device alone.
 
     Raises:
-        AudioError: there is no such device, or several; the message names those there are.
+        AudioError: there is no such device, or several; the message names the choices.
 
     """
     devices = input_devices()
@@ -96,7 +96,7 @@ def portaudio() -> Any:  # noqa: ANN401 -- sounddevice has no types
 
     """
     require_portaudio()
-    import sounddevice  # noqa: PLC0415 -- loads PortAudio, which may take its time or be missing
+    import sounddevice  # noqa: PLC0415 -- loads PortAudio, which may take long or be missing
 
     return sounddevice
 
@@ -106,7 +106,7 @@ def require_portaudio() -> None:
     """Check that PortAudio is installed, without loading it.
 
     Raises:
-        AudioError: it is not.
+        AudioError: it is not installed.
 
     """
     if ctypes.util.find_library("portaudio") is None:
@@ -126,7 +126,7 @@ def set_periods(count: int) -> None:
 def refresh() -> None:
     """Make PortAudio look for devices again, which it does only when it is initialised.
 
-    Every stream must be closed before.
+    Every stream must be closed first.
 
     Raises:
         PortAudioError: it cannot be initialised.
@@ -140,13 +140,12 @@ def refresh() -> None:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep PortAudio and ALSA from printing what they also return as an error.
+    """Keep PortAudio and ALSA from printing errors that they also return.
 
-    Both print lines such as `Expression … failed` to C's `stderr`, dozens of them for a device that
-    is not there. Pointing descriptor 2 elsewhere would also hide what other threads log, and would
-    hide it for good once a hung library does not return. So only the C variable `stderr` is
-    changed, which glibc documents as an ordinary variable and which Python does not use. With
-    another C library the lines appear.
+    Both print lines such as `Expression … failed` to C's `stderr`, dozens of them if a device is
+    missing. Redirecting descriptor 2 would also hide what other threads log, and for good if a hung
+    library does not return. So only the C variable `stderr` is changed, which glibc documents as an
+    ordinary variable, and which Python does not use. With another C library the lines appear.
     """
     if not hasattr(_libc(), "gnu_get_libc_version"):
         yield

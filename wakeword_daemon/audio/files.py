@@ -1,4 +1,4 @@
-"""Recordings: WAV, FLAC, OGG or MP3 in any rate, and raw samples, as 16 kHz mono int16."""
+"""Reads recordings as 16 kHz mono int16: WAV, FLAC, OGG or MP3 of any rate, and raw samples."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _RAW = frozenset({".raw", ".pcm"})
-"""Suffixes of files that hold bare samples: s16le, 16 kHz, mono, like every pipe here."""
+"""Suffixes of files with raw samples: s16le, 16 kHz, mono, as in pipes."""
 
 
 def blocks(path: Path | str, frames: int = SAMPLE_RATE) -> Iterator[NDArray[np.int16]]:
     """Return an iterator over a recording: 16 kHz mono, int16[n], about `frames` samples each.
 
-    Channels are mixed. However long the recording is, one block is held at a time.
+    Channels are mixed. Only one block at a time is in memory.
 
     Raises:
-        AudioError: the file is missing or no recording (at once), or it holds nothing or is damaged
-            (on the way).
+        AudioError: the file is missing or not a recording; or, from the iterator, it is empty or
+            damaged.
 
     """
     return _decode(_open(Path(path)), Path(path), frames)
@@ -47,13 +47,13 @@ def read(path: Path | str) -> NDArray[np.int16]:
 
 
 def live_blocks(stream: BinaryIO) -> Iterator[NDArray[np.int16]]:
-    """Yield raw samples (s16le, 16 kHz, mono) as soon as they come, int16[n], at most a hop each.
+    """Yield raw samples (s16le, 16 kHz, mono) as they come, int16[n], at most a hop each.
 
     Args:
         stream: a buffered reader such as `sys.stdin.buffer`.
 
     Raises:
-        AudioError: it ended before a single sample.
+        AudioError: it ended before the first sample.
 
     """
     rest = b""
@@ -66,21 +66,23 @@ def live_blocks(stream: BinaryIO) -> Iterator[NDArray[np.int16]]:
             empty = False
             yield np.frombuffer(data[:whole], "<i2").astype(np.int16)
     if empty:
-        raise AudioError("standard input held no sound; s16le at 16 kHz, mono, is expected")
+        raise AudioError("there was no sound on standard input; s16le at 16 kHz, mono, is expected")
 
 
 def _open(path: Path) -> Any:  # noqa: ANN401 -- soundfile has no types
-    import soundfile  # noqa: PLC0415 -- a daemon on a microphone never opens a file
+    import soundfile  # noqa: PLC0415 -- a daemon with a microphone opens no file
 
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            raise AudioError(f"{path} is a directory; name a recording.")
+            raise AudioError(f"{path} is a folder; give a recording in it.")
         if not stat.S_ISREG(status.st_mode):
-            raise AudioError(f"{path} is not a file; pipe s16le at 16 kHz to `-` instead.")
+            raise AudioError(
+                f"{path} is not a file; to read a pipe, give - and send s16le at 16 kHz."
+            )
         if not status.st_size:
             raise AudioError(f"{path} is empty.")
-        with path.open("rb"):  # the library would not say why it may not
+        with path.open("rb"):  # the library does not say why it fails
             pass
         if path.suffix.lower() not in _RAW:
             return soundfile.SoundFile(path)
@@ -118,4 +120,4 @@ def _decode(file: Any, path: Path, frames: int) -> Iterator[NDArray[np.int16]]: 
         if len(out):
             yield out
         elif not done:
-            raise AudioError(f"{path} holds no sound: its length is 0.")
+            raise AudioError(f"{path} has no sound: its length is 0.")

@@ -1,4 +1,4 @@
-"""A short look at the microphone: whether it opens, and how loud it is."""
+"""Tests the microphone: whether it opens, and how loud it is."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from wakeword_daemon.audio.sources import CaptureSettings
 
 _QUIET_SHARE = 0.1
-"""The noise floor is the level that this share of all hops stays below."""
+"""Share of all hops that are below the noise floor."""
 
 _LIMIT = 10.0
-"""Seconds, more than the recording, after which the sound library counts as hung."""
+"""Seconds beyond the recording's length after which the sound library counts as hung."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,9 @@ class Levels:
     """How loud a recording is.
 
     Attributes:
-        peak: of the loudest sample, dBFS; minus infinity if all are 0.
-        floor: of the quiet tenth of it, RMS of 80 ms, dBFS; minus infinity for exact zeros.
+        peak: level of the loudest sample, dBFS; minus infinity if all are 0.
+        floor: RMS level that a tenth of its 80 ms blocks is below, dBFS; minus infinity for exact
+            zeros.
         clipped: share of the samples at full scale, 0 to 1.
 
     """
@@ -48,13 +49,13 @@ class Levels:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What a look at the microphone showed.
+    """The result of testing a microphone.
 
     Attributes:
         device: its name.
-        rate: what it runs at, in Hz.
-        levels: of what it recorded.
-        memory: bytes in RAM that the sound libraries took.
+        rate: its sample rate, in Hz.
+        levels: the levels of what it recorded.
+        memory: bytes of RAM that the sound libraries use.
         libraries: names of the files that the process has mapped.
 
     """
@@ -67,15 +68,15 @@ class Probe:
 
 
 def probe(settings: CaptureSettings, seconds: float) -> Probe:
-    """Record from the microphone for a moment, in a process of its own.
+    """Record from the microphone for a short time, in a process of its own.
 
     Raises:
-        AudioError: there is no such microphone, it does not open or gives nothing, or the sound
+        AudioError: there is no such microphone, it does not open, no audio comes, or the sound
             library hangs.
 
     """
-    # A process, because a library that hangs can only be ended with its process, and because what
-    # the libraries take in memory shows there.
+    # A process, because only that can end a library that hangs, and because it shows how much
+    # memory the libraries use.
     fork = multiprocessing.get_context("fork")
     ours, theirs = fork.Pipe(duplex=False)
     process = fork.Process(target=_report, args=(theirs, settings, seconds), daemon=True)
@@ -135,7 +136,7 @@ def _look(settings: CaptureSettings, seconds: float) -> Probe:
     # The first moments of a device are often silence or a click.
     pcm = pcm[samples(0.5) :]
     if len(pcm) < HOP:
-        raise AudioError("the microphone gives nothing")
+        raise AudioError("no audio comes from the microphone")
     files = (
         line.split(maxsplit=5)[5:] for line in Path("/proc/self/maps").read_text().splitlines()
     )

@@ -1,4 +1,4 @@
-"""From whatever a device or a file gives to 16 kHz mono."""
+"""Converts audio of any rate, with any number of channels, to 16 kHz mono."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 class Resampler:
-    """Turns a stream of int16 at any rate, with any number of channels, into 16 kHz mono.
+    """Converts a stream of int16 at any rate, with any number of channels, to 16 kHz mono.
 
-    However the stream is split, the same samples come out. The output is behind the input by the
-    filter's length, up to 40 ms at 44.1 and 48 kHz; at 16 kHz nothing is filtered.
+    However the stream is split, the output is the same. It lags behind the input by the filter's
+    length, up to 40 ms at 44.1 and 48 kHz; at 16 kHz nothing is filtered.
 
     Args:
         rate: samples a second of the input.
-        channels: of the input.
-        channel: the one to keep, counted from 1, or "mix" for the mean of all.
+        channels: number of channels of the input.
+        channel: the channel to keep, counted from 1, or "mix" for the mean of all.
 
     Raises:
         AudioError: there is no such channel.
@@ -41,7 +41,7 @@ class Resampler:
         self._channel = channel
         self._stream = None
         if rate != SAMPLE_RATE:
-            import soxr  # noqa: PLC0415 -- most microphones deliver 16 kHz and never need it
+            import soxr  # noqa: PLC0415 -- most microphones deliver 16 kHz and do not need it
 
             # In float32, because soxr dithers int16, and a split stream would differ from a whole.
             self._stream = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32")
@@ -52,9 +52,12 @@ class Resampler:
         return 0 if self._stream is None else round(self._stream.delay())
 
     def push(self, pcm: NDArray[np.int16], *, last: bool = False) -> Pcm:
-        """Return the samples, int16[m], that `pcm` completes; with `last` all that are left.
+        """Return the samples, int16[m], that are complete with `pcm`.
 
-        `pcm` is int16[n, channels], or the same interleaved; `last` ends the stream.
+        Args:
+            pcm: int16[n, channels], or the same interleaved.
+            last: whether the stream ends here; then all remaining samples are returned.
+
         """
         frames = pcm.reshape(-1, self._channels)
         if self._channel != "mix":
@@ -66,6 +69,6 @@ class Resampler:
         if self._stream is None:
             return mono
         out = self._stream.resample_chunk(mono.astype(np.float32), last=last)
-        # A full-scale input may ring beyond full scale; without the clip it would wrap around.
+        # A filtered full-scale input may exceed full scale, and without clipping would wrap around.
         clipped: Pcm = np.clip(np.rint(out), -32_768, 32_767).astype(np.int16)
         return clipped

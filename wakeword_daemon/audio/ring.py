@@ -1,8 +1,8 @@
 """The last seconds of audio, on the sample clock, for any number of readers.
 
 One thread writes and never waits for a reader. A reader that falls behind loses the oldest samples,
-and a source that heard nothing for a while says so by `RingBuffer.skip`: in both cases the next
-block says how many samples are missing before it.
+and a source that recorded nothing for a while calls `RingBuffer.skip`. In both cases the next block
+says how many samples are missing before it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from wakeword_daemon.pcm import Pcm
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """A stretch of audio without a gap in it."""
+    """A stretch of audio without a gap."""
 
     start: int
     """Index of its first sample on the sample clock."""
@@ -36,16 +36,16 @@ class Block:
 class RingBuffer:
     """Audio of the last `seconds` seconds: 16 kHz mono int16, written by one thread.
 
-    Only recorded samples take room. They are stored one after the other under a running number, and
-    a list of gaps turns that number into the sample clock. So an hour without a device moves the
-    clock on by an hour and pushes nothing out.
+    Only recorded samples take space. They are stored one after the other with a running number, and
+    a list of gaps converts that number to the sample clock. So an hour without a device moves the
+    clock on by an hour, and no sample is overwritten.
     """
 
     def __init__(self, seconds: float) -> None:
         self._pcm = np.zeros(clock.samples(seconds), np.int16)
         self._heard = 0
         # (running number, how far the clock is ahead of it from that sample on), in order; the
-        # first entry is the one that holds for the oldest sample.
+        # first entry applies to the oldest sample.
         self._offsets = [(0, 0)]
         self._anchor = (0, time.time())
         self._closed = False
@@ -102,7 +102,7 @@ class RingBuffer:
             self._news.notify_all()
 
     def close(self) -> None:
-        """Say that no more audio comes; readers get what is left, and then None."""
+        """Declare that no more audio comes; readers get what is left, and then None."""
         with self._news:
             self._closed = True
             self._news.notify_all()
@@ -111,8 +111,8 @@ class RingBuffer:
     def wall_time(self, sample: int) -> float:
         """Return the Unix time, in seconds, at which a sample was or will be captured.
 
-        It is computed from the newest write, so the drift between the sound card's clock and the
-        computer's does not add up.
+        It is computed from the latest write, so the drift between the sound card's clock and the
+        computer's does not accumulate.
         """
         newest, captured = self._anchor
         return captured + clock.seconds(sample - newest)
@@ -127,7 +127,7 @@ class RingBuffer:
     def reader_from(self, start: int) -> RingReader:
         """Return a reader that begins at sample `start`, or at the oldest one after it.
 
-        A source that can wait does not wait for it: it is for those who may lose audio.
+        A source that can wait does not wait for this reader, which may therefore lose audio.
         """
         with self._news:
             after = bisect_right(self._offsets, start, key=sum)
@@ -140,7 +140,7 @@ class RingBuffer:
         """Return the samples from `start` up to `stop`, as far as the ring still has them.
 
         Returns:
-            The index of the first sample returned, `start` or later, and int16[n], with zeros where
+            the index of the first sample returned, `start` or later, and int16[n], with zeros where
             there was a gap; n is at most the ring's size.
 
         """
@@ -179,9 +179,9 @@ class RingBuffer:
         return self._heard - reader.number >= count or gap_follows or self._closed
 
     def wait_for_room(self, count: int, timeout: float) -> bool:
-        """Wait until `count` more samples would overwrite nothing unread; return False on time-out.
+        """Wait until `count` samples would overwrite nothing unread; return False on time-out.
 
-        For a source that can wait, such as a pipe. Without a reader there is always room.
+        This is for a source that can wait, such as a pipe. Without a reader there is always room.
         """
         with self._room:
             return self._room.wait_for(
@@ -201,12 +201,12 @@ class RingBuffer:
 
 
 class RingReader:
-    """One reader's place in a ring: made by `RingBuffer.reader`, used by one thread.
+    """A reader's position in a ring: made by `RingBuffer.reader`, used by one thread.
 
     Attributes:
-        number: how many samples had been recorded before the next one it will read.
-        clock: the index of that sample if nothing is missing.
-        lost: samples that were overwritten before it came to read them, in total.
+        number: running number of the next sample.
+        clock: the index of the next sample on the sample clock, if nothing is missing.
+        lost: samples that were overwritten before they were read, in total.
 
     """
 
@@ -218,7 +218,7 @@ class RingReader:
 
     @property
     def backlog(self) -> int:
-        """Samples written and not yet read."""
+        """Samples that are written and not yet read."""
         return self._ring.heard - self.number
 
     def is_ready(self, count: int) -> bool:
@@ -226,17 +226,17 @@ class RingReader:
         return self._ring.has(self, count)
 
     def read(self, count: int, timeout: float | None = None) -> Block | None:
-        """Return the next `count` samples, or fewer where a gap or the end of the stream follows.
+        """Return the next `count` samples, or fewer before a gap or the end of the stream.
 
         Args:
             count: at most the ring's size.
-            timeout: seconds to wait for them; None for as long as it takes.
+            timeout: seconds to wait for them; None for no limit.
 
         Returns:
-            None once the ring is closed and everything has been read.
+            the samples; None once the ring is closed and everything has been read.
 
         Raises:
-            TimeoutError: they have not come in time; what has come waits for the next call.
+            TimeoutError: they did not come in time; those that did are left for the next call.
 
         """
         return self._ring.take(self, count, timeout)

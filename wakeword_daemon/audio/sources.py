@@ -1,4 +1,4 @@
-"""Where audio comes from: what every source has in common, files, and standard input."""
+"""Sources of audio: what all have in common, recordings, and standard input."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _PATIENCE = 0.25
-"""Seconds of the longest wait; between two waits a source checks whether it is to stop."""
+"""Seconds of the longest wait; after each one, a source checks whether it must stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureState:
-    """What a source says about itself."""
+    """The state of a source."""
 
     name: Literal["starting", "listening", "degraded", "deaf"]
-    """Starting: no audio yet. Degraded: what comes cannot be real sound. Deaf: nothing comes."""
+    """Starting: no audio yet. Degraded: the audio cannot be real sound. Deaf: no audio comes."""
     reason: str
     """Why it is degraded or deaf, in a sentence; empty otherwise."""
     device: str | None
@@ -48,7 +48,7 @@ class CaptureSettings:
     """Which microphone to record from, and how."""
 
     device: str | int | None = None
-    """Its name, a part of its name, its index, or None for the default one."""
+    """The device's name, a part of its name, its index, or None for the default device."""
     channel: int | Literal["mix"] = 1
     """The channel to keep, counted from 1, or "mix" for the mean of all."""
     rate: int | None = None
@@ -59,33 +59,33 @@ class CaptureSettings:
 
 @dataclass(slots=True)
 class Counters:
-    """What went wrong so far."""
+    """How often something went wrong so far."""
 
     gaps: int = 0
-    """Times at which audio was missing."""
+    """How often audio was missing."""
     lost: int = 0
-    """Samples (16 kHz) that would have been there."""
+    """Samples (16 kHz) that were missing."""
     reopened: int = 0
-    """Times the device was opened after the first."""
+    """How often the device was opened again."""
     overflows: int = 0
-    """Times the sound system said that it dropped audio."""
+    """How often the sound system reported that it dropped audio."""
 
 
 class AudioSource(ABC):
     """A thread that writes to a ring.
 
     Args:
-        name: of the thread.
-        ring: what it writes to.
+        name: the thread's name.
+        ring: the ring that it writes to.
         on_state: called on that thread with every new state, once each; never with "starting".
         on_audio: called on that thread after everything that is written, and when the ring is
             closed; returns whether the next audio may come a little later.
 
     Attributes:
-        counters: what went wrong so far.
-        heartbeat: `time.monotonic()` at the thread's last sign of life. When it stands still, the
-            thread hangs in a library, and only a new process can help.
-        state: what it last said about itself.
+        counters: how often something went wrong so far.
+        heartbeat: `time.monotonic()` when the thread last made progress. If it stops, the thread
+            hangs in a library, and only a new process can help.
+        state: the latest state.
 
     """
 
@@ -103,27 +103,27 @@ class AudioSource(ABC):
         self._on_state = on_state
         self._on_audio = on_audio
         self._stopping = threading.Event()
-        # A daemon thread, so that one that hangs does not keep the process from ending.
+        # A daemon thread, so that the process can end even if the thread hangs.
         self._thread = threading.Thread(target=self._main, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin.
+        """Start the thread.
 
         Raises:
-            AudioError: no audio can ever come.
+            AudioError: this source can never deliver audio.
 
         """
         self._thread.start()
 
     def stop(self, timeout: float = 1.0) -> bool:
-        """End; return whether the thread ended within `timeout` seconds."""
+        """Stop; return whether the thread ended within `timeout` seconds."""
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join(timeout)
         return not self._thread.is_alive()
 
     def change(self, settings: CaptureSettings) -> None:
-        """Go on with other settings, if the source is a microphone."""
+        """Use other settings from now on, if the source is a microphone."""
         logger.info("%s is ignored: the input is not a microphone", settings)
 
     @abstractmethod
@@ -146,7 +146,7 @@ class AudioSource(ABC):
         device: str | None = None,
         rate: int | None = None,
     ) -> None:
-        """Take on a state and report it, unless only the reason is new."""
+        """Report a new state, unless only its reason is new."""
         if (name, device, rate) != (self.state.name, self.state.device, self.state.rate):
             self.state = CaptureState(name, reason, device, rate)
             self._on_state(self.state)
@@ -161,7 +161,7 @@ class AudioSource(ABC):
 
 
 class FileSource(AudioSource):
-    """A recording, played into the ring at the pace of a microphone, once or over and over.
+    """A recording, played into the ring at the speed of a microphone, once or repeatedly.
 
     The ring is closed at its end.
 
@@ -195,7 +195,7 @@ class FileSource(AudioSource):
             self._close()
 
     def _play(self) -> bool:
-        """Write the recording once; return whether it came to its end."""
+        """Write the recording once; return whether its end was reached."""
         for pcm in self._blocks:
             self._beat()
             self._written += len(pcm)
@@ -210,11 +210,11 @@ class FileSource(AudioSource):
 class PcmSource(AudioSource):
     """Raw audio (s16le, 16 kHz, mono) from a pipe, as fast as it comes.
 
-    It waits for the readers of the ring, so nothing is lost; the ring is closed at the end.
+    It waits for the readers of the ring, so nothing is lost. The ring is closed at the end.
 
     Args:
-        stream: where it comes from; it must have a file descriptor.
-        ring: what it writes to.
+        stream: the stream to read, which must have a file descriptor.
+        ring: the ring to write to.
         on_state: see `AudioSource`.
         on_audio: likewise.
 

@@ -34,7 +34,7 @@ _LONGEST_RETRY = 32e-3
 """Seconds before looking again for a block that was not complete; twice as long each time."""
 
 _VIRTUAL = 16
-"""Only sound servers claim more input channels than this, and they mix down by themselves."""
+"""Only sound servers have more input channels than this, and they mix down by themselves."""
 
 _INVALID_RATE = -9997
 """PortAudio's paInvalidSampleRate."""
@@ -51,11 +51,11 @@ class Recorded:
     captured: float
     """When they were over, in seconds by `timekeeper.now`."""
     dropped: bool
-    """Whether the sound system dropped audio before them."""
+    """Whether the sound system dropped audio before it."""
 
 
 class InputStream:
-    """A stream from a device, open from the beginning until `close`.
+    """A stream from a device, open until `close`.
 
     Attributes:
         name: the device's name.
@@ -86,7 +86,7 @@ class InputStream:
 
     @property
     def trail(self) -> int:
-        """Samples (16 kHz) that were recorded and are still to come."""
+        """Samples (16 kHz) that are recorded and not yet returned."""
         return self._resampler.trail
 
     def poll(self, blocks: int = 1) -> Recorded | None:
@@ -112,7 +112,7 @@ class InputStream:
         return Recorded(pcm, count / self.rate, time_ - left, dropped)
 
     def close(self) -> None:
-        """Let the device go, whatever state it is in; hangs where the library hangs."""
+        """Close the device, whatever its state; hangs if the library hangs."""
         self._stream.abort()
         self._stream.close()
 

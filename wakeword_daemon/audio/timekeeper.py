@@ -1,4 +1,4 @@
-"""The sample clock against the computer's: how much audio was lost without a word about it."""
+"""Compares the sample clock with the computer's, to find out how much audio was silently lost."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ import time
 from wakeword_daemon.clock import HOP, samples, seconds
 
 _DRIFT = 1.0
-"""Seconds that one block may be off before the clocks count as parted."""
+"""Seconds that one block may be off before audio counts as lost."""
 
 _LOSS = 0.25
-"""Seconds of delay that are not jitter if blocks stay that late; servers deliver every 160 ms."""
+"""Seconds of lasting delay that are more than jitter; servers deliver every 160 ms."""
 
 _PATIENCE = 12 * seconds(HOP)
 """Seconds for which audio must be late to count as lost, and not as held back."""
 
 _SLEW = 1e-3
-"""Seconds a second by which the clocks may drift apart without any audio being lost.
+"""Seconds a second by which the clocks may drift apart although no audio is lost.
 
 Crystals differ by up to 1e-4, which is 9 s a day.
 """
 
 
 def now() -> float:
-    """Return the time in seconds by a clock that is never set and also runs while suspended."""
+    """Return the time in seconds by a clock that is never set and also runs during suspend."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class DriftError(Exception):
-    """The clocks have parted: audio was dropped, or is held back and comes too late."""
+    """The clocks are too far apart: audio was dropped, or is held back and comes too late."""
 
 
 class Timekeeper:
@@ -37,7 +37,7 @@ class Timekeeper:
     A block may come late for many reasons but never early, so the earliest blocks show the time.
 
     Attributes:
-        until: when the newest sample was captured, by `now`, without the jitter of deliveries.
+        until: when the newest sample was captured, by `now`, without the jitter of delivery.
 
     """
 
@@ -59,13 +59,13 @@ class Timekeeper:
             dropped: whether audio before it is known to be gone.
 
         Raises:
-            DriftError: the clocks are more than 1 s apart without such a reason; the block was left
-                out.
+            DriftError: the clocks are more than 1 s apart for no known reason; the block is not
+                taken into account.
 
         """
         late = captured - (self.until + duration)
         if self._broken or dropped or not self._begun:
-            # At least one, which is how readers learn that the sound was interrupted.
+            # At least one, so that readers notice that the audio was interrupted.
             missing = max(samples(late), 1) if self._begun else 0
             self._begun, self._broken = True, False
             return self._jump(captured, missing)
@@ -83,10 +83,10 @@ class Timekeeper:
         return 0
 
     def broken(self, unread: int = 0) -> None:
-        """Note that the stream ended: the next block is the first of another one.
+        """Note that the stream ended; the next block is the first of another one.
 
         Args:
-            unread: samples that were accounted for and never delivered.
+            unread: samples that were taken into account but never delivered.
 
         """
         self.until -= seconds(unread)

@@ -1,9 +1,9 @@
-"""What exact zeros mean: a microphone that is muted or gone, or a pause of a source that has them.
+"""What exact zeros mean: a microphone that is muted or gone, or just a pause of this source.
 
-No microphone in a room gives exact zeros. One that is muted does, and so does a sound server whose
-source has gone; then opening the device again shows whether it is still there. But a null sink
-gives zeros between two sounds, and a noise gate between two words: where zeros keep ending by
-themselves, they are reported ever later, and nothing is opened again meanwhile.
+No microphone in a room gives exact zeros. A muted one does, and so does a sound server whose source
+is gone; then opening the device again shows whether it is still there. But a null sink gives zeros
+between two sounds, and a noise gate between two words. If zeros keep ending by themselves, they are
+reported later and later, and meanwhile the device is not opened again.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ _PATIENCE = (1.0, 32.0)
 _AGAIN = (2.0, 3.0)
 """Multiples of the patience after which to open again.
 
-The second where opening again seemed to help the last time: pauses that are always as long as the
-first would look like that for ever.
+The second is for when opening again seemed to help the last time. Otherwise pauses that always last
+as long as the first would always seem to end by it.
 """
 
 _MOST = 64.0
-"""Seconds of zeros, at most, from one opening to the next."""
+"""Most seconds of zeros from one opening to the next."""
 
 _HELPED = 0.25
-"""Seconds after an opening within which sound is there because of it."""
+"""Seconds after an opening within which sound counts as its result."""
 
 _CALM = 300.0
-"""Seconds of sound without a pause after which the source counts as one that gives no zeros."""
+"""Seconds of sound without a pause after which the source counts as one without zeros."""
 
 
 class ZeroWatch:
-    """Follows the blocks of one source, through every opening of it."""
+    """Follows the blocks of one source, however often it is opened."""
 
     def __init__(self) -> None:
         self.forget()
 
     def forget(self) -> None:
-        """Start afresh: the reason for the zeros was found, or the source is another one."""
+        """Start again, because the reason for the zeros was found, or the source is another one."""
         self._zeros = 0.0
         self._sound = 0.0
         self._helped = False
@@ -45,11 +45,11 @@ class ZeroWatch:
 
     @property
     def suspicious(self) -> bool:
-        """Whether zeros have come for so long that something must be wrong."""
+        """Whether zeros have lasted so long that something must be wrong."""
         return self._zeros > self._patience
 
     def push(self, *, sound: bool, duration: float, lived: float) -> bool:
-        """Take in a block; return whether to open the device again.
+        """Take a block; return whether to open the device again.
 
         Args:
             sound: whether a sample of it is not zero.

@@ -64,8 +64,8 @@ def subscribe_async(
 ) -> AsyncEvents[Detection] | AsyncEvents[Detection | Samples]:
     """Return an asynchronous iterator over every detection from its first step on.
 
-    Waits for the daemon, logs and fails as `client.subscribe` does, and takes the same arguments;
-    use `asyncio.timeout` for an end, and `aclose` or `async with` to hang up.
+    It takes the same arguments, waits, logs and fails as `client.subscribe` does. For a time limit
+    use `asyncio.timeout`; to hang up use `aclose` or `async with`.
     """
     request = wish(audio=audio, pre_roll=pre_roll, seconds=seconds, until_silence=until_silence)
     items = _carry_out(follow(socket, words, token, request, reconnect=reconnect))
@@ -140,7 +140,7 @@ class _Link:
             OSError: it failed.
 
         """
-        # By the loop's own calls: asyncio's streams lose what came before a failed write.
+        # Not asyncio's streams: they lose what was received before a write that fails.
         loop = asyncio.get_running_loop()
         match step:
             case Connect(address):

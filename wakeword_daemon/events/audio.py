@@ -1,4 +1,4 @@
-"""Audio for a subscriber: what came before the end of a word, and what follows, without a seam."""
+"""Audio for a subscriber: from before the end of a word on into the present, without a gap."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _PAST = samples(8.0)
 """Samples before the end of the word in which the noise of the room is measured."""
 
 _SPEECH = 10.0
-"""Decibels above the room's noise from which a hop counts as speech."""
+"""Decibels above the room's noise at which a hop counts as speech."""
 
 _QUIETEST = -60.0
-"""Noise, in dBFS, below which a room counts as having this much."""
+"""The lowest noise of a room that is assumed, in dBFS."""
 
 
 class AudioBlock(Protocol):
@@ -73,13 +73,13 @@ class AudioFeed(Protocol):
 
 
 class AudioStream:
-    """One `audio-start`, the chunks after it and, unless it goes on for ever, one `audio-stop`.
+    """One `audio-start`, the chunks after it and, unless the audio is endless, one `audio-stop`.
 
     Args:
         feed: where the audio comes from.
         request: what the subscriber asked for.
-        word: number and last sample of the detection it belongs to; None for audio that begins now
-            and goes on for ever.
+        word: number and last sample of the detection that it belongs to; None for endless audio
+            that begins now.
 
     """
 
@@ -98,7 +98,7 @@ class AudioStream:
         self.ended = False
 
     def frames(self) -> Iterator[bytes]:
-        """Yield the frames that can be sent now; `ended` says whether they were the last."""
+        """Yield the frames that can be sent now; after the last one, `ended` is true."""
         if not self._begun:
             self._begun = True
             yield AudioStart(
@@ -147,8 +147,8 @@ class AudioStream:
 class _Quiet:
     """Notices when nobody has spoken for a while, by the level of each hop.
 
-    A hop is speech if it is 10 dB above the noise of the room, which is the level that a fifth of
-    the hops before the end of the word stayed below.
+    A hop is speech if it is 10 dB above the noise of the room: the level below which a fifth of the
+    hops before the end of the word were.
     """
 
     def __init__(self, feed: AudioFeed, end: int, duration: float) -> None:
@@ -167,7 +167,7 @@ class _Quiet:
         self._duration = samples(duration)
 
     def lasts(self, block: AudioBlock) -> bool:
-        """Take in a block; return whether there was silence for long enough at its end."""
+        """Take a block; return whether it ends in silence that has lasted long enough."""
         end = block.start + len(block.pcm)
         if end > self._spoken and _level(block.pcm) >= self._threshold:
             self._spoken = end

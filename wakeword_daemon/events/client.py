@@ -81,41 +81,41 @@ def subscribe(
     reconnect: bool = True,
     token: str | None = None,
 ) -> Events[Detection] | Events[Detection | Samples]:
-    """Return an iterator over every detection from now on; close it, or use it by `with`.
+    """Return an iterator over every detection from now on; close it, or use it with `with`.
 
-    The connection stands when this returns, so nothing heard from then on is missed. If no daemon
-    is there yet, this waits for one; if the daemon goes away, the iteration waits for it to come
-    back and goes on where it was. No detection comes twice. The log says, with a warning, that it
-    waits, that the daemon hears nothing, and that events were lost if any were.
+    It is connected when this returns, so no later detection is missed. If there is no daemon yet,
+    this waits for one. If the daemon goes away, the iteration waits until it is back, and continues
+    where it stopped. No detection comes twice. Warnings in the log say when it waits, when the
+    daemon hears nothing, and when events were lost.
 
-    With `audio="after"` each detection has an `audio`: an iterator over what the microphone of the
-    daemon recorded, from `pre_roll` before the end of the word on, without a gap up to now::
+    With `audio="after"` each detection has an `audio`: an iterator over what the daemon's
+    microphone recorded, from `pre_roll` before the end of the word on, without a gap::
 
         with subscribe(audio="after", until_silence=1.0) as events:
             for event in events:
                 command = b"".join(samples.pcm for samples in event.audio)
 
     With `audio="always"` the iterator also yields everything the microphone recorded, as `Samples`
-    of a hop or less, from `pre_roll` before now on; the `sample` of a detection says where in it
-    the word ends. What was recorded while the connection was down follows, as far as the daemon
-    still holds it; the `lost` of the next samples says how much is missing.
+    of a hop or less, from `pre_roll` before now on; the `sample` of a detection says where in them
+    the word ends. After an interruption comes what was recorded meanwhile, as far as the daemon
+    still has it; the `lost` of the next samples says how much is missing.
 
     Args:
         socket: the daemon's socket, or `tcp://host:port`; None for the daemon on this machine.
-        words: names of the wake words to be told about; None for all.
+        words: names of the wake words to report; None for all.
         audio: "after" for the audio of each detection, "always" for all audio.
-        pre_roll: seconds of audio from before the end of the word, or from before now, up to what
-            the daemon keeps (`audio.history` in its config, 10 s by default).
-        seconds: of audio after the end of the word, at most; up to 600.
+        pre_roll: seconds of audio from before the end of the word, or from before now. The daemon
+            keeps `audio.history` seconds (a setting, 10 by default).
+        seconds: most seconds of audio after the end of the word; up to 600.
         until_silence: seconds of silence that end the audio earlier, 0.1 to 60; None for none.
         timeout: seconds from now after which the iteration ends; None for never.
         reconnect: whether to wait for a daemon that is not there yet or went away.
-        token: what a daemon on TCP may ask for.
+        token: the token, if a daemon on TCP asks for one.
 
     Raises:
-        EventsError: no daemon came within `timeout`, or none is there and `reconnect` is false; it
-            lets us not in or refused us (an unknown word, a wrong token); and from the iteration,
-            it went away and `reconnect` is false.
+        EventsError: there was no daemon within `timeout`, or at once if `reconnect` is false; the
+            daemon refused the connection, a word or the token; or, from the iteration, it went
+            away and `reconnect` is false.
         ValueError: `pre_roll`, `seconds` or `until_silence` is out of range.
 
     """
@@ -161,14 +161,14 @@ class Events(Generic[T]):
 
 
 def read_status(socket: str | Path | None = None, *, token: str | None = None) -> Status:
-    """Ask the daemon how it is.
+    """Return the daemon's status.
 
     Args:
         socket: the daemon's socket, or `tcp://host:port`; None for the daemon on this machine.
-        token: what a daemon on TCP may ask for.
+        token: the token, if a daemon on TCP asks for one.
 
     Raises:
-        EventsError: no daemon is there, it does not answer, or it refused.
+        EventsError: there is no daemon, it does not answer, or it refused.
 
     """
     address = parse_address(socket)
@@ -183,7 +183,7 @@ def read_status(socket: str | Path | None = None, *, token: str | None = None) -
     except OSError as error:
         raise unreachable(address, error) from error
     except ProtocolError as error:
-        raise EventsError(f"whoever answers is no wake-word daemon: {error}") from error
+        raise EventsError(f"the program that answers is not a wake-word daemon: {error}") from error
 
 
 def _status(connection: sockets.socket) -> Status:
@@ -198,7 +198,7 @@ def _status(connection: sockets.socket) -> Status:
 
 
 def _carry_out(steps: Steps, deadline: float) -> Generator[Item, None, None]:
-    """Take every step, and yield what is for the caller, until `time.monotonic()` is past it."""
+    """Take every step, and yield what is for the caller, until `deadline` by `time.monotonic()`."""
     link = _Link(deadline)
     try:
         step = next(steps)

@@ -1,4 +1,4 @@
-"""A client's connection to the daemon, and what it means when there is none."""
+"""A client's connection to the daemon, and errors that say why there is none."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ READ_SIZE = 16 * 1024
 
 
 class UnreachableError(EventsError):
-    """Nobody answers at the address; it may be worth another try later."""
+    """Nothing answers at the address; a later try may succeed."""
 
 
 class AbsentError(UnreachableError):
-    """No daemon listens at the address yet, or it is just going away."""
+    """No daemon listens at the address yet, or it is just ending."""
 
 
 def place(address: Address) -> str:
-    """Return how a sentence names the address."""
+    """Return the address as it is written in a sentence."""
     return str(address) if isinstance(address, Path) else f"{address[0]} port {address[1]}"
 
 
 def unreachable(address: Address, error: OSError) -> UnreachableError:
-    """Return the error that says in a sentence what a failed connection means."""
+    """Return an error that says why a connection failed."""
     where = place(address)
     if isinstance(error, (FileNotFoundError, ConnectionRefusedError)):
         return AbsentError(f"no daemon is listening at {where}; start it with `wakeword run`")
@@ -40,8 +40,8 @@ def unreachable(address: Address, error: OSError) -> UnreachableError:
         return AbsentError(f"the daemon at {where} closed the connection")
     if isinstance(error, PermissionError):
         return UnreachableError(
-            f"{where} belongs to another user, whose daemon lets nobody else in;"
-            " `socket: {group: NAME}` in its config lets a group in"
+            f"{where} belongs to another user, and only that user may connect;"
+            " `socket: {group: NAME}` in its config admits a group"
         )
     if isinstance(error, (TimeoutError, BlockingIOError)):
         return UnreachableError(f"the daemon at {where} does not answer")
@@ -61,7 +61,7 @@ def connect(address: Address) -> socket.socket:
         return socket.create_connection(address, timeout=ANSWER_TIMEOUT)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        # Without Python's time limit, under which a full queue of connects is an error at once.
+        # Not by Python's own time limit, with which a full queue of connections fails at once.
         limit = struct.pack("ll", *divmod(round(ANSWER_TIMEOUT * 1e6), 1_000_000))
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
         connection.connect(str(address))
@@ -83,10 +83,10 @@ def receive(connection: socket.socket) -> bytes:
 
 
 def or_closed(received: bytes) -> bytes:
-    """Return what was received, if anything was.
+    """Return what was received.
 
     Raises:
-        ConnectionResetError: nothing, which is how the end of a connection is told.
+        ConnectionResetError: it is empty, which means that the connection has ended.
 
     """
     if not received:

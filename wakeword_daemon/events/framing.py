@@ -22,7 +22,7 @@ Wyoming's own reader takes lines up to this. As a payload it is two seconds of 1
 class ProtocolError(Exception):
     """A frame or an event that cannot be accepted; the peer gets `code` and the text.
 
-    If it is `fatal`, the start of the next frame cannot be found and the connection has to end.
+    If it is `fatal`, the start of the next frame cannot be found, and the connection must end.
     """
 
     def __init__(self, code: str, text: str, *, fatal: bool = False) -> None:
@@ -32,9 +32,9 @@ class ProtocolError(Exception):
 
 
 class Frame(msgspec.Struct, frozen=True):
-    """One event as it travels: its type, its data, and rarely a payload (audio).
+    """One event on the wire: its type, its data, and for audio a payload.
 
-    A payload may be a view of what was received, which is good until more is received.
+    A payload may be a view of the received bytes, which is valid until more are received.
     """
 
     type: str
@@ -51,30 +51,32 @@ def encode(kind: str, data: object, payload: bytes = b"") -> bytes:
 
 
 class FrameDecoder:
-    """Cuts a stream of bytes into frames, however the stream was split on its way.
+    """Cuts a stream of bytes into frames, however the stream was split.
 
-    Feed it what was received, then call `next_frame` until it returns None. It holds no more than
-    one incomplete frame (three times MAX_BYTES). Frames that come whole are read where they lie.
+    Feed it what was received, then call `next_frame` until it returns None. It keeps at most one
+    incomplete frame (three times MAX_BYTES). Frames that come whole are not copied.
     """
 
     def __init__(self) -> None:
         self._held = bytearray()  # an incomplete frame
         self._buffer: bytes | bytearray = self._held
-        self._start = self._end = 0  # what of the buffer is still to be read
-        self._searched = 0  # bytes known to hold no newline: a trickled line is not searched twice
+        self._start = self._end = 0  # the part of the buffer that is not yet read
+        self._searched = (
+            0  # bytes known to contain no newline, so that a slow line is not searched twice
+        )
         self._header: dict[str, Any] | None = None
         self._data_length = 0
         self._payload_length = 0
 
     @property
     def incomplete(self) -> bool:
-        """Whether the beginning of a frame has come and its end has not."""
+        """Whether the beginning of a frame has been received, but not its end."""
         return self._start < self._end or self._header is not None
 
     def feed(self, received: bytes | bytearray, count: int | None = None) -> None:
         """Take the first `count` bytes of `received`, by default all.
 
-        They may be overwritten as soon as `next_frame` has returned None.
+        They may be overwritten once `next_frame` has returned None.
         """
         end = len(received) if count is None else count
         if self._held or self._start < self._end:
@@ -89,8 +91,8 @@ class FrameDecoder:
         """Return the next whole frame, or None until more bytes are fed.
 
         Raises:
-            ProtocolError: the next frame is not acceptable; unless the error is fatal, it has been
-                passed over and the next call goes on behind it.
+            ProtocolError: the next frame is not acceptable; unless that is fatal, the next call
+                continues with the frame after it.
 
         """
         if self._header is None:
@@ -123,11 +125,11 @@ class FrameDecoder:
     def _take(self, count: int) -> bytes | memoryview:
         start, self._start = self._start, self._start + count
         taken = memoryview(self._buffer)[start : self._start]
-        # While anyone has a view of it, what is held could not grow.
+        # While a view of it exists, the buffer cannot grow.
         return bytes(taken) if self._buffer is self._held else taken
 
     def _hold(self) -> None:
-        """Keep what is left, behind which the next bytes come."""
+        """Keep what is left, so that the next bytes follow it."""
         if self._buffer is self._held:
             del self._held[: self._start]
         elif self._start < self._end:

@@ -1,4 +1,4 @@
-"""The numbering of published events, and the recent ones for subscribers that come back."""
+"""Numbers published events, and keeps the recent ones for subscribers that come back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PublishedT = TypeVar("PublishedT", bound=Published)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A numbered event and its line, which is encoded once for all subscribers."""
+    """A numbered event and its line, encoded once for all subscribers."""
 
     event: Published
     line: bytes
@@ -27,9 +27,9 @@ class History:
     """Numbers events from 1 on and keeps the last `size` of them."""
 
     def __init__(self, size: int) -> None:
-        # Readable, and sorts by the time of the start.
+        # A readable time, so that later runs sort after earlier ones.
         self.start_id = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-        self.sequence = 0  # of the event numbered last
+        self.sequence = 0  # of the latest event
         self._entries: deque[Entry] = deque(maxlen=size)
 
     def number(self, event: PublishedT) -> PublishedT:

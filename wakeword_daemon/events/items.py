@@ -25,7 +25,7 @@ class Options(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Nothing to do: from here on every event arrives; audio that was coming has ended."""
+    """Connected: from here on every event arrives. Audio that was being received has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,40 +43,40 @@ class Samples:
 class DetectionWithAudio(Detection, frozen=True, kw_only=True, dict=True):
     """A detection, and what was said after it.
 
-    Its `audio` is an iterator over `Samples`, an asynchronous one with `subscribe_async`. It goes
-    on where it was left, and ends with the next detection.
+    Its `audio` is an iterator over `Samples`, an asynchronous one with `subscribe_async`. It can be
+    continued later, and ends at the next detection.
     """
 
     @property
-    def audio(self) -> Any:  # noqa: ANN401 -- of one kind or the other
+    def audio(self) -> Any:  # noqa: ANN401 -- either kind of iterator
         """What the microphone recorded: see `client.subscribe`."""
         return self.__dict__["audio"]
 
 
 Item: TypeAlias = Ready | Detection | AudioStart | Samples | AudioStop
-"""What is to be handed to whoever subscribed."""
+"""What a subscription yields."""
 
 
 class Sorter:
-    """Sorts the items of a subscription with audio: detections apart from the audio of each.
+    """Separates the detections of a subscription from the audio of each.
 
-    With `audio="always"` there is nothing to sort: both are handed out as they come.
+    With `audio="always"` nothing is separated: both are yielded as they come.
     """
 
     def __init__(self, audio: Literal["none", "after", "always"]) -> None:
         self._audio = audio
         self._handed_out = (Detection, Samples) if audio == "always" else (Detection,)
-        self._early: deque[Detection] = deque()  # came while audio was iterated over
+        self._early: deque[Detection] = deque()  # arrived while audio was iterated over
         self._sequence = 0  # of the detection whose audio is iterated over
         self._begun = False
         self._over = True
 
     def waiting(self) -> Detection | None:
-        """Return a detection that has come already."""
+        """Return a detection that has already arrived."""
         return self._early.popleft() if self._early else None
 
     def hands_out(self, item: Item) -> bool:
-        """Return whether the iteration over events hands the item out."""
+        """Return whether the iteration over events yields the item."""
         return isinstance(item, self._handed_out)
 
     def equip(self, detection: Detection, audio: object) -> Detection:
@@ -90,11 +90,11 @@ class Sorter:
         return equipped
 
     def goes_on(self, sequence: int) -> bool:
-        """Return whether more audio may come for the detection of that number."""
+        """Return whether more audio may follow for the detection with this number."""
         return not self._over and sequence == self._sequence
 
     def take(self, item: Item) -> Samples | None:
-        """Take in an item; return it if it is audio of the present detection."""
+        """Take an item; return it if it is audio of the current detection."""
         match item:
             case Detection():
                 self._early.append(item)

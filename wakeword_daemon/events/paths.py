@@ -16,16 +16,16 @@ _SYSTEM = Path("/run") / _NAME
 
 
 def default_socket() -> Path:
-    """Return where a daemon of this user listens: in the user's runtime folder, else below /run."""
+    """Return where a daemon of this user listens: in the user's runtime folder, or below /run."""
     runtime = xdg.runtime_folder()
     return _SYSTEM if runtime is None else runtime / _NAME
 
 
 def find_socket() -> Path:
-    """Return where a client finds a daemon: the user's own, else the system's if there is one.
+    """Return the socket of this user's own daemon, or of the system's if only that exists.
 
-    A socket in a folder that this user may not look into counts as there: connecting to it says
-    what is wrong.
+    A socket in a folder that this user may not read counts as existing, because the error from
+    connecting to it says what is wrong.
     """
     own = default_socket()
     return own if _there(own) or not _there(_SYSTEM) else _SYSTEM
@@ -39,9 +39,10 @@ def _there(path: Path) -> bool:
 
 
 def parse_address(socket: str | Path | None) -> Address:
-    """Return what a client connects to.
+    """Return the address that a client connects to.
 
-    `socket` is a path, `tcp://host:port`, or None for the daemon on this machine.
+    Args:
+        socket: a path, `tcp://host:port`, or None for the daemon on this machine.
 
     Raises:
         EventsError: it is a TCP address without a port.
@@ -53,5 +54,5 @@ def parse_address(socket: str | Path | None) -> Address:
         return Path(socket)
     host, _, port = str(socket).removeprefix("tcp://").rpartition(":")
     if not host or not port.isdecimal():
-        raise EventsError(f"{socket} is no address: it is written tcp://host:port")
+        raise EventsError(f"{socket} is not an address; write it as tcp://host:port")
     return host.strip("[]"), int(port)

@@ -1,4 +1,4 @@
-"""Who is at the other end of a connection: whether they may stay, and what the log calls them."""
+"""Who is at the other end of a connection: whether they may connect, and their name in the log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MAX_OPTION = 1024  # the most bytes Python's getsockopt returns: 256 groups
 
 
 def tune(connection: socket.socket) -> None:
-    """Limit what a peer costs that does not read, and notice one that vanished from the network."""
+    """Limit what a peer costs that does not read, and detect one that left the network."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
     if connection.family != socket.AF_UNIX:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -23,10 +23,10 @@ def tune(connection: socket.socket) -> None:
 
 
 def admitted(connection: socket.socket, group: int | None) -> bool:
-    """Return whether a peer may stay: on a unix socket if it is this user, root or in the group.
+    """Return whether a peer may connect: on a unix socket this user, root and the group may.
 
-    The file's permissions say the same; this still holds where they were widened by hand or by a
-    unit. On TCP the token decides later.
+    The file's permissions say the same, but they may have been changed by hand or by a unit. On TCP
+    the token decides later.
     """
     if connection.family != socket.AF_UNIX:
         return True
@@ -46,7 +46,7 @@ def peer_name(connection: socket.socket) -> str:
         command = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace")
     except OSError:  # it is gone, or in another PID namespace
         return f"process {pid} of user {uid}"
-    # Any process can choose its own name; it must not forge a line of our log with it.
+    # A process chooses its own name, and must not be able to forge a line of the log with it.
     printable = "".join(char for char in command if char.isprintable())
     return f"process {pid} ({printable})"
 

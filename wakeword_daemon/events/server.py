@@ -1,4 +1,4 @@
-"""The event socket: sends what the daemon hears to everyone who is connected."""
+"""The event socket: sends what the daemon hears to every connected program."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_ACCEPT_PAUSE = 1.0  # seconds before the next try when no file descriptor is left
+_ACCEPT_PAUSE = 1.0  # seconds before the next try when there is no free file descriptor
 
 
 class EventServer:
@@ -38,13 +38,13 @@ class EventServer:
     All methods belong to the event loop's thread.
 
     Args:
-        info: returns the present words and state; called for each `info` that is sent.
-        status: returns how the daemon is; called for each `status` that is sent. The server fills
-            in the numbering of both, and the subscribers.
-        unix: the socket's path, or a unix socket that listens already (socket activation).
+        info: returns the current words and state; called for each `info` that is sent.
+        status: returns the daemon's status; called for each `status` that is sent. The server adds
+            the numbering to both, and the subscribers.
+        unix: the socket's path, or a unix socket that already listens (socket activation).
         group: name of a group whose members may connect too.
-        tcp: where else to listen; None for nowhere.
-        audio: where the audio comes from that peers may ask for; None for nowhere.
+        tcp: TCP address to listen on too; None for none.
+        audio: source of the audio that peers may ask for; None for none.
         limits: what one peer may cost; None for the defaults.
 
     """
@@ -73,7 +73,7 @@ class EventServer:
         self._accepting: list[asyncio.Task[None]] = []
         self._connections: dict[asyncio.Task[None], ListeningSocket] = {}
         self._sessions: set[Session] = set()
-        self._logged: set[str] = set()  # reasons for which the log tells of a refusal
+        self._logged: set[str] = set()  # reasons of refusals that are already in the log
 
     @property
     def start_id(self) -> str:
@@ -82,12 +82,12 @@ class EventServer:
 
     @property
     def sequence(self) -> int:
-        """Number of the event published last; 0 before the first."""
+        """Number of the latest event; 0 before the first."""
         return self._context.history.sequence
 
     @property
     def subscribers(self) -> list[Subscriber]:
-        """Who is connected."""
+        """The connected peers."""
         return [
             Subscriber(
                 peer=session.peer,
@@ -99,14 +99,14 @@ class EventServer:
 
     @property
     def addresses(self) -> list[str]:
-        """Where it listens, as a client writes it: a path, or `tcp://host:port`."""
+        """The addresses that clients may use: a path, or `tcp://host:port`."""
         return [listener.address for listener in self._listeners]
 
     async def start(self) -> None:
-        """Open the sockets and let peers in.
+        """Open the sockets and accept peers.
 
         Raises:
-            EventsError: a socket cannot be opened; none is left open.
+            EventsError: a socket cannot be opened; then all are closed again.
 
         """
         try:
@@ -125,10 +125,10 @@ class EventServer:
         logger.info("events are sent on %s", ", ".join(self.addresses))
 
     def publish(self, event: PublishedT) -> PublishedT:
-        """Queue an event for every peer and remember it; never waits.
+        """Give an event its number, queue it for every peer, and remember it; never waits.
 
         Returns:
-            The event with its number, as it is sent.
+            the event with its number, as it is sent.
 
         """
         event = self._context.history.number(event)
@@ -138,7 +138,7 @@ class EventServer:
         return event
 
     async def stop(self, grace: float = 0.5) -> None:
-        """Accept no more peers, and close when all queues are sent, or after `grace` seconds."""
+        """Accept no more peers, and close once all queues are sent, or after `grace` seconds."""
         for task in self._accepting:
             task.cancel()
         await asyncio.gather(*self._accepting, return_exceptions=True)
@@ -174,7 +174,7 @@ class EventServer:
         while True:
             try:
                 connection, _ = await loop.sock_accept(listener.socket)
-            except OSError as error:  # most likely no file descriptor is left
+            except OSError as error:  # most likely there is no free file descriptor
                 self._log_once("accept", f"cannot accept a connection: {error.strerror}")
                 await asyncio.sleep(_ACCEPT_PAUSE)
                 continue
@@ -183,7 +183,7 @@ class EventServer:
             except OSError as error:
                 logger.debug("a peer left while it was accepted: %s", error)
                 connection.close()
-            await asyncio.sleep(0)  # a flood of connects takes turns with everyone else
+            await asyncio.sleep(0)  # let others run during a flood of connections
 
     def _admit(self, connection: socket.socket, listener: ListeningSocket) -> None:
         refusal = self._refusal(connection, listener)
@@ -206,7 +206,7 @@ class EventServer:
         return None
 
     def _log_once(self, reason: str, text: str) -> None:
-        # Until somebody is let in again: a flood of connects must not become a flood of lines.
+        # Once until a peer is accepted again: a flood of connections must not flood the log.
         if reason not in self._logged:
             self._logged.add(reason)
             logger.warning("%s", text)

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 READ_SIZE = 16 * 1024
 
 _POLL = 0.08
-"""Seconds between two looks for more audio, for a peer that gets some: one hop."""
+"""Seconds between two checks for more audio, for a peer that receives audio: one hop."""
 
 
 @dataclass(frozen=True)
@@ -39,21 +39,21 @@ class Limits:
     """What one peer may cost; times in seconds."""
 
     connections: int = 64
-    """On each listening socket, so that the network cannot crowd out this machine."""
+    """Peers of each listening socket, so that the network cannot crowd out this machine."""
     history: int = 256
-    """Recent events kept for subscribers that come back."""
+    """Recent events that are kept for subscribers that come back."""
     queue: int = 256
-    """Events, beyond a whole replay of `history`, that may be queued for one subscriber; with more
-    it is disconnected."""
+    """Events, beyond a replay of `history`, that may be queued for one subscriber before it is
+    disconnected."""
     stall: float = 10.0
-    """How long a peer may leave what was sent to it unread before it is disconnected."""
+    """How long a peer may read nothing of what was sent to it before it is disconnected."""
     request: float = 10.0
     """How long a frame may take from its first byte to its last, and a peer to authenticate."""
 
 
 @dataclass(frozen=True)
 class ServerContext:
-    """What all connections of a server share."""
+    """What all connections of a server use."""
 
     info: Callable[[], Info]
     status: Callable[[], Status]
@@ -65,7 +65,7 @@ class ServerContext:
 class Session:
     """One connection, until either side ends it.
 
-    It has two tasks: one answers requests in order, and waits until each answer is taken; the other
+    It has two tasks. One answers requests in order, and waits until each answer is sent; the other
     sends the published events that `offer` queued. Publishing waits for neither.
     """
 
@@ -80,11 +80,11 @@ class Session:
     ) -> None:
         self.peer = peer
         self.words: frozenset[str] | None = None
-        """Names of the words that this peer is told about; None for all."""
+        """Names of the words whose detections this peer gets; None for all."""
         self._context = context
         self._reader = reader
         self._writer = writer
-        # What the kernel does not take stays in our own queue, where it is counted.
+        # What the kernel does not take stays in the queue here, where it is counted.
         writer.transport.set_write_buffer_limits(high=0)
         self._token = token
         self._admitted = token is None
@@ -93,13 +93,13 @@ class Session:
         self._pending: deque[Entry] = deque()
         self._something_pending = asyncio.Event()
         self._wish = Subscribe()
-        self._live_from = 0  # number of the last event that comes without audio
+        self._live_from = 0  # number of the last event that is sent without audio
         self._audio: AudioStream | None = None
         self._finishing = False
 
     @property
     def queued(self) -> int:
-        """How many events wait to be sent to this peer."""
+        """Number of events that wait to be sent to this peer."""
         return len(self._pending)
 
     async def run(self) -> None:
@@ -128,14 +128,14 @@ class Session:
         if not self._admitted or self._writer.is_closing() or not self._wants(entry):
             return
         limits = self._context.limits
-        if len(self._pending) >= limits.history + limits.queue:  # a replay may fill a part
+        if len(self._pending) >= limits.history + limits.queue:  # a replay may fill part of it
             self._drop(f"{len(self._pending)} events wait and it does not read")
             return
         self._pending.append(entry)
         self._something_pending.set()
 
     def finish(self) -> None:
-        """Close the connection as soon as all queued events are sent."""
+        """Close the connection once all queued events are sent."""
         self._finishing = True
         self._something_pending.set()
 
@@ -251,7 +251,7 @@ class Session:
                     raise
                 await self._send(Error(text=str(error), code=error.code).line())
             answered = True
-            await asyncio.sleep(0)  # a flood of requests takes turns with everyone else
+            await asyncio.sleep(0)  # let others run during a flood of requests
 
     async def _answer(self, frame: Frame) -> None:
         if not self._admitted:
@@ -269,7 +269,7 @@ class Session:
             case "subscribe":
                 await self._subscribe(Subscribe.from_frame(frame))
             case "authenticate":
-                pass  # a client that has a token may send it where none is asked
+                pass  # a client may send a token although none is needed
             case "audio-start" | "audio-chunk" | "audio-stop":
                 raise ProtocolError(
                     "no-audio",
@@ -288,7 +288,7 @@ class Session:
         self._admitted = True
 
     def _choose_words(self, names: list[str] | None) -> None:
-        """Narrow this connection to the words in `names`, or to none if one of them is unknown.
+        """Restrict this connection to the words in `names`, or to none if one of them is unknown.
 
         Raises:
             ProtocolError: no wake word has such a name.
@@ -304,12 +304,12 @@ class Session:
         if unknown:
             raise ProtocolError(
                 "unknown-word",
-                f"no wake word is called {unknown[0][:40]!r}; there is {', '.join(known)}",
+                f"no wake word is called {unknown[0][:40]!r}; there are: {', '.join(known)}",
             )
 
     async def _subscribe(self, request: Subscribe) -> None:
         if request.audio != "none" and self._context.audio is None:
-            raise ProtocolError("no-audio", "there is no audio to be had here")
+            raise ProtocolError("no-audio", "this daemon sends no audio")
         if request.names is not None:
             self._choose_words(request.names)
         answer, entries = self._context.history.resume(request)

@@ -1,4 +1,4 @@
-"""Opening the sockets the daemon listens on."""
+"""Opens the sockets that the daemon listens on."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BACKLOG = 128
-_SERVICE_MANAGER = "systemd"  # its own name for itself, as PID 1 and as a user's manager
+_SERVICE_MANAGER = "systemd"  # systemd's process name, as PID 1 and as a user's manager
 _LOCK_TRIES = 100
 _LOCK_PAUSE = 0.02  # seconds between two tries
 
 
 @dataclass(frozen=True)
 class Tcp:
-    """A TCP address to listen on, and the token a peer has to know.
+    """A TCP address to listen on, and the token that a peer must know.
 
     Without a token only a loopback address is accepted. The token travels in the clear.
     """
@@ -39,13 +39,13 @@ class Tcp:
 
 @dataclass(frozen=True, eq=False)
 class ListeningSocket:
-    """A listening socket, and the rules for those who connect to it."""
+    """A listening socket, and the rules for peers that connect to it."""
 
     socket: socket.socket
     token: str | None = None
     group: int | None = None
     file: tuple[Path, int] | None = None
-    """Path and inode of the socket file, if it is ours to remove."""
+    """Path and inode of the socket file, if this process removes it."""
 
     @property
     def address(self) -> str:
@@ -67,14 +67,14 @@ class ListeningSocket:
 
 
 def listen_unix(path: Path, group: str | None = None) -> ListeningSocket:
-    """Listen on a unix socket that only this user may open, and `group` if one is named.
+    """Listen on a unix socket that only this user may open, and `group` if one is given.
 
     A missing folder is made, with mode 0700 (0750 for a group); the socket has mode 0600 (0660). A
-    socket file that nobody listens on any more is replaced.
+    socket file that no process listens on is replaced.
 
     Raises:
-        EventsError: another process listens there, the path is taken by something else or cannot
-            be written to, or there is no such group.
+        EventsError: another process listens there, the path is something else or cannot be written
+            to, or there is no such group.
 
     """
     gid = None if group is None else _group_id(group)
@@ -83,7 +83,7 @@ def listen_unix(path: Path, group: str | None = None) -> ListeningSocket:
         _make_folder(path.parent, gid)
         with _locked(path.parent):
             _remove_stale(path)
-            # The file inherits the mode the socket has before it is bound: it is never wider.
+            # The file gets the mode that the socket has before it is bound, so it is never wider.
             os.fchmod(listening.fileno(), 0o600)
             listening.bind(str(path))
             listening.listen(_BACKLOG)
@@ -101,10 +101,10 @@ def listen_unix(path: Path, group: str | None = None) -> ListeningSocket:
 
 
 def listen_tcp(tcp: Tcp) -> list[ListeningSocket]:
-    """Listen on every address `tcp.host` stands for.
+    """Listen on every address of `tcp.host`.
 
     Raises:
-        EventsError: an address is unknown, taken, or not loopback while there is no token.
+        EventsError: an address is unknown or in use, or not loopback although there is no token.
 
     """
     listeners: list[ListeningSocket] = []
@@ -125,7 +125,7 @@ def listen_tcp(tcp: Tcp) -> list[ListeningSocket]:
 
 
 def adopt(listening: socket.socket, group: str | None = None) -> ListeningSocket:
-    """Take over a unix socket that already listens (socket activation); its file stays.
+    """Use a unix socket that already listens (socket activation); its file is not removed.
 
     Raises:
         EventsError: the socket is of another kind, or there is no such group.
@@ -149,7 +149,7 @@ def _make_folder(folder: Path, gid: int | None) -> None:
     if folder.is_dir():
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(FileExistsError):  # another daemon is starting beside us
+    with contextlib.suppress(FileExistsError):  # another daemon is starting at the same time
         folder.mkdir(mode=0o700)
         if gid is not None:
             os.chown(folder, -1, gid)
@@ -158,7 +158,7 @@ def _make_folder(folder: Path, gid: int | None) -> None:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Keep two daemons that start at once from both replacing a stale socket."""
+    """Prevent two daemons that start at once from both replacing a stale socket."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for attempt in range(_LOCK_TRIES):
@@ -190,7 +190,7 @@ def _remove_stale(path: Path) -> None:
         except ConnectionRefusedError:
             path.unlink()
             return
-        except BlockingIOError:  # alive, with a full backlog
+        except BlockingIOError:  # a daemon is there, with a full backlog
             owner = "another process"
         else:
             owner = peer_name(probe)
@@ -204,11 +204,11 @@ def _remove_stale(path: Path) -> None:
 
 
 def _require_token(host: str, token: str | None) -> None:
-    import ipaddress  # noqa: PLC0415 -- most daemons listen on no network
+    import ipaddress  # noqa: PLC0415 -- most daemons do not listen on TCP
 
     if not token and not ipaddress.ip_address(host.partition("%")[0]).is_loopback:
         raise EventsError(
-            f"listening on {host} lets the network in: set a token for it, or listen on 127.0.0.1"
+            f"the whole network can reach {host}: set a token, or listen on 127.0.0.1"
         )
 
 

@@ -1,7 +1,7 @@
-"""What a subscriber does, without doing it: `client` and `aioclient` carry out the steps.
+"""The decisions of a subscriber, without input and output: `client` and `aioclient` do those.
 
-`follow` holds all decisions of a subscription: what to ask for, when to wait for a daemon and what
-to log. It yields steps, and is sent what came of each or thrown the `OSError` it failed with.
+`follow` decides what to ask for, when to wait for a daemon and what to log. It yields steps; the
+result of each is sent back into it, and an `OSError` of a step is thrown into it.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ logger = logging.getLogger(__name__)
 _FIRST_DELAY = 0.1
 _LONGEST_DELAY = 2.0
 _ALL_HELD: Final = 60_000
-"""Milliseconds of pre-roll that reach back over everything a daemon holds."""
+"""Milliseconds of pre-roll that cover everything a daemon keeps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """Connect to the address, after closing the connection before."""
+    """Close the connection, if there is one, and connect to the address."""
 
     address: Address
 
@@ -72,26 +72,26 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Receive:
-    """Wait for bytes and return them; for at most `limit` seconds, if there is a limit."""
+    """Wait for bytes and return them; at most `limit` seconds, if there is a limit."""
 
     limit: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Wait that many seconds."""
+    """Wait so many seconds."""
 
     seconds: float
 
 
 Step: TypeAlias = Connect | Send | Receive | Pause | Item
-"""What to do next."""
+"""What to do next, or what to yield to the subscriber."""
 
 Steps: TypeAlias = "Generator[Step, bytes | None, None]"
 
 
 class DeadlineError(Exception):
-    """Thrown into the steps where the time for all of them is over."""
+    """Thrown into `follow` when the subscriber's time is over."""
 
 
 def wish(
@@ -104,7 +104,7 @@ def wish(
     """Return the request for audio, from the arguments of `client.subscribe`.
 
     Raises:
-        ValueError: one of them is out of range.
+        ValueError: an argument is out of range.
 
     """
     request = Subscribe(
@@ -116,7 +116,7 @@ def wish(
     try:
         return msgspec.convert(msgspec.to_builtins(request), Subscribe)  # checks the ranges
     except msgspec.ValidationError as error:
-        raise ValueError(f"this audio cannot be asked for: {error}") from None
+        raise ValueError(f"the request for audio is out of range: {error}") from None
 
 
 def follow(
@@ -130,15 +130,15 @@ def follow(
     """Yield the steps of a subscription: `Ready` on every connection, and items among other steps.
 
     Args:
-        socket: see `client.subscribe`, as for `words`, `token` and `reconnect`.
+        socket: see `client.subscribe`, which also explains `words`, `token` and `reconnect`.
         words: names of wake words.
-        token: what a daemon on TCP may ask for.
-        request: what to ask for beside the events.
+        token: the token, if a daemon on TCP asks for one.
+        request: the audio to ask for.
         reconnect: whether to wait for a daemon.
 
     Raises:
         EventsError: see `client.subscribe`.
-        DeadlineError: it was thrown in, and there is nothing else to say.
+        DeadlineError: it was thrown in.
 
     """
     subscription = _Subscription(words, token, request)
@@ -190,10 +190,10 @@ def _reach_again(
 def _open(
     socket: str | Path | None, subscription: _Subscription
 ) -> Generator[Step, bytes | None, Address]:
-    address = parse_address(socket)  # each time: another daemon may be the nearest by now
+    address = parse_address(socket)  # each time, because another daemon may have been started
     try:
         yield Connect(address)
-        # A daemon that refuses may have closed already; it has said why.
+        # A daemon that refuses may have closed the connection already, after saying why.
         with contextlib.suppress(ConnectionError):
             yield Send(subscription.hello(address))
         while not subscription.ready:
@@ -214,9 +214,9 @@ def _retry_delays() -> Iterator[float]:
 class _Subscription:
     """Follows the numbered events over any number of connections, each event once.
 
-    On every new connection send `hello()` and hand what arrives to `receive`; detections come out
-    of `arrived`. Events that come before the daemon has answered the request in `hello` are
-    skipped: it sends them again after its answer, in order.
+    On every new connection send `hello()` and pass what arrives to `receive`; detections are then
+    in `arrived`. Events that come before the daemon has answered the request in `hello` are
+    skipped, because the daemon sends them again after its answer, in order.
     """
 
     def __init__(self, words: Sequence[str] | None, token: str | None, request: Subscribe) -> None:
@@ -227,14 +227,14 @@ class _Subscription:
         self._request = request
         self._start_id: str | None = None
         self._sequence: int | None = None
-        self._last = 0  # events up to this one come again, and without audio
+        self._last = 0  # events up to this one are sent again, without audio
         self._end: int | None = None  # of all audio so far, on the sample clock of the daemon
         self._info: Info | None = None
         self._decoder = FrameDecoder()
         self._address: Address
 
     def hello(self, address: Address) -> bytes:
-        """Begin a new connection to the address; return what to send first."""
+        """Begin a new connection to the address; return the first bytes to send."""
         self.ready = False
         self._address = address
         self._decoder = FrameDecoder()
@@ -251,10 +251,10 @@ class _Subscription:
         return b"".join(lines)
 
     def receive(self, received: bytes | None) -> None:
-        """Take in what the daemon sent.
+        """Take what the daemon sent.
 
         Raises:
-            EventsError: the daemon refused us, or it is no wake-word daemon.
+            EventsError: the daemon refused, or it is not a wake-word daemon.
 
         """
         self._decoder.feed(received or b"")
@@ -262,7 +262,9 @@ class _Subscription:
             while (frame := self._decoder.next_frame()) is not None:
                 self._take(frame)
         except ProtocolError as error:
-            raise EventsError(f"whoever answers is no wake-word daemon: {error}") from error
+            raise EventsError(
+                f"the program that answers is not a wake-word daemon: {error}"
+            ) from error
 
     def _take(self, frame: Frame) -> None:
         if frame.type == Error.kind:
@@ -289,7 +291,7 @@ class _Subscription:
             _log_state("the daemon is", changed.state, changed.reason)
 
     def _introduce(self) -> None:
-        """Log who was reached, and whether it hears."""
+        """Log which daemon was reached, and whether it hears."""
         if self._info is None:
             return
         where = place(self._address)
@@ -300,7 +302,7 @@ class _Subscription:
             _log_state(f"connected to {where}, which is", self._info.state, self._info.reason)
 
     def _hear(self, chunk: AudioChunk, pcm: bytes) -> None:
-        """Hand on audio; after a reconnection only what is new, if it is one recording."""
+        """Pass audio on; after a reconnection to the same run, only what is new."""
         sample, lost = chunk.sample, chunk.lost
         if self._end is not None:
             known = min(max(self._end - sample, 0), len(pcm) // 2)
@@ -313,11 +315,11 @@ class _Subscription:
 
     def _begin(self, answer: Subscribed) -> None:
         if answer.missed is None:
-            logger.warning("the daemon was restarted; what it sent just before that may be lost")
+            logger.warning("the daemon was restarted; its last events before that may be lost")
         elif answer.missed:
-            logger.warning("%d events are lost: the daemon no longer holds them", answer.missed)
+            logger.warning("%d events are lost: the daemon no longer has them", answer.missed)
         if answer.start_id != self._start_id:
-            self._end = None  # another run has a clock of its own
+            self._end = None  # another run has its own clock
         self._start_id, self._sequence = answer.start_id, answer.sequence
         self._last = answer.last
         self.ready = True

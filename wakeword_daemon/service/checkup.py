@@ -1,4 +1,4 @@
-"""Finds out what keeps this machine from hearing its wake words, and which command mends it."""
+"""Finds out what keeps this machine from hearing its wake words, and which command helps."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SECONDS = 3.5
-"""For which the microphone is listened to."""
+"""Seconds for which the microphone is recorded."""
 
 _CLIPPED = 1e-3
-"""Share of samples at full scale that is heard as distortion."""
+"""Share of samples at full scale from which distortion is audible."""
 _TOO_QUIET = -45.0
-"""dBFS that somebody who speaks in the room should exceed."""
+"""dBFS that speech in the room should exceed."""
 _TOO_NOISY = -40.0
-"""dBFS of noise in which words get lost."""
+"""dBFS of noise in which words are missed."""
 _PATIENCE = 5.0
-"""Seconds that another program gets to answer."""
+"""Seconds that another program may take to answer."""
 
 Verdict = Literal["ok", "note", "warning", "failure"]
 
@@ -43,11 +43,11 @@ class Finding:
     """What one check found.
 
     Attributes:
-        subject: what was looked at.
-        verdict: "failure" where nothing can be heard, "warning" where words may be missed, "note"
-            where something could be better.
-        text: what was found, in words.
-        command: what mends it, or empty.
+        subject: what was checked.
+        verdict: "failure" if nothing can be heard, "warning" if words may be missed, "note" if
+            something could be better.
+        text: what was found, as a sentence.
+        command: the command that helps; "" if there is none.
 
     """
 
@@ -58,10 +58,10 @@ class Finding:
 
 
 def examine(path: Path | None = None) -> Iterator[Finding]:
-    """Look at everything between the microphone and the socket; yield each finding at once.
+    """Check everything from the microphone to the socket; yield each finding at once.
 
     Args:
-        path: the config file; None for the one that a daemon would read.
+        path: the config file; None for the one that the daemon would read.
 
     """
     chosen = config_file.find(path)
@@ -171,7 +171,7 @@ def _memory(found: Probe) -> Finding:
 
 
 def users_of(pattern: str) -> list[str]:
-    """Return the programs that have such a file open, as far as this user may know."""
+    """Return the programs that have such a file open, as far as this user may see them."""
     users = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -214,7 +214,7 @@ def _service() -> Iterator[Finding]:
 
 
 def _run(*command: str) -> subprocess.CompletedProcess[str] | None:
-    """Return what a program says, or None if it is not installed or does not answer."""
+    """Return the output of a program; None if it is not installed or does not answer."""
     try:
         return subprocess.run(
             command, check=False, capture_output=True, text=True, timeout=_PATIENCE

@@ -72,7 +72,7 @@ class Daemon:
         make_source: makes the input: takes its settings, the ring, what to call with each new
             state, and what to call after each write.
         notifier: the service manager.
-        listening: a unix socket that listens already, if the service manager passed one.
+        listening: a unix socket that already listens, if the service manager passed one.
 
     Raises:
         ConfigError: there is a mistake in the config.
@@ -140,7 +140,7 @@ class Daemon:
             await self._close()
 
     async def _watch(self) -> None:
-        """Check the threads, and tell the service manager as long as all is well."""
+        """Check the threads, and report to the service manager while they work."""
         allowed = self._notifier.watchdog_seconds
         tick = _TICK if allowed is None else min(_TICK, allowed / 3)
         while not self._end.done():
@@ -151,7 +151,7 @@ class Daemon:
         self._end.result()
 
     async def _close(self) -> None:
-        """Stop in the order of the data, so that whatever was heard is still sent."""
+        """Stop in the order of the data, so that everything heard is still sent."""
         self._notifier.stopping()
         stopped = self._source.stop(_SOURCE_GRACE)
         self._ring.close()
@@ -207,7 +207,7 @@ class Daemon:
 
     def _change_state(self, state: CaptureState) -> None:
         if self._end.done():
-            return  # that no audio comes any more is intended
+            return  # no more audio is intended
         self._reporter.state = state
         status = self._line()
         logger.log(logging.INFO if state.name == "listening" else logging.WARNING, "%s", status)
@@ -227,7 +227,7 @@ class Daemon:
             self._notifier.ready(status)
 
     def _reload(self) -> None:
-        """Take over a changed config, or keep the old one if the new one has a mistake."""
+        """Apply a changed config, or keep the old one if the new one has a mistake."""
         self._notifier.reloading()
         refusal = ""
         try:
@@ -235,7 +235,7 @@ class Daemon:
             words = load_words(config.words)
         except WakewordError as error:
             refusal = f"the changed config is refused and the old one stays: {error}"
-            logger.error("%s", refusal)  # noqa: TRY400 -- the sentence says it all
+            logger.error("%s", refusal)  # noqa: TRY400 -- the sentence says enough
         else:
             self._adopt(config, words)
         self._notifier.ready("; ".join(filter(None, (self._line(), refusal))))
@@ -256,7 +256,7 @@ class Daemon:
             old.audio.history,
         ):
             logger.warning(
-                "changes of socket, tcp, rooms and audio.history wait for the next start"
+                "changes of socket, tcp, rooms and audio.history take effect at the next start"
             )
         logger.info("reloaded the config")
 

@@ -1,4 +1,4 @@
-"""Log lines for their reader: the journal, which adds the date and the level, or a person."""
+"""Formats the log for a person, or for the journal, which adds the date and the level itself."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _SYSLOG = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR:
 
 
 class JournalFormatter(logging.Formatter):
-    """Puts the syslog priority before each line, as sd-daemon(3) reads it."""
+    """Puts the syslog priority in front of each line, see sd-daemon(3)."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record with the mark before each of its lines."""
+        """Return the record with the priority in front of each of its lines."""
         mark = f"<{_SYSLOG.get(record.levelno, 2)}>"
         return "\n".join(mark + line for line in super().format(record).splitlines())
 
 
 def set_up(level: str, environ: Mapping[str, str] = os.environ) -> None:
-    """Log to standard error what is at `level` (debug, info, warning, error) or above."""
+    """Log messages of `level` (debug, info, warning, error) and above to standard error."""
     handler = logging.StreamHandler()
     if _goes_to_journal(environ):
         handler.setFormatter(JournalFormatter("%(message)s"))
@@ -33,11 +33,11 @@ def set_up(level: str, environ: Mapping[str, str] = os.environ) -> None:
 
 
 def set_level(level: str) -> None:
-    """Change the level from which messages are logged."""
+    """Change the lowest level that is logged."""
     logging.getLogger().setLevel(level.upper())
 
 
 def _goes_to_journal(environ: Mapping[str, str]) -> bool:
-    """Return whether standard error is the stream that the manager connected to the journal."""
+    """Return whether the service manager connected standard error to the journal."""
     stderr = os.fstat(_STDERR)
     return environ.get("JOURNAL_STREAM") == f"{stderr.st_dev}:{stderr.st_ino}"

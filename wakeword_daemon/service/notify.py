@@ -17,10 +17,10 @@ _MICROSECONDS = 1_000_000
 class Notifier:
     """Sends messages to the service manager that started this process, if there is one.
 
-    Sending never waits and never raises, also when the manager is gone or does not read.
+    Sending never waits and never raises, even if the manager is gone or does not read.
 
     Attributes:
-        watchdog_seconds: how soon the manager expects the next `watchdog`; None for never.
+        watchdog_seconds: how soon the manager expects the next `watchdog`; None if it does not.
 
     """
 
@@ -31,23 +31,23 @@ class Notifier:
         self.watchdog_seconds = _watchdog_seconds(environ)
 
     def ready(self, status: str) -> None:
-        """Say that the start, or a reload, is over."""
+        """Report that the start or a reload is complete."""
         self._send("READY=1", f"STATUS={status}")
 
     def status(self, status: str) -> None:
-        """Say in one line how things are; `systemctl status` shows it."""
+        """Report the status in one line, which `systemctl status` shows."""
         self._send(f"STATUS={status}")
 
     def watchdog(self) -> None:
-        """Say that the daemon still does its work."""
+        """Report that the daemon still works."""
         self._send("WATCHDOG=1")
 
     def reloading(self) -> None:
-        """Say that the config is being read again; `ready` ends it."""
+        """Report that the config is being read again, until `ready`."""
         self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def stopping(self) -> None:
-        """Say that the daemon is ending."""
+        """Report that the daemon is ending."""
         self._send("STOPPING=1")
 
     def _send(self, *lines: str) -> None:
@@ -57,7 +57,7 @@ class Notifier:
 
 
 def _watchdog_seconds(environ: Mapping[str, str]) -> float | None:
-    """Return how soon the manager expects the next WATCHDOG=1; None if it expects none."""
+    """Return how soon the manager expects the next WATCHDOG=1; None if it does not."""
     microseconds = environ.get("WATCHDOG_USEC", "")
     meant_for = environ.get("WATCHDOG_PID", "")
     if not microseconds.isdigit() or int(microseconds) == 0:

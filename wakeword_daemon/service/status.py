@@ -1,4 +1,4 @@
-"""What the daemon says about itself; it never claims to hear when it does not."""
+"""The daemon's status, which never says that it hears when it does not."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class StatusReporter:
-    """Collects how the daemon is from its threads and from the process.
+    """Collects the daemon's status from its threads and from the process.
 
     Attributes:
-        state: what capture last said about itself.
-        last_detection: what was heard last, if anything yet.
+        state: the latest state of capture.
+        last_detection: the latest detection; None before the first.
 
     """
 
@@ -34,7 +34,7 @@ class StatusReporter:
         self._started = time.monotonic()
 
     def line(self, words: list[str]) -> str:
-        """Return how things are in one line, as `systemctl status` shows it."""
+        """Return the status in one line, for `systemctl status`."""
         state = self.state
         if state.name == "listening":
             rate = f" at {state.rate} Hz" if state.rate else ""
@@ -42,7 +42,7 @@ class StatusReporter:
         return f"{state.name}: {state.reason}"
 
     def status(self, words: list[str]) -> Status:
-        """Return all that is known here; the numbering and the subscribers are the server's."""
+        """Return the status; the server adds the numbering and the subscribers."""
         state, counters, engine = self.state, self._source.counters, self._engine
         usage = resource.getrusage(resource.RUSAGE_SELF)
         return Status(

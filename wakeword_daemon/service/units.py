@@ -1,4 +1,4 @@
-"""The units of a user's service manager: installing and removing them."""
+"""Installs and removes the units of a user's service manager."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ class ServiceError(WakewordError):
 
 
 def install() -> list[Path]:
-    """Place, enable and start the units; return their paths.
+    """Write, enable and start the units; return their paths.
 
     Raises:
         ServiceError: a unit cannot be written, or a request to the manager failed.
 
     """
     paths = [_folder() / unit for unit in UNITS]
-    _systemctl("show-environment")  # fails before anything is written where no manager runs
+    _systemctl("show-environment")  # fails before anything is written if no manager runs
     for path in paths:
         text = (resources.units() / path.name).read_text(encoding="utf-8")
         try:
@@ -58,7 +58,7 @@ def uninstall() -> list[Path]:
 
 
 def status() -> int:
-    """Show what the manager says about the units; return its exit code, 0 if they are active."""
+    """Show the manager's status of the units; return its exit code, 0 if they are active."""
     return _run("status", "--no-pager", *UNITS).returncode
 
 
@@ -84,7 +84,7 @@ def _systemctl(*arguments: str) -> None:
 def _run(*arguments: str, capture: bool = False) -> subprocess.CompletedProcess[str]:
     if shutil.which("systemctl") is None:
         raise ServiceError(
-            "this machine has no systemd; start `wakeword run` from its own service manager"
+            "this machine has no systemd; let its service manager start `wakeword run`"
         )
     return subprocess.run(
         ["systemctl", "--user", *arguments], check=False, capture_output=capture, text=True

@@ -15,11 +15,11 @@ HUNG = 6.0
 """Seconds without a sign of life after which a part counts as hung."""
 
 _PAUSED = 3.0
-"""Seconds between two checks, normally one second apart, that show that the process was paused."""
+"""Seconds between two checks, normally one, from which on the process must have been paused."""
 
 
 class HungError(WakewordError):
-    """A thread hangs in a library call, which only a new process can cure."""
+    """A thread hangs in a library call, and only a new process can help."""
 
     exit_code = 75  # EX_TEMPFAIL: try again
 
