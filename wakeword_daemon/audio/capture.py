@@ -224,7 +224,7 @@ class Capture(AudioSource):
                 return
 
     def _write(self, block: Recorded, trail: int) -> None:
-        """Write a block to the ring, after what is missing before it."""
+        """Write a block to the ring, after skipping what is missing before it."""
         missing = self._time.block(block.captured, block.duration, dropped=block.dropped)
         if missing:
             self.counters.gaps += 1

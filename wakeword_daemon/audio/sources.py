@@ -52,7 +52,7 @@ class CaptureSettings:
     channel: int | Literal["mix"] = 1
     """The channel to keep, counted from 1, or "mix" for the mean of all."""
     rate: int | None = None
-    """Samples a second; None for 16 kHz where the device can, else its own rate."""
+    """Samples a second; None for 16 kHz if the device can, or else its own rate."""
     naps: bool = True
     """Whether to look for audio less often while that may come a little later."""
 
@@ -228,8 +228,8 @@ class PcmSource(AudioSource):
         on_audio: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__("pcm", ring, on_state, on_audio)
-        # Read without the stream's own buffer: it cannot be polled, and a blocked thread would hold
-        # its lock when the interpreter ends.
+        # Read without the stream's own buffer, which cannot be polled, and whose lock a blocked
+        # thread would hold when the interpreter ends.
         self._descriptor = stream.fileno()
         self._name = str(getattr(stream, "name", "pipe")).strip("<>")
 
