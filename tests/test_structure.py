@@ -12,7 +12,17 @@ import wakeword_daemon
 from wakeword_daemon.cli import COMMANDS
 
 PACKAGE = Path(wakeword_daemon.__file__).parent
-EVERYONE = {"__init__", "errors", "clock", "levels", "pcm", "storage", "settingsfile", "xdg"}
+EVERYONE = {
+    "__init__",
+    "errors",
+    "clock",
+    "levels",
+    "manifest",
+    "pcm",
+    "storage",
+    "settingsfile",
+    "xdg",
+}
 SETTINGS = {"config", "resources", "words"}
 MAY_IMPORT = {
     "audio": set(),
@@ -20,10 +30,22 @@ MAY_IMPORT = {
     "events": set(),
     "rooms": {"audio", "engine", "events"},
     "actions": {"audio", "engine", "events", "config"},
+    "clips": {"audio", "engine"},
     "training": {"audio", "engine"},
     "lab": {"audio", "engine", "training"},
-    "service": {"actions", "audio", "engine", "events", "rooms", *SETTINGS},
-    "cli": {"audio", "engine", "events", "lab", "rooms", "service", "training", *SETTINGS},
+    "service": {"actions", "audio", "clips", "engine", "events", "rooms", *SETTINGS},
+    "cli": {
+        "actions",
+        "audio",
+        "clips",
+        "engine",
+        "events",
+        "lab",
+        "rooms",
+        "service",
+        "training",
+        *SETTINGS,
+    },
 }
 ROOMS_OF_TRAINING = {
     "data": set(),
@@ -33,11 +55,11 @@ ROOMS_OF_TRAINING = {
 # The floors of a room, from the bottom up: a module imports from floors below its own.
 FLOORS = {
     "audio": [
-        {"devices", "resample", "ring", "timekeeper", "zeros"},
+        {"devices", "player", "resample", "ring", "timekeeper", "zeros"},
         {"files"},
         {"sources"},
         {"stream"},
-        {"capture", "probe"},
+        {"capture", "probe", "recorder"},
     ],
     "events": [
         {"connection", "framing", "peers"},

@@ -128,6 +128,47 @@ class OnDetectionSection(msgspec.Struct, frozen=True):
     ] = None
 
 
+class DbusSection(msgspec.Struct, frozen=True):
+    """The session bus; off unless it is enabled."""
+
+    enabled: Annotated[bool, Meta(description="true or false")] = False
+
+
+class MqttSection(msgspec.Struct, frozen=True):
+    """An MQTT broker; off unless a host is named."""
+
+    host: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="the name or address of a broker, or null for none"),
+    ] = None
+    port: Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")] = 1883
+    tls: Annotated[bool, Meta(description="true or false")] = False
+    user: Annotated[str | None, Meta(description="a name that the broker knows, or null")] = None
+    password: Annotated[str | None, Meta(description="a password, or null")] = None
+    topic: Annotated[
+        Annotated[str, Meta(pattern=r"^[^+#/]+(/[^+#/]+)*$")] | None,
+        Meta(description="a topic without + and #, or null for wakeword/HOST"),
+    ] = None
+    discovery: Annotated[
+        Annotated[str, Meta(pattern=r"^[^+#/]+(/[^+#/]+)*$")] | None,
+        Meta(description="a topic without + and #, or null for no discovery"),
+    ] = "homeassistant"
+
+
+class ClipsSection(msgspec.Struct, frozen=True):
+    """Recordings of what was heard and nearly heard; off unless they are to be kept."""
+
+    keep: Annotated[bool, Meta(description="true or false")] = False
+    near_misses: Annotated[float, Meta(gt=0, le=1, description="a share above 0 and up to 1")] = 0.5
+    folder: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(description="the path of a folder, or null for the user's own"),
+    ] = None
+    count: Annotated[int, Meta(ge=1, description="a whole number above 0")] = 500
+    megabytes: Annotated[float, Meta(gt=0, description="a number above 0")] = 100.0
+    days: Annotated[float, Meta(gt=0, description="a number above 0")] = 30.0
+
+
 class LogSection(msgspec.Struct, frozen=True):
     """What is logged."""
 
@@ -151,7 +192,15 @@ class Config(msgspec.Struct, frozen=True):
     tcp: TcpSection = TcpSection()
     rooms: RoomsSection = RoomsSection()
     on_detection: OnDetectionSection = OnDetectionSection()
+    dbus: DbusSection = DbusSection()
+    mqtt: MqttSection = MqttSection()
+    clips: ClipsSection = ClipsSection()
     log: LogSection = LogSection()
+
+    @property
+    def actions(self) -> tuple[OnDetectionSection, DbusSection, MqttSection]:
+        """What the daemon does of its own accord."""
+        return self.on_detection, self.dbus, self.mqtt
 
 
 def find(chosen: Path | None = None) -> Path:
@@ -176,6 +225,7 @@ def load(path: Path) -> Config:
         config,
         words={name: _anchored(name, word, path) for name, word in config.words.items()},
         on_detection=_with_sound(config.on_detection, path),
+        clips=_anchored_clips(config.clips, path),
     )
 
 
@@ -201,6 +251,15 @@ def _with_sound(section: OnDetectionSection, file: Path) -> OnDetectionSection:
     if not Path(sound).is_file():
         raise ConfigError(f"{file}: on_detection.sound: there is no file {sound}")
     return msgspec.structs.replace(section, sound=sound)
+
+
+def _anchored_clips(section: ClipsSection, file: Path) -> ClipsSection:
+    folder = section.folder
+    return (
+        section
+        if folder is None
+        else msgspec.structs.replace(section, folder=_beside(file, folder))
+    )
 
 
 def _beside(file: Path, path: str) -> str:

@@ -19,6 +19,11 @@ def cache_home() -> Path:
     return _folder("XDG_CACHE_HOME") or Path.home() / ".cache"
 
 
+def state_home() -> Path:
+    """Return the folder for what outlives a restart: `$XDG_STATE_HOME`, else `~/.local/state`."""
+    return _folder("XDG_STATE_HOME") or Path.home() / ".local/state"
+
+
 def runtime_folder() -> Path | None:
     """Return the folder for the user's sockets: `$XDG_RUNTIME_DIR`, else `/run/user/UID`.
 

@@ -14,7 +14,7 @@ from wakeword_daemon.actions import program
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wakeword_daemon.events.protocol import Detection
+    from wakeword_daemon.events.protocol import Detection, StateChanged
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +49,9 @@ class Command:
         else:
             self._ready_at = now + self._interval
             self._task = asyncio.create_task(self._run(detection))
+
+    def changed(self, _: StateChanged) -> None:
+        """Do nothing."""
 
     async def stop(self) -> None:
         """End the program if it runs."""

@@ -9,17 +9,14 @@ import time
 from typing import TYPE_CHECKING
 
 from wakeword_daemon.actions import program
+from wakeword_daemon.audio.player import PLAYERS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from wakeword_daemon.events.protocol import Detection
+    from wakeword_daemon.events.protocol import Detection, StateChanged
 
 logger = logging.getLogger(__name__)
-
-PLAYERS = (("paplay",), ("pw-play",), ("aplay", "--quiet"))
-"""Programs that play a file, of PulseAudio, PipeWire and ALSA. One process for each sound: a sound
-library that hangs on its output must not hang the one that listens."""
 
 LONGEST = 30.0
 """Seconds after which a sound is cut off."""
@@ -57,6 +54,9 @@ class Sound:
             return
         self._ready_at = now + self._interval
         self._task = asyncio.create_task(self._play())
+
+    def changed(self, _: StateChanged) -> None:
+        """Do nothing."""
 
     async def stop(self) -> None:
         """Break the sound off."""

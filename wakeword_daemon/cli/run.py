@@ -68,7 +68,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Listen until told to stop, or until the input ends."""
     if args.check:
-        words = load_words(_arguments.read_config(args).words)
+        from wakeword_daemon.actions import packages  # noqa: PLC0415 -- most daemons have none
+
+        config = _arguments.read_config(args)
+        words = load_words(config.words)
+        packages.check(config)
         print(f"the config is good; wake words: {', '.join(words.names)}")
         return 0
     _process.keep_the_heap_small()

@@ -129,11 +129,17 @@ class Detector:
         """How near the last step came to a detection: 1 where a score reached its threshold."""
         return max(trigger.score / trigger.threshold for trigger in self._triggers.values())
 
-    def push(self, pcm: Pcm) -> list[Detection]:
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The threshold of each word."""
+        return {word: trigger.threshold for word, trigger in self._triggers.items()}
+
+    def push(self, pcm: Pcm, trace: list[Step] | None = None) -> list[Detection]:
         """Hear the next samples.
 
         Args:
             pcm: int16 samples [samples] at 16 kHz, mono; any number of them, also none.
+            trace: takes each step with its smoothed scores, which the thresholds are compared with.
 
         Returns:
             the detections in them, in order.
@@ -150,6 +156,10 @@ class Detector:
                 if score is not None:
                     model = self._models[word].model_id
                     detections.append(Detection(word, score, sample, self._level(sample), model))
+            if trace is not None:
+                trace.append(
+                    Step(sample, {word: one.score for word, one in self._triggers.items()})
+                )
         return detections
 
     def scores(self, pcm: Pcm) -> list[Step]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from wakeword_daemon.audio.ring import RingBuffer
 from wakeword_daemon.audio.sources import CaptureSettings
 from wakeword_daemon.clock import milliseconds, seconds
-from wakeword_daemon.config import OnDetectionSection
+from wakeword_daemon.config import Config
 from wakeword_daemon.errors import WakewordError
 from wakeword_daemon.events.paths import default_socket
 from wakeword_daemon.events.protocol import (
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from wakeword_daemon import engine
     from wakeword_daemon.actions.actions import Actions
     from wakeword_daemon.audio.sources import AudioSource, CaptureState
-    from wakeword_daemon.config import Config
+    from wakeword_daemon.clips.clipper import Clipper
     from wakeword_daemon.service.notify import Notifier
     from wakeword_daemon.words import Words
 
@@ -57,6 +57,7 @@ _DESCRIPTION = "Hears wake words on this machine's microphone"
 
 _SOURCE_GRACE = 0.5
 _QUEUE_GRACE = 0.3
+_CLIP_GRACE = 0.1
 """Seconds that each part may take to end; together less than the second that a stop may take."""
 
 
@@ -107,8 +108,9 @@ class Daemon:
             audio=ring,
         )
         self._rooms = RoomServer(_detectors(self._words), nearest=config.rooms.nearest)
-        self._actions = _actions(config)
-        self._ending: set[asyncio.Task[None]] = set()  # actions of an earlier config
+        self._actions = self._make_actions(config)
+        self._replacing: set[asyncio.Task[None]] = set()
+        self._clipper = self._engine.clipper = _clipper(config, self._words, ring)
         self._ready = False
 
     async def run(self) -> None:
@@ -127,6 +129,8 @@ class Daemon:
         config = self._config.rooms
         try:
             await self._server.start()
+            if self._actions is not None:
+                self._actions.start()
             if (uri := config.uri) is not None:
                 name = config.zeroconf if isinstance(config.zeroconf, str) else ""
                 await self._rooms.start(
@@ -158,6 +162,8 @@ class Daemon:
         if stopped:
             self._engine.hear()
         await asyncio.sleep(0)  # what was handed over last
+        if self._clipper is not None:
+            self._clipper.stop(_CLIP_GRACE)
         ends = [self._server.stop(_QUEUE_GRACE), self._rooms.stop()]
         if self._actions is not None:
             ends.append(self._actions.stop())
@@ -170,6 +176,18 @@ class Daemon:
             self._end.set_result(None)
         else:
             self._end.set_exception(failure)
+
+    # What an action may ask: see `actions.remote.Remote`
+
+    @property
+    def words(self) -> list[str]:
+        """Names of the wake words."""
+        return self._words.names
+
+    @property
+    def state(self) -> str:
+        """The state as subscribers know it."""
+        return self._reporter.state.name
 
     # Called on the source's thread
 
@@ -204,6 +222,8 @@ class Daemon:
         )
         if self._actions is not None:
             self._actions.heard(event)
+        if self._clipper is not None and (threshold := self._engine.thresholds.get(heard.word)):
+            self._clipper.heard(heard, threshold)
 
     def _change_state(self, state: CaptureState) -> None:
         if self._end.done():
@@ -211,7 +231,7 @@ class Daemon:
         self._reporter.state = state
         status = self._line()
         logger.log(logging.INFO if state.name == "listening" else logging.WARNING, "%s", status)
-        self._server.publish(
+        event = self._server.publish(
             StateChanged(
                 state=state.name,
                 reason=state.reason,
@@ -220,6 +240,8 @@ class Daemon:
                 wall_time=time.time(),
             )
         )
+        if self._actions is not None:
+            self._actions.changed(event)
         if self._ready:
             self._notifier.status(status)
         else:
@@ -233,22 +255,29 @@ class Daemon:
         try:
             config = self._read_config()
             words = load_words(config.words)
+            actions = self._make_actions(config)
         except WakewordError as error:
             refusal = f"the changed config is refused and the old one stays: {error}"
             logger.error("%s", refusal)  # noqa: TRY400 -- the sentence says enough
         else:
-            self._adopt(config, words)
+            self._adopt(config, words, actions)
         self._notifier.ready("; ".join(filter(None, (self._line(), refusal))))
 
-    def _adopt(self, config: Config, words: Words) -> None:
-        old, self._config, self._words = self._config, config, words
+    def _adopt(self, config: Config, words: Words, actions: Actions | None) -> None:
+        old, self._config = self._config, config
+        renamed = words.names != self._words.names
+        self._words = words
         logs.set_level(config.log.level)
         self._engine.replace(words.detector())
         self._rooms.detectors = _detectors(words)
         if _capture(config) != _capture(old):
             self._source.change(_capture(config))
-        if config.on_detection != old.on_detection:
-            self._replace_actions(config)
+        if config.clips != old.clips or renamed:
+            if self._clipper is not None:
+                self._clipper.stop(0)
+            self._clipper = self._engine.clipper = _clipper(config, words, self._ring)
+        if config.actions != old.actions or renamed:
+            self._replace_actions(actions)
         if (config.socket, config.tcp, config.rooms, config.audio.history) != (
             old.socket,
             old.tcp,
@@ -260,12 +289,26 @@ class Daemon:
             )
         logger.info("reloaded the config")
 
-    def _replace_actions(self, config: Config) -> None:
-        if self._actions is not None:
-            ending = self._loop.create_task(self._actions.stop())
-            self._ending.add(ending)
-            ending.add_done_callback(self._ending.discard)
-        self._actions = _actions(config)
+    def _make_actions(self, config: Config) -> Actions | None:
+        """Return what the config asks for, which only those who use it load."""
+        if config.actions == Config().actions:
+            return None
+        from wakeword_daemon.actions.actions import Actions  # noqa: PLC0415
+
+        return Actions(config, self)
+
+    def _replace_actions(self, actions: Actions | None) -> None:
+        old, self._actions = self._actions, actions
+
+        async def replace() -> None:
+            if old is not None:
+                await old.stop()
+            if actions is not None and actions is self._actions:
+                actions.start()
+
+        task = self._loop.create_task(replace())
+        self._replacing.add(task)
+        task.add_done_callback(self._replacing.discard)
 
     def _info(self) -> Info:
         return Info(
@@ -296,13 +339,21 @@ def _tcp(config: Config) -> Tcp | None:
     return None if tcp.port is None else Tcp(tcp.port, tcp.host, tcp.token)
 
 
-def _actions(config: Config) -> Actions | None:
-    """Return what the config asks for, which only those who use it load."""
-    if config.on_detection == OnDetectionSection():
+def _clipper(config: Config, words: Words, ring: RingBuffer) -> Clipper | None:
+    """Return what keeps clips, which only those who use it load."""
+    clips = config.clips
+    if not clips.keep:
         return None
-    from wakeword_daemon.actions.actions import Actions  # noqa: PLC0415
+    from wakeword_daemon.clips.clipper import Clipper  # noqa: PLC0415
+    from wakeword_daemon.clips.folder import ClipFolder, Limits, default_folder  # noqa: PLC0415
 
-    return Actions(config.on_detection)
+    return Clipper(
+        ring,
+        ClipFolder(default_folder() if clips.folder is None else Path(clips.folder)),
+        Limits(clips.count, clips.megabytes, clips.days),
+        near=clips.near_misses,
+        models={model.name: model.model_id for model in words.models},
+    )
 
 
 def _detectors(words: Words) -> Detectors:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wakeword_daemon.audio.ring import RingBuffer
-    from wakeword_daemon.engine import Detection, Detector
+    from wakeword_daemon.clips.clipper import Clipper
+    from wakeword_daemon.engine import Detection, Detector, Step
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class Hearing:
         hops: blocks of 80 ms that have gone through the engine.
         gaps: times at which audio was missing and the engine started afresh.
         lost: samples (16 kHz) that were missing.
+        clipper: follows the scores, where clips are kept.
 
     """
 
@@ -62,6 +64,7 @@ class Hearing:
         self.hops = 0
         self.gaps = 0
         self.lost = 0
+        self.clipper: Clipper | None = None
 
     @property
     def backlog(self) -> int:
@@ -77,6 +80,11 @@ class Hearing:
     def replace(self, detector: Detector) -> None:
         """Go on with another detector from the next hop on, without losing audio."""
         self._wanted = detector
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The threshold of each word."""
+        return self._wanted.thresholds
 
     def hear(self) -> bool:
         """Hear what is new in the ring; return whether the room is calm (see `Calm`)."""
@@ -115,8 +123,13 @@ class Hearing:
             why = "the engine fell behind" if self._reader.lost > overwritten else "a gap"
             logger.warning("%.2f s of audio went unheard: %s", seconds(block.lost), why)
             self._detector.reset(block.start)
-        for detection in self._detector.push(block.pcm):
+        clipper = self.clipper
+        trace: list[Step] | None = None if clipper is None else []
+        detections = self._detector.push(block.pcm, trace)
+        for detection in detections:
             self._on_detection(detection, self._ring.wall_time(detection.sample))
+        if clipper is not None and trace:
+            clipper.follow(trace, detections, self._detector.thresholds)
         self._calm.hop(block.pcm, self._detector.nearness)
         self.hops += 1
         self._heard = block.start + len(block.pcm)

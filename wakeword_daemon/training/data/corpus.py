@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Literal
 
 from wakeword_daemon.errors import TrainingError
+from wakeword_daemon.manifest import COLUMNS
 from wakeword_daemon.storage import write_atomically
 
 Split = Literal["train", "val"]
 
 NOISE_FOLDER = "_background_noise_"
-COLUMNS = ("path", "word", "speaker", "split", "seconds", "source")
 VALIDATION_SHARE = 0.2
 
 

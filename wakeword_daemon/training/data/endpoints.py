@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from wakeword_daemon.training.data.melpower import Frames
+if TYPE_CHECKING:  # it imports torch, which whoever records a take does without
+    from wakeword_daemon.training.data.melpower import Frames
 
 SILENT_DB = -40.0
 """Level of the emphasised mel power, summed over the bands, below which a recording is silent."""

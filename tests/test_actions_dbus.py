@@ -1,0 +1,87 @@
+"""The daemon on a real session bus, asked by `gdbus` as any program would."""
+
+import sys
+
+import pytest
+from support.bus import Bus
+from support.daemon import Daemon, recording, until, wakeword
+
+pytest.importorskip("dbus_fast")
+
+
+@pytest.fixture
+def bus():
+    with Bus() as running:
+        yield running
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("dbus:\n  enabled: true\nwords:\n  jarvis:\n  smart mirror:\n")
+    return path
+
+
+def on_the_bus(daemon):
+    until(lambda: "on the session bus as org.wakeword.Daemon1" in daemon.log, "the name")
+
+
+def test_a_program_on_the_bus_is_told_of_words_and_of_the_state(bus, config, tmp_path):
+    recording(tmp_path / "in.wav", 5.0, "jarvis-slt", 60.0)
+    with Daemon(
+        "--config", config, "--input", tmp_path / "in.wav", settings=bus.settings
+    ) as daemon:
+        daemon.told("READY")
+        on_the_bus(daemon)
+        monitor = bus.monitor()
+        assert bus.property("Words") == "(<['jarvis', 'smart_mirror']>,)"
+        assert bus.property("State") == "(<'listening'>,)"
+        line = monitor.stdout.readline()
+        assert line.startswith(
+            "/org/wakeword/Daemon1: org.wakeword.Daemon1.Detected ('jarvis', 0.9"
+        ), line
+        assert daemon.stop()[0] == 0
+    assert "was not provided" in bus.property("State")  # it left the bus
+
+
+def test_a_bus_that_comes_late_and_goes_away_is_waited_for(bus, config, tmp_path):
+    recording(tmp_path / "in.wav", 6.0, "jarvis-slt", 60.0)
+    bus.stop()
+    with Daemon(
+        "--config", config, "--input", tmp_path / "in.wav", settings=bus.settings
+    ) as daemon:
+        daemon.told("READY")
+        until(lambda: "no session bus at " in daemon.log, "a complaint")
+        bus.start()
+        on_the_bus(daemon)
+        bus.stop()
+        until(lambda: "the session bus is gone" in daemon.log, "the end of the bus")
+        until(lambda: daemon.status()["last_detection"], "a detection without a bus")
+        bus.start()
+        until(lambda: daemon.log.count("on the session bus as") == 2, "the name again")
+        status = daemon.status()
+        assert (status["state"], status["gaps"]) == ("listening", 0)
+        assert daemon.log.count("no session bus at ") <= 2  # said once for each time
+
+
+def test_of_two_daemons_one_has_the_name(bus, config, tmp_path):
+    recording(tmp_path / "in.wav", 60.0)
+    arguments = ("--config", config, "--input", tmp_path / "in.wav")
+    with Daemon(*arguments, settings=bus.settings) as first:
+        on_the_bus(first)
+        with Daemon(*arguments, settings=bus.settings) as second:
+            second.told("READY")
+            until(lambda: "another daemon is org.wakeword.Daemon1" in second.log, "a complaint")
+            first.stop()
+            on_the_bus(second)
+
+
+def test_without_the_package_the_config_is_refused(config, tmp_path):
+    """As on a machine where the extra is not installed."""
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['dbus_fast'] = None\n")
+    path = f"{tmp_path}:{':'.join(sys.path)}"
+    done = wakeword("run", "--check", "--config", config, env={"PYTHONPATH": path})
+    assert done.returncode == 2
+    assert done.stderr.strip() == (
+        "wakeword: dbus.enabled needs a package: pip install 'wakeword-daemon[dbus]'"
+    )

@@ -1,0 +1,137 @@
+"""`wakeword record` at a terminal, with somebody who speaks into a sound server's microphone."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+from support.daemon import AUDIO, recording, wakeword
+from support.keyboard import Person
+from support.soundserver import PulseServer
+
+from wakeword_daemon.clock import SAMPLE_RATE
+
+pytestmark = pytest.mark.sound
+
+
+@pytest.fixture
+def room():
+    with PulseServer() as server:
+        server.hum()
+        yield server
+
+
+@pytest.fixture
+def said(tmp_path):
+    """Words to play: one voice, another, and one far too loud."""
+    recording(tmp_path / "slt.wav", "jarvis-slt", 0.1)
+    recording(tmp_path / "rms.wav", "jarvis-rms", 0.1)
+    pcm = soundfile.read(AUDIO / "jarvis-slt.flac", dtype="int16")[0].astype(np.int32)
+    loud = (pcm * 20).clip(-32_768, 32_767).astype(np.int16)
+    soundfile.write(tmp_path / "loud.wav", loud, SAMPLE_RATE, subtype="PCM_16")
+    return tmp_path
+
+
+def rows(data):
+    with (data / "manifest.csv").open(newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def test_guided_takes_become_recordings_to_train_on(room, said, tmp_path):
+    data = tmp_path / "recordings"
+    arguments = ("record", "jarvis", "--data", data, "--speaker", "anna", "--takes", 2)
+    with Person(*arguments, settings=room.env()) as person:
+        person.sees("take 1 of 2")
+        person.sees("3 [")  # the countdown with its level
+        person.sees("now say “jarvis”")
+        room.play(said / "slt.wav")
+        person.sees("good: 0.")
+        assert "└" in person.screen  # what is kept
+        assert "▅" in person.screen
+        person.press("\n")
+        person.sees("take 2 of 2")
+        person.sees("now say", times=person.screen.count("now say") + 1)
+        room.play(said / "slt.wav")
+        person.sees("it is the same recording as an earlier take")
+        person.press("\n")  # which is not offered
+        person.press("r")
+        person.sees("once more")
+        person.sees("now say", times=person.screen.count("now say") + 1)
+        room.play(said / "loud.wav")
+        person.sees("is clipped: turn the microphone down")
+        person.press("r")
+        person.sees("once more", times=2)
+        person.sees("nothing was heard", times=1)  # since nobody speaks
+        person.press("r")
+        person.sees("once more", times=3)
+        person.sees("now say", times=person.screen.count("now say") + 1)
+        room.play(said / "rms.wav")
+        person.sees("good: ", times=2)
+        person.press("\n")
+        assert person.ends() == 0
+        assert "2 takes by anna were added" in person.screen
+    first, second = rows(data)
+    assert (first["path"], second["path"]) == (
+        "words/jarvis/anna-001.flac",
+        "words/jarvis/anna-002.flac",
+    )
+    assert {(row["word"], row["speaker"], row["split"]) for row in (first, second)} == {
+        ("jarvis", "anna", "train")
+    }
+    pcm = soundfile.read(data / first["path"], dtype="int16")[0]
+    assert abs(len(pcm) / SAMPLE_RATE - float(first["seconds"])) < 0.01
+    done = wakeword("detect", "--word", "jarvis", data / first["path"], data / second["path"])
+    assert len(done.stdout.splitlines()) == 2  # the word is in both
+    check = (
+        "from pathlib import Path; from wakeword_daemon.training.data.corpus import read_corpus;"
+        f"print(read_corpus(Path({str(data)!r})).words())"
+    )
+    read = subprocess.run(
+        [sys.executable, "-c", check], capture_output=True, text=True, check=True, env=os.environ
+    )
+    assert read.stdout.strip() == "Counter({'jarvis': 2})"
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_an_interruption_loses_at_most_the_present_take(room, said, tmp_path, end):
+    data = tmp_path / "recordings"
+    arguments = ("record", "jarvis", "--data", data, "--speaker", "anna")
+    with Person(*arguments, settings=room.env()) as person:
+        person.sees("now say")
+        room.play(said / "slt.wav")
+        person.sees("good")
+        person.press("\n")
+        person.sees("take 2 of 10")
+        person.process.send_signal(end)
+        code = person.ends()
+    assert code == (130 if end == signal.SIGINT else -signal.SIGKILL)
+    assert len(rows(data)) == 1
+    if end == signal.SIGINT:
+        assert "1 takes by anna were added" in person.screen.replace("1 take by", "1 takes by")
+
+
+def test_nobody_is_in_both_splits(tmp_path):
+    data = tmp_path / "recordings"
+    data.mkdir()
+    (data / "manifest.csv").write_text(
+        "path,word,speaker,split,seconds,source\nx.flac,jarvis,anna,val,1.0,own recordings\n"
+    )
+    done = wakeword("record", "jarvis", "--data", data, "--speaker", "anna")
+    assert done.returncode == 1
+    assert "anna is in the split val of" in done.stderr
+
+
+def test_without_a_terminal_or_a_microphone_it_says_so(room, tmp_path):
+    done = wakeword("record", "jarvis", "--data", tmp_path, stdin=subprocess.DEVNULL)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "wakeword: recording takes needs a terminal\n",
+    )
+    room.kill()
+    with Person("record", "jarvis", "--data", tmp_path, settings=room.env()) as person:
+        assert person.ends() == 1
+        assert "There is no microphone, or the sound server is not running." in person.screen

@@ -1,0 +1,53 @@
+"""A microphone for whoever sits before it: blocks of audio, until they are told enough."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from wakeword_daemon.audio import devices
+from wakeword_daemon.audio.stream import InputStream
+from wakeword_daemon.errors import AudioError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wakeword_daemon.audio.sources import CaptureSettings
+    from wakeword_daemon.pcm import Pcm
+
+_PATIENCE = 50
+"""Looks in a row that found no block; each waits some milliseconds at least."""
+
+
+@contextmanager
+def microphone(settings: CaptureSettings) -> Iterator[Iterator[Pcm]]:
+    """Open a microphone; gives an iterator over its blocks, int16[n] at 16 kHz, about 80 ms each.
+
+    Raises:
+        AudioError: it is not there, does not open, or breaks off.
+
+    """
+    sounddevice = devices.portaudio()
+    try:
+        with devices.quiet():
+            stream = InputStream(devices.find(settings.device), settings)
+    except sounddevice.PortAudioError as error:
+        raise AudioError(
+            f"the microphone does not open: {error.args[0]}; if the daemon holds it: wakeword pause"
+        ) from None
+    try:
+        yield _blocks(stream)
+    except sounddevice.PortAudioError as error:
+        raise AudioError(f"the microphone broke off: {error.args[0]}") from None
+    finally:
+        stream.close()
+
+
+def _blocks(stream: InputStream) -> Iterator[Pcm]:
+    in_vain = 0
+    while True:
+        if (block := stream.poll()) is not None:
+            in_vain = 0
+            yield block.pcm
+        elif (in_vain := in_vain + 1) > _PATIENCE:
+            raise AudioError("the microphone gives nothing")

@@ -1,0 +1,206 @@
+"""`wakeword calibrate`: thresholds for this room, from what the daemon hears in it."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import logging
+import re
+import sys
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from wakeword_daemon.cli import _arguments, _audio
+from wakeword_daemon.engine.calibration import RoomScores, propose
+from wakeword_daemon.errors import WakewordError
+from wakeword_daemon.events.client import subscribe
+from wakeword_daemon.events.protocol import Detection
+from wakeword_daemon.words import Words, load_words
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wakeword_daemon.engine import Step
+    from wakeword_daemon.engine.calibration import Proposal
+    from wakeword_daemon.pcm import Pcm
+
+_EXAMPLES = """examples:
+  wakeword calibrate --for 4h                    an evening, with the running daemon
+  wakeword calibrate --for 4h --rate 0.1         stricter: one false accept in ten hours
+  wakeword calibrate --from evening.flac         from a recording, as fast as it can be heard
+
+Leave everything as it is on such an evening: television, music, visitors. Only the wake words must
+not be said, because whatever sets them off counts as false. Ctrl-C ends it sooner, with a proposal
+from what was heard until then.
+"""
+
+_UNITS = {"s": 1, "min": 60, "h": 3600}
+_LEAST = 60.0
+"""Seconds of audio from which a proposal is made."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "--for",
+        dest="duration",
+        type=_duration,
+        default=3 * 3600.0,
+        metavar="TIME",
+        help="how long to listen: 90min, 4h (default: 3h)",
+    )
+    parser.add_argument(
+        "--rate",
+        type=_arguments.positive_float,
+        default=0.25,
+        metavar="R",
+        help="false accepts an hour to stay within, for each word (default: 0.25)",
+    )
+    parser.add_argument(
+        "--from",
+        dest="recordings",
+        nargs="+",
+        metavar="FILE",
+        help=f"hear recordings instead of the daemon's microphone: {_audio.FORMATS}",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object per word")
+    _arguments.add_word(parser)
+    _arguments.add_address(parser)
+    _arguments.add_config(parser)
+    parser.epilog = _EXAMPLES
+
+
+def run(args: argparse.Namespace) -> int:
+    """Listen, and print a proposal for each word."""
+    words = load_words(_arguments.read_config(args).words)
+    scores = {name: RoomScores(words.settings[name].refractory) for name in words.names}
+    if args.recordings:
+        _hear(words, args.recordings, scores)
+    else:
+        _listen(args, words, scores)
+    hours = max(one.hours for one in scores.values())
+    if hours * 3600 < _LEAST:
+        raise WakewordError(
+            f"{hours * 3600:.0f} s were heard; a proposal needs a minute, and should have hours"
+        )
+    proposals = {
+        model.name: propose(scores[model.name], model.card, args.rate)
+        for model in words.models
+        if scores[model.name].hops
+    }
+    _print(args, words, scores, proposals)
+    return 0
+
+
+class _Ear:
+    """Hears audio with the words' own settings, and collects the scores."""
+
+    def __init__(self, words: Words, scores: Mapping[str, RoomScores]) -> None:
+        self._detector = words.detector()
+        self._scores = scores
+
+    def reset(self) -> None:
+        """Forget all audio, as after a gap in it."""
+        self._detector.reset()
+
+    def hear(self, pcm: Pcm) -> None:
+        trace: list[Step] = []
+        self._detector.push(pcm, trace)
+        for step in trace:
+            for word, score in step.scores.items():
+                self._scores[word].add([score])
+
+
+def _hear(words: Words, recordings: list[str], scores: Mapping[str, RoomScores]) -> None:
+    for name in recordings:
+        ear = _Ear(words, scores)
+        for pcm in _audio.blocks(name):
+            ear.hear(pcm)
+
+
+def _listen(args: argparse.Namespace, words: Words, scores: Mapping[str, RoomScores]) -> None:
+    """Hear what the daemon's microphone records, until the time is over or Ctrl-C."""
+    logging.basicConfig(format="wakeword: %(message)s")  # that the daemon is away, or hears nothing
+    shown = 0.0
+    shows = sys.stderr.isatty()
+    ear = _Ear(words, scores)
+    end = time.monotonic() + args.duration
+    # An interruption is no news while what was heard before it is used.
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        subscribe(
+            args.socket, audio="always", timeout=args.duration, token=args.token
+        ) as everything,
+    ):
+        for item in everything:
+            if isinstance(item, Detection):
+                continue
+            if item.lost:
+                ear.reset()
+            ear.hear(np.frombuffer(item.pcm, "<i2").astype(np.int16))
+            now = time.monotonic()
+            if shows and now - shown > 1:
+                shown = now
+                left = time.strftime("%H:%M:%S", time.gmtime(max(end - now, 0)))
+                highest = "  ".join(f"{name} {one.highest:.3f}" for name, one in scores.items())
+                print(f"\r\x1b[K{left} to go; highest scores: {highest}", end="", file=sys.stderr)
+    if shows:
+        print("\r\x1b[K", end="", file=sys.stderr)
+
+
+def _print(
+    args: argparse.Namespace,
+    words: Words,
+    scores: Mapping[str, RoomScores],
+    proposals: Mapping[str, Proposal],
+) -> None:
+    models = {model.name: model for model in words.models}
+    if args.json:
+        for name, proposal in proposals.items():
+            now = models[name].threshold_for(words.settings[name])
+            room = scores[name]
+            row = {
+                "name": name,
+                "hours": round(room.hours, 3),
+                "now": now,
+                "false_accepts_now": room.false_accepts(now),
+            }
+            print(json.dumps(row | asdict(proposal)))
+        return
+    for name, proposal in proposals.items():
+        room = scores[name]
+        now = models[name].threshold_for(words.settings[name])
+        print(
+            f"{name}: {room.hours:.2f} h heard, highest score {room.highest:.3f}\n"
+            f"  now        {now:<10.6g}{_times(room.false_accepts(now))} here\n"
+            f"  proposed   {proposal.threshold:<10.6g}{_times(proposal.false_accepts)} here,"
+            f" so with 90 % confidence fewer than {proposal.at_most:.2f} an hour\n"
+            f"  misses     {_misses(proposal)}"
+        )
+    print("\nfor the config:\n\nwords:")
+    for name, proposal in proposals.items():
+        print(f"  {name}:\n    threshold: {proposal.threshold:.6g}")
+
+
+def _times(count: int) -> str:
+    return f"{count} false accept{'' if count == 1 else 's'}"
+
+
+def _misses(proposal: Proposal) -> str:
+    if proposal.measured_from is None:
+        return "its card says nothing of misses"
+    if proposal.miss_rate is None:
+        return "more than the card was measured at: the threshold is higher than any there"
+    return f"{proposal.miss_rate:.1%} by its card, which knows clean recordings"
+
+
+def _duration(text: str) -> float:
+    """Read a time such as 90min; return seconds."""
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(s|min|h)", text)
+    if found is None or not float(found[1]):
+        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 90min or 4h")
+    return float(found[1]) * _UNITS[found[2]]

@@ -1,0 +1,57 @@
+"""One clip: a FLAC file, and beside it a JSON file with what it is and what people say of it."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal, TypeAlias, get_args
+
+import msgspec
+
+Kind: TypeAlias = Literal["detection", "near-miss"]
+
+Label: TypeAlias = Literal["right", "wrong", "missed"]
+"""What a person says of the daemon: right, as it reported a word that was said, or none where none
+was said; wrong, as it reported a word that nobody said; missed, as it reported none that was said.
+"""
+
+LABELS: dict[Kind, tuple[Label, ...]] = {
+    "detection": ("right", "wrong"),
+    "near-miss": ("missed", "right"),
+}
+"""The labels that a clip of each kind can have."""
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+class Clip(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a clip."""
+
+    word: str
+    kind: Kind
+    score: float
+    """Of the detection, or the highest one of a near miss, 0 to 1."""
+    threshold: float
+    """What it was compared with."""
+    model: str
+    """Id of the model that heard it."""
+    wall_time: float
+    """Unix time of that score, in seconds."""
+    at: float
+    """The same moment in seconds from the start of the clip."""
+    seconds: float
+    """Length of the clip."""
+    label: Label | None = None
+
+    @property
+    def said(self) -> bool | None:
+        """Whether the word was said in it; None before somebody has listened."""
+        if self.label is None:
+            return None
+        return self.label == "missed" or (self.kind == "detection" and self.label == "right")
+
+    @property
+    def name(self) -> str:
+        """Name of its files without the suffix; names sort by time."""
+        whole, part = divmod(round(self.wall_time * 1000), 1000)
+        clock = time.strftime("%Y%m%d-%H%M%S", time.gmtime(whole))
+        return f"{clock}.{part:03}-{self.word}-{self.kind}"
