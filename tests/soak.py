@@ -453,10 +453,10 @@ class Soak:
 
     def report(self):
         memory, (slope, rise) = self.settled()[1], self.trend()
-        sent, gaps, lost = (
-            sum(status[name] for status in self.runs.values())
-            for name in ("sequence", "gaps", "lost")
-        )
+        gaps, lost = (sum(s[name] for s in self.runs.values()) for name in ("gaps", "lost"))
+        # A run that ended may have sent more events after its last status.
+        steady = self.subscribers[0].runs
+        sent = sum(max(s["sequence"], len(steady.get(run, ()))) for run, s in self.runs.items())
         faults = ", ".join(f"{self.done[one.__name__]} {one.__name__}" for one in self.faults)
         others = ", ".join(f"{self.done[one.__name__]} {one.__name__}" for one in self.nuisances)
         deaf = ", ".join(f"{name} {took:.2f}" for name, took in sorted(self.deafness.items()))

@@ -6,6 +6,7 @@ import json
 import logging
 import signal
 import socket
+import threading
 import time
 from pathlib import Path
 
@@ -88,6 +89,27 @@ def test_a_client_that_vanishes_in_mid_chunk_is_forgotten(service):
     service.until_rooms(1)
     room.close()
     service.until_rooms(0)
+
+
+def test_a_new_room_waits_behind_few_others(service):
+    go_on, taken = threading.Event(), 0
+    asyncio.run_coroutine_threadsafe(_wait(go_on), service._loop)
+    with contextlib.ExitStack() as waiting:
+        for _ in range(1000):
+            room = waiting.enter_context(socket.socket(socket.AF_UNIX))
+            room.setblocking(False)
+            try:
+                room.connect(str(service.path))
+                taken += 1
+            except BlockingIOError:
+                break
+        go_on.set()
+    assert 50 < taken < 80
+
+
+async def _wait(go_on):
+    """Keep the loop from doing anything else."""
+    go_on.wait(PATIENCE)
 
 
 def test_a_frame_that_never_ends_ends_the_connection():

@@ -20,7 +20,12 @@ logger = logging.getLogger(__name__)
 PORT = 10_400
 """Wyoming's usual port of a wake service."""
 STDIO = "stdio://"
-BACKLOG = 1024
+_BACKLOG = 1024
+"""Connects that may wait on TCP: all rooms may come back at once, and one that finds no place to
+wait tries again only after a second."""
+_UNIX_BACKLOG = 64
+"""Connects that may wait on a unix socket, where the next one sleeps until there is room. So nobody
+waits behind more than that, however often some program connects in a row."""
 _LAST_PORT = 65_535
 
 
@@ -58,7 +63,7 @@ def listen(address: Address, *, allow_lan: bool) -> list[ListeningSocket]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         for family, _, _, _, own in found:
             _check(str(own[0]), allow_lan=allow_lan)
-            listening = socket.create_server(own[:2], family=family, backlog=BACKLOG)
+            listening = socket.create_server(own[:2], family=family, backlog=_BACKLOG)
             listeners.append(ListeningSocket(listening))
     except OSError as error:
         close(listeners)
@@ -75,6 +80,11 @@ def listen(address: Address, *, allow_lan: bool) -> list[ListeningSocket]:
                 listener.address,
             )
     return listeners
+
+
+def backlog(listening: socket.socket) -> int:
+    """Return how many connects may wait to be taken up."""
+    return _UNIX_BACKLOG if listening.family == socket.AF_UNIX else _BACKLOG
 
 
 def close(listeners: list[ListeningSocket]) -> None:

@@ -70,7 +70,11 @@ class Connection(asyncio.BufferedProtocol):
         self._frame_since: float | None = None
         self._unread_since: float | None = None
         self._transport: asyncio.Transport
-        self.peer = ""
+
+    @property
+    def peer(self) -> str:
+        """Who is at the other end, for the log; looked up only where it is logged."""
+        return peer_name(cast("socket.socket", self._transport.get_extra_info("socket")))
 
     @property
     def idle(self) -> bool:
@@ -83,7 +87,6 @@ class Connection(asyncio.BufferedProtocol):
         """Take the connection up, or say why not and end it."""
         self._transport = cast("asyncio.Transport", transport)
         connection = cast("socket.socket", transport.get_extra_info("socket"))
-        self.peer = peer_name(connection)
         if not may_connect(connection):
             self._close(ProtocolError("forbidden", "only this user, or a private network, may"))
         elif len(self._connections) >= self._limits.connections:
@@ -92,11 +95,9 @@ class Connection(asyncio.BufferedProtocol):
             tune(connection)
             self._transport.set_write_buffer_limits(high=_UNREAD)
             self._connections.add(self)
-            logger.debug("%s connected", self.peer)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 -- asyncio's signature
         """Forget the connection."""
-        logger.debug("%s left%s", self.peer, f": {exc}" if exc else "")
         if self._held is not None:
             self._held.cancel()
         if self._seat is not None:
@@ -179,7 +180,8 @@ class Connection(asyncio.BufferedProtocol):
         return True
 
     def _close(self, error: ProtocolError) -> None:
-        logger.debug("closing the connection of %s: %s", self.peer, error)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("closing the connection of %s: %s", self.peer, error)
         self._transport.write(Error(text=str(error), code=error.code).line())
         self.close()
 

@@ -9,7 +9,6 @@ import resource
 from typing import TYPE_CHECKING
 
 from wakeword_daemon.rooms import addresses
-from wakeword_daemon.rooms.addresses import BACKLOG
 from wakeword_daemon.rooms.announcement import Announcement
 from wakeword_daemon.rooms.connection import READ_SIZE, Connection, Limits
 from wakeword_daemon.rooms.nearest import Nearest
@@ -105,7 +104,7 @@ class RoomServer:
             self._accepting.append(
                 await loop.create_server(self._connection, sock=listener.socket, backlog=_AT_ONCE)
             )
-            listener.socket.listen(BACKLOG)
+            listener.socket.listen(addresses.backlog(listener.socket))
         self._checking = asyncio.create_task(self._check())
 
     async def stop(self, drain: float = 0.0) -> None:

@@ -1,0 +1,254 @@
+"""Measure the wake service among nuisances: `python tests/bench_room_faults.py` from the checkout.
+
+One room sends audio in real time and asks for a `pong` after every hop; others connect, ten a
+second, and ask for their first. Meanwhile a nuisance comes from a process of its own. Printed is
+how long both had to wait, what the nuisance was answered, and the service's memory.
+"""
+
+import contextlib
+import json
+import multiprocessing
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from support.daemon import AUDIO, WAKEWORD
+
+HOP = 0.08
+CHUNK = bytes(2_560)
+FORM = {"rate": 16_000, "width": 2, "channels": 1}
+
+
+def frame(kind, payload=b"", **data):
+    head = {"type": kind, "data": data}
+    if payload:
+        head["payload_length"] = len(payload)
+    return json.dumps(head).encode() + b"\n" + payload
+
+
+def connect(path):
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(str(path))
+    connection.settimeout(60)
+    return connection
+
+
+def answers(connection):
+    """Return the types of all that comes until the service has closed, and the error's code."""
+    received = b""
+    with contextlib.suppress(ConnectionResetError):
+        while piece := connection.recv(65_536):
+            received += piece
+    events = [json.loads(line) for line in received.splitlines()]
+    return [event["data"].get("code") or event["type"] for event in events] or ["closed"]
+
+
+# Nuisances: each takes the socket's path, and returns what it was answered.
+
+
+def come_and_go(path):
+    """10,000 connections in a row that leave at once."""
+    for _ in range(10_000):
+        connect(path).close()
+    return []
+
+
+def vanish(path):
+    """2,000 that send a chunk and leave in the middle of the next."""
+    whole = frame("audio-chunk", CHUNK, **FORM)
+    for _ in range(2_000):
+        with connect(path) as connection:
+            connection.sendall(whole + whole[:1000])
+    return []
+
+
+def trickle(path):
+    """500 at a time that send one byte a second."""
+    rooms = [connect(path) for _ in range(500)]
+    for octet in frame("audio-start", **FORM)[:14]:
+        for room in rooms:
+            with contextlib.suppress(OSError):
+                room.sendall(bytes([octet]))
+        time.sleep(1)
+    told = [answer for room in rooms for answer in answers(room)]
+    for room in rooms:
+        room.close()
+    return told
+
+
+def nonsense(path):
+    """2,000 with audio that makes no sense: each is answered and goes on."""
+    start = frame("audio-start", **FORM)
+    wrong = [
+        frame("audio-start", **FORM | {"width": 5}),
+        frame("audio-start", **FORM | {"rate": 0}),
+        frame("audio-start", **FORM | {"rate": "fast"}),
+        frame("audio-start", **FORM | {"channels": 0}),
+        start + frame("audio-chunk", CHUNK[:-1], **FORM),
+    ]
+    told = []
+    for number in range(2_000):
+        bad = wrong[number % len(wrong)]
+        with connect(path) as connection:
+            connection.sendall(bad + frame("audio-chunk", CHUNK, **FORM) + frame("ping"))
+            connection.shutdown(socket.SHUT_WR)
+            told += answers(connection)
+    return told
+
+
+def formats(path):
+    """500 with 8 channels in all widths, whose rate changes."""
+    told = []
+    for number in range(500):
+        with connect(path) as connection:
+            for rate in (16_000, 48_000, 44_100, 8_000):
+                form = {"rate": rate, "width": 1 + number % 4, "channels": 8}
+                payload = bytes(min(rate // 20 * form["width"] * 8, 65_536))
+                connection.sendall(frame("audio-chunk", payload, **form))
+            connection.sendall(frame("ping"))
+            connection.shutdown(socket.SHUT_WR)
+            told += answers(connection)
+    return told
+
+
+def flood(path):
+    """50 that send audio as fast as they can, for 10 s."""
+    rooms = [connect(path) for _ in range(50)]
+    waiting = dict.fromkeys(rooms, b"")
+    for room in rooms:
+        room.setblocking(False)
+    piece, end, sent = frame("audio-chunk", CHUNK, **FORM) * 8, time.monotonic() + 10, 0
+    while time.monotonic() < end:
+        for room in rooms:
+            rest = waiting[room] or piece
+            with contextlib.suppress(BlockingIOError):
+                count = room.send(rest)
+                waiting[room] = rest[count:]
+                sent += count
+        time.sleep(0.001)
+    seconds = sent / len(piece) * 8 * HOP / len(rooms)
+    return [f"{seconds:.0f} s of audio taken from each, the kernel's buffers included"]
+
+
+NUISANCES = (come_and_go, vanish, trickle, nonsense, formats, flood)
+
+
+def nuisance(make, path, results):
+    results.put(Counter(make(path)))
+
+
+class Witness:
+    """A room that sends in real time, and one that comes anew again and again."""
+
+    def __init__(self, path):
+        self._path = path
+        self._room = connect(path)
+        self._hop = frame("audio-chunk", CHUNK, **FORM) + frame("ping")
+
+    def hear(self, until):
+        """Return the seconds that a `pong` took, of the old room and of new ones."""
+        old, new = [], []
+        while not until():
+            began = time.perf_counter()
+            old.append(self._ask(self._room, self._hop))
+            began_new = time.perf_counter()
+            with connect(self._path) as room:
+                self._ask(room, frame("ping"))
+            new.append(time.perf_counter() - began_new)
+            time.sleep(max(0.0, HOP - (time.perf_counter() - began)))
+        return old, new
+
+    @staticmethod
+    def _ask(room, lines):
+        began, received = time.perf_counter(), b""
+        room.sendall(lines)
+        while not received.endswith(b"\n"):
+            received += room.recv(4096)
+        return time.perf_counter() - began
+
+
+def memory(pid):
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+
+def an_hour_of_silence():
+    """Send an hour over standard input, which is taken as fast as it is heard, and a word."""
+    word = soundfile.read(AUDIO / "jarvis-slt.flac", dtype="int16")[0].tobytes()
+    command = [*WAKEWORD, "serve", "--uri", "stdio://", "--word", "jarvis"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as service:
+        sizes, began = [], time.perf_counter()
+        silence = frame("audio-chunk", CHUNK, **FORM)
+        for hop in range(round(3600 / HOP)):
+            service.stdin.write(silence)
+            if hop % 7_500 == 2_000:  # every ten minutes
+                sizes.append(memory(service.pid))
+        for start in range(0, len(word), 2_560):
+            service.stdin.write(frame("audio-chunk", word[start : start + 2_560], **FORM))
+        service.stdin.write(silence * 10)
+        service.stdin.close()
+        heard = [json.loads(line) for line in service.stdout]
+    print(
+        f"an hour of silence on standard input, in {time.perf_counter() - began:.0f} s: memory"
+        f" {min(sizes):.1f} to {max(sizes):.1f} MiB; then a word:"
+        f" {', '.join(event['type'] for event in heard)} at"
+        f" {heard[0]['data']['timestamp'] / 1000:.2f} s"
+    )
+
+
+def milliseconds(times):
+    return f"{np.median(times) * 1e3:7.1f} {np.max(times) * 1e3:7.1f}"
+
+
+def row(what, waited, pid):
+    print(f"{what:58} {'  '.join(map(milliseconds, waited))} {memory(pid):10.1f}", flush=True)
+
+
+def main():
+    print(f"load {os.getloadavg()[0]:.1f} when it began")
+    print(f"{'pong in ms, median and longest:':58}  connected room       new room    MiB")
+    with tempfile.TemporaryDirectory(prefix="ww") as folder:
+        path = Path(folder) / "wake.sock"
+        command = [*WAKEWORD, "serve", "--uri", f"unix://{path}", "--word", "jarvis"]
+        with subprocess.Popen(command, stderr=subprocess.DEVNULL) as service:
+            try:
+                while not path.exists():
+                    assert service.poll() is None, "the service did not start"
+                    time.sleep(0.05)
+                time.sleep(0.2)
+                among_nuisances(path, service.pid)
+            finally:
+                service.kill()
+    an_hour_of_silence()
+
+
+def among_nuisances(path, pid):
+    witness, calm = Witness(path), time.monotonic() + 5
+    row("nothing else", witness.hear(lambda: time.monotonic() > calm), pid)
+    for make in NUISANCES:
+        results = multiprocessing.Queue()
+        process = multiprocessing.Process(target=nuisance, args=(make, path, results))
+        process.start()
+        waited = witness.hear(lambda: not results.empty())  # noqa: B023
+        told = results.get()
+        process.join()
+        row(make.__doc__.partition(":")[0].rstrip("."), waited, pid)
+        if told:
+            print("    answered:", ", ".join(f"{count} x {what}" for what, count in told.items()))
+
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method("fork")
+    main()
