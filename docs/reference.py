@@ -43,7 +43,7 @@ log names the line and what is allowed; `wakeword run --check` says it beforehan
 _MAN_HEAD = r""".\" Made by docs/reference.py.
 .TH WAKEWORD 1 "" "wakeword\-daemon" "User Commands"
 .SH NAME
-wakeword \- hear spoken wake words, offline, and tell every program that asked
+wakeword \- hear spoken wake words offline and report them to other programs
 .SH SYNOPSIS
 .B wakeword
 .I COMMAND
@@ -67,7 +67,7 @@ the settings of the machine, read if the user has none
 the socket that events go out on; \fI/run/wakeword/events.sock\fR for a service of the machine
 .SH EXIT STATUS
 0 for success, 1 for a failure, 2 for a mistake on the command line or in the settings,
-75 where only a new process can help,
+75 if only a new process can help,
 130 after Ctrl\-C, 141 if the reader of the output has left.
 """
 

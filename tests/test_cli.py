@@ -245,7 +245,7 @@ def test_the_same_word_twice_is_told(tmp_path):
 
 def test_a_picture_shows_one_word():
     done = wakeword("plot", "--word", "jarvis", "--word", "alexa", AUDIO / "jarvis-slt.flac")
-    refused(done, "takes one word; choose with --word: jarvis, alexa", code=2)
+    refused(done, "takes one word; choose it with --word: jarvis, alexa", code=2)
 
 
 # scores

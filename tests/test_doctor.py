@@ -147,7 +147,7 @@ def test_a_machine_without_sound_is_told_to_start_a_server(tmp_path):
     done = wakeword("doctor", env=environment | {"XDG_RUNTIME_DIR": str(tmp_path)})
     assert done.returncode == 1
     assert "failure  sound server  none runs for this user" in done.stdout
-    assert "mend it with: systemctl --user start" in done.stdout
+    assert "fix it with: systemctl --user start" in done.stdout
 
 
 def test_the_encoder_that_alsa_loads_is_a_note(pulse):
@@ -203,5 +203,5 @@ def test_a_service_that_ends_with_the_session_is_a_note(pulse, tmp_path):
     assert "ok       service       it runs, and starts with your session" in told
     assert told[-2:] == [
         "note     service       it stops when you log out",
-        "                       mend it with: loginctl enable-linger",
+        "                       fix it with: loginctl enable-linger",
     ]

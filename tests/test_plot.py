@@ -76,4 +76,4 @@ def test_what_cannot_be_drawn_is_told(tmp_path, capsys):
     assert "No such file" in error(str(tmp_path / "none.wav"), "--output", str(tmp_path / "p.png"))
     assert "cannot write" in error("--output", str(tmp_path / "no/p.png"), jarvis)
     soundfile.write(tmp_path / "long.wav", np.zeros(301 * 8000), 8000)
-    assert "301 s are too much for one picture" in error(str(tmp_path / "long.wav"))
+    assert "301 s are too long for one picture" in error(str(tmp_path / "long.wav"))

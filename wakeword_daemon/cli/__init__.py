@@ -1,4 +1,4 @@
-"""The command `wakeword`: one module a command, of which only the one that is asked for is loaded.
+"""The command `wakeword`: a module for each command, of which only the one in use is loaded.
 
 Each module has `configure(parser)`, which adds its arguments and examples, and `run(args)`, which
 returns the exit code.
@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 COMMANDS = {
-    "run": "listen to the microphone, and tell every subscriber what was heard",
-    "serve": "hear the audio that Home Assistant and other Wyoming clients send",
+    "run": "listen to the microphone, and report each wake word to all subscribers",
+    "serve": "find wake words in audio from Home Assistant and other Wyoming clients",
     "listen": "print what a running daemon hears",
     "status": "show how a running daemon is doing",
     "detect": "find wake words in recordings",
     "scores": "print the probability of a wake word, every 80 ms",
     "devices": "list the microphones",
-    "doctor": "find out what is wrong on this machine, and how to mend it",
+    "doctor": "find out what is wrong on this machine, and how to fix it",
     "words": "list the wake words and their thresholds",
     "service": "install the daemon as a service of this user",
     "calibrate": "find thresholds for this room, by listening to it for an evening",
     "record": "record takes of a word to train on",
     "review": "listen to clips of what was heard and nearly heard, and label them",
     "train": "train a wake word from recordings",
-    "evaluate": "measure what wake words miss, and what they fall for, on recordings",
-    "plot": "draw what a wake word's network makes of recordings",
+    "evaluate": "measure misses and false accepts of wake words on recordings",
+    "plot": "draw a recording with the probability of a wake word",
     "lab": "distil, prune and quantize a word's network, and compare the results",
 }
 
@@ -64,7 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has left
+    except BrokenPipeError:  # the reader of the output has left
         _give_up_output()
         return _BROKEN_PIPE
     except OSError as error:
@@ -78,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 class _Version(argparse.Action):
-    """Prints the version; only then the engine is loaded."""
+    """Prints the version; the engine is loaded only for this."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from wakeword_daemon.engine.streams import running_step  # noqa: PLC0415
@@ -91,7 +91,7 @@ def build_parser(commands: Collection[str]) -> argparse.ArgumentParser:
     """Return the parser of the whole command line, with the arguments of some commands.
 
     Args:
-        commands: those whose modules are loaded and whose arguments are known.
+        commands: the commands whose modules are loaded and whose arguments are added.
 
     """
     parser = argparse.ArgumentParser(
@@ -121,11 +121,11 @@ def _run(arguments: list[str], commands: Collection[str]) -> int:
         args = build_parser(commands).parse_args(arguments)
         code: int = import_module(f"{__name__}.{args.command}").run(args)
     finally:
-        if sys.stdout is not None:  # it was closed before we began
+        if sys.stdout is not None:  # it was closed before the start
             sys.stdout.flush()  # so that a failure is reported here, and not at exit
     return code
 
 
 def _give_up_output() -> None:
-    """Let nothing more be written to standard output when the process ends."""
+    """Discard what is still to be written to standard output at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,6 +1,6 @@
 """Arguments that several commands share.
 
-Loads nothing heavy: a client such as `wakeword listen` pays neither for numpy nor for yaml.
+It imports neither numpy nor yaml, so a client such as `wakeword listen` stays light.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def add_threshold(parser: argparse.ArgumentParser) -> None:
 
 
 def read_config(args: argparse.Namespace) -> Config:
-    """Read the config file and apply the flags that the command has and was given.
+    """Read the config file and apply the flags on the command line.
 
     Raises:
         ConfigError: the file cannot be read, or a setting in it is wrong.
@@ -79,15 +79,15 @@ def read_config(args: argparse.Namespace) -> Config:
 
 
 def read_one_word(args: argparse.Namespace) -> dict[str, WordSection]:
-    """Read the config as `read_config` does, for a command that takes one word at a time.
+    """Read the config as `read_config` does, for a command that uses one word.
 
     Raises:
-        ConfigError: as `read_config`, or several words are configured and none was chosen.
+        ConfigError: as for `read_config`, or several words are configured and none is chosen.
 
     """
     words = read_config(args).words
     if len(words) > 1:
-        raise ConfigError(f"this command takes one word; choose with --word: {', '.join(words)}")
+        raise ConfigError(f"this command takes one word; choose it with --word: {', '.join(words)}")
     return words
 
 
@@ -127,7 +127,7 @@ def _number(text: str, limit: float) -> float:
 
 
 def _chosen(wanted: list[str], configured: dict[str, WordSection]) -> dict[str, WordSection]:
-    """Return the wanted words, each with its configured settings or else the defaults."""
+    """Return the chosen words, each with its configured settings or the defaults."""
     from wakeword_daemon.config import WordSection  # noqa: PLC0415
     from wakeword_daemon.resources import plain_name  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""The audio that a command works on: recordings, or standard input."""
+"""The audio that a command reads: recordings, or standard input."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def blocks(name: str) -> Iterator[NDArray[np.int16]]:
     """Return an iterator over 16 kHz mono samples, int16[n]: of a file, or of stdin for `-`.
 
     Raises:
-        AudioError: there is no such file or it is no recording, or stdin holds no sound.
+        AudioError: there is no such file, it is not a recording, or there is no sound on stdin.
 
     """
     if name != "-":

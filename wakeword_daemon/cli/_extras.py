@@ -1,4 +1,4 @@
-"""What to say when a command needs a package that the daemon does without."""
+"""The error for a command that needs a package which the daemon does not need."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from wakeword_daemon.errors import WakewordError
 
 
 def missing(task: str, error: ModuleNotFoundError) -> WakewordError:
-    """Return the error that says which package `task` lacks, and how to install it."""
+    """Return an error that says which package `task` needs, and how to install it."""
     return WakewordError(
         f"{task} needs the package {error.name}; in a clone of this project, install what is"
         " missing with: pip install '.[train]'"

@@ -1,4 +1,4 @@
-"""Drawing what a word's network makes of a recording, with matplotlib."""
+"""Draws a recording and the network's attention and probability over it, with matplotlib."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from wakeword_daemon.pcm import Pcm
 
 FREQUENCIES = (250, 1000, 2000, 4000, 7000)
-"""Hertz, marked at the log-mel panel."""
+"""Frequencies that are marked in the log-mel panel, in hertz."""
 DARKEST = 60.0
-"""Decibels below the loudest band that are still told from silence."""
+"""Decibels below the loudest band that are still drawn unlike silence."""
 
 
 def count(detections: Sequence[Detection]) -> str:
-    """Return the number of detections in words: “1 detection”."""
+    """Return the number of detections as text: “1 detection”."""
     return f"{len(detections)} detection{'s' if len(detections) != 1 else ''}"
 
 
@@ -41,15 +41,15 @@ def draw(
     threshold: float,
     recordings: Sequence[tuple[float, str]],
 ) -> None:
-    """Draw waveform, log-mel, attention and probability over one axis of time.
+    """Draw waveform, log-mel, attention and probability over one time axis.
 
     Args:
-        path: the picture; its suffix tells the format.
-        model: whose network it is.
+        path: the picture; its suffix is the format.
+        model: the wake word's model.
         pcm: the samples.
-        trace: what the network made of them.
+        trace: the network's output for them.
         detections: what a daemon would have reported.
-        threshold: the score that it takes.
+        threshold: the score from which the word is reported.
         recordings: the second at which each recording begins, and its name.
 
     """
@@ -77,7 +77,7 @@ def draw(
 
 
 def _draw_wave(axes: Axes, pcm: Pcm) -> None:
-    """Draw the highest and lowest sample of every few, which looks as all of them would."""
+    """Draw only the highest and lowest of every few samples, which looks the same."""
     few = max(1, len(pcm) // 8000)
     whole = pcm[: len(pcm) // few * few].reshape(-1, few) / 32_768
     time = np.arange(len(whole)) * few / SAMPLE_RATE
@@ -104,7 +104,7 @@ def _draw_log_mel(axes: Axes, model: Model, trace: Trace):  # type: ignore[no-un
 
 
 def _draw_attention(axes: Axes, model: Model, trace: Trace):  # type: ignore[no-untyped-def]  # noqa: ANN202 -- an image
-    """Draw each step as a column: how far back it looks."""
+    """Draw each step's attention to the steps before it as a column."""
     card = model.card
     step = card.architecture.stride_frames * card.features.hop / SAMPLE_RATE
     start = trace.ends[0] - step if len(trace.ends) else 0.0

@@ -1,4 +1,4 @@
-"""`wakeword detect`: wake words in recordings, as the daemon would have heard them."""
+"""`wakeword detect`: finds wake words in recordings, as the daemon would."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`wakeword devices`: the microphones, as `audio.device` in config.yaml may name them."""
+"""`wakeword devices`: lists the microphones by the names that `audio.device` takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`wakeword doctor`: what is wrong on this machine, and the command that mends it."""
+"""`wakeword doctor`: finds what is wrong on this machine, and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from wakeword_daemon.service.checkup import examine
 if TYPE_CHECKING:
     import argparse
 
-_EPILOG = """It listens to the microphone for a few seconds. Speak meanwhile, to let
-it judge the level.
+_EPILOG = """It records from the microphone for a few seconds. Speak meanwhile, so that
+it can judge the level.
 
-There is one line for each check, and below it the command that mends what was found. The exit code
-is 1 if something keeps the daemon from hearing.
+Each check prints one line and, if something is wrong, the command that fixes it. The exit code is 1
+if something keeps the daemon from hearing.
 """
 
 
@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print each finding as soon as it is there."""
+    """Print each finding at once."""
     failed = False
     for finding in examine(args.config):
         failed |= finding.verdict == "failure"
@@ -37,5 +37,5 @@ def run(args: argparse.Namespace) -> int:
             continue
         print(f"{finding.verdict:8} {finding.subject:13} {finding.text}", flush=True)
         if finding.command:
-            print(f"{'':22} mend it with: {finding.command}", flush=True)
+            print(f"{'':22} fix it with: {finding.command}", flush=True)
     return 1 if failed else 0

@@ -1,4 +1,4 @@
-"""`wakeword evaluate`: what finished models miss, and what they fall for, on recordings."""
+"""`wakeword evaluate`: measures misses and false accepts of models on recordings."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _EXAMPLES = """examples:
   wakeword evaluate alexa computer jarvis --data recordings --output before.md
   wakeword evaluate runs/new/jarvis.safetensors jarvis --data recordings --hours 0.5
 
-The folder is one that `wakeword train` takes. Each word is measured as people say it: alone, with
-other speech just before or after, slowly, in a high voice, again, in noise, in a room, through a
-headset. A shipped model has learned from the split train, so only the split val tells what it does
-for strangers. One word takes a minute or two.
+The folder is laid out as for `wakeword train`. Each word is measured as people say it: alone, with
+other speech just before or after, slowly, in a high voice, twice, in noise, in a room, through a
+headset. The shipped models were trained on the split train, so only the split val shows how well
+they work for strangers. One word takes a minute or two.
 """
 
 
@@ -44,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--hours",
         type=_arguments.positive_float,
         metavar="H",
-        help="count false accepts in at most this much other speech (default: in all there is)",
+        help="count false accepts in at most so many hours of other speech (default: all)",
     )
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="write the tables here (default: print them)"
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _named(paths: list[Path]) -> dict[str, Model]:
-    """Load models, each by its word, or by its path where two are of the same word."""
+    """Load models; name each by its word, or by its path if two have the same word."""
     models = [read_model(path) for path in paths]
     words = [model.card.name for model in models]
     return {

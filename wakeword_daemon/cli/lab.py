@@ -23,9 +23,9 @@ A recipe is a YAML file that declares one experiment; docs/lab/recipes has examp
 The folder of recordings is laid out as for `wakeword train`. Results are kept in the folder of
 runs: give the same command again to resume, and finished recipes are not run again.
 
-Below the table, every model file is checked: on all validation clips, the streaming network and
+Below the table is a check of every model file. On all validation clips the streaming network and
 the engine must give the same probabilities and decisions as the offline network with the file's
-weights, or the command fails. The table also says how far quantizing moved them.
+weights, or the command fails. The table also says how much quantizing changed them.
 """
 
 
@@ -38,28 +38,31 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, required=True, metavar="DIR", help="the folder of recordings"
     )
     parser.add_argument(
-        "--word", required=True, help="the word as the recordings' manifest or folder names it"
+        "--word", required=True, help="the word, as in the manifest or folder of recordings"
     )
     parser.add_argument(
-        "--runs", type=Path, metavar="DIR", help="split, runs, results (default: runs/lab/WORD)"
+        "--runs",
+        type=Path,
+        metavar="DIR",
+        help="folder for runs and results (default: runs/lab/WORD)",
     )
     parser.add_argument(
         "--output",
         type=Path,
         metavar="DIR",
-        help="where table.md, table.json and the pictures go (default: the run folder)",
+        help="folder for table.md, table.json and the pictures (default: that of --runs)",
     )
     parser.add_argument(
         "--seed",
         type=_arguments.whole_number,
         default=0,
         metavar="N",
-        help="seed of the permutation that splits the recordings (default: 0)",
+        help="seed of the split of the recordings (default: 0)",
     )
     parser.add_argument(
         "--measure-again",
         action="store_true",
-        help="measure finished runs once more, as on another machine; trains nothing again",
+        help="measure finished runs again, for example on another machine, without training",
     )
     parser.epilog = _EXAMPLES
 

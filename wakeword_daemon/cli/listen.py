@@ -1,4 +1,4 @@
-"""`wakeword listen`: a subscriber that prints detections, and on standard error how things are."""
+"""`wakeword listen`: prints detections, and the daemon's state on standard error."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _EXAMPLES = """examples:
   wakeword listen --record commands        what was said after each word, as commands/NAME-TIME.wav
   wakeword listen --until-silence 1 --pipe 'aplay -t raw -f S16_LE -r 16000'
 
-It waits for a daemon that is not there yet, or went away and comes back; what was heard meanwhile
-is printed then, as far as the daemon still has it. Standard error says where it is connected and
-whether the daemon hears.
+It waits if there is no daemon yet, or if the daemon goes away. Once connected again, it prints what
+was heard meanwhile, as far as the daemon still has it. Standard error says where it is connected,
+and whether the daemon hears.
 """
 
 
@@ -42,7 +42,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("--json", action="store_true", help="one JSON object per detection")
     parser.add_argument(
-        "--word", metavar="NAME", action="append", help="only this word; may be given again"
+        "--word",
+        metavar="NAME",
+        action="append",
+        help="only this word; may be given more than once",
     )
     parser.add_argument(
         "--count", type=_arguments.positive_int, metavar="N", help="end after N detections"
@@ -73,7 +76,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=_arguments.positive_float,
         default=10.0,
         metavar="S",
-        help="seconds of audio after the end of the word, at most (default: %(default)g)",
+        help="most seconds of audio after the end of the word (default: 10)",
     )
     audio.add_argument(
         "--until-silence",
@@ -86,7 +89,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print detections; 1 if fewer came than were asked for."""
+    """Print detections; return 1 if there were fewer than asked for."""
     logging.basicConfig(level=logging.INFO, format="wakeword: %(message)s")
     if args.record is not None:
         _make_folder(args.record)
@@ -129,7 +132,7 @@ def _make_folder(folder: Path) -> None:
 def _deliver(detection: DetectionWithAudio, folder: Path | None, command: str | None) -> None:
     """Write the audio of a detection to a WAV file in `folder`, and to the input of `command`.
 
-    Where audio is missing, zeros take its place, so that what is left keeps its time.
+    Missing audio is replaced by zeros, so that the rest keeps its time.
     """
     with contextlib.ExitStack() as outputs:
         writers: list[Callable[[bytes], object]] = []
@@ -152,7 +155,7 @@ def _deliver(detection: DetectionWithAudio, folder: Path | None, command: str | 
 
 
 def _until_it_leaves(process: subprocess.Popen[bytes]) -> Callable[[bytes], object]:
-    """Return what writes to the input of a process, and nothing once the process has closed it."""
+    """Return a function that writes to a process's input until the process closes it."""
     pipe = process.stdin
 
     def write(pcm: bytes) -> None:

@@ -1,4 +1,4 @@
-"""`wakeword plot`: a picture of what a wake word's network makes of recordings."""
+"""`wakeword plot`: draws recordings with the probability of a wake word."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import argparse
 
 LONGEST = 300
-"""Seconds; more of them on one picture show nothing."""
+"""Most seconds in one picture; with more, nothing can be seen."""
 FORMATS = (".png", ".svg")
 
 _EXAMPLES = """examples:
@@ -48,10 +48,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Hear the recordings and draw them."""
+    """Run the engine over the recordings and draw them."""
     output = args.output or Path(f"{args.files[0].stem}.png")
     if output.suffix not in FORMATS:
-        raise ConfigError(f"the picture's name must end in {' or '.join(FORMATS)}, unlike {output}")
+        raise ConfigError(f"{output}: the picture's name must end in {' or '.join(FORMATS)}")
     word = _arguments.read_one_word(args)
     try:
         from wakeword_daemon.cli import _picture  # noqa: PLC0415 - only this pays for matplotlib
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     pcm = np.concatenate(pieces)
     if len(pcm) > LONGEST * SAMPLE_RATE:
         raise AudioError(
-            f"{seconds(len(pcm)):.0f} s are too much for one picture; {LONGEST} s are the most"
+            f"{seconds(len(pcm)):.0f} s are too long for one picture; it can show {LONGEST} s"
         )
     detections = words.detector().push(pcm)
     recordings = [

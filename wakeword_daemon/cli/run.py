@@ -35,7 +35,7 @@ _EXAMPLES = """examples:
   wakeword run --input evening.flac             a recording, as if it were spoken now
   parec --rate=16000 --channels=1 --format=s16le | wakeword run --input -
 
-  wakeword run --check                          is the changed config fit?
+  wakeword run --check                          is the changed config valid?
 
 SIGHUP reads the config again; SIGTERM and Ctrl-C end the daemon.
 """
@@ -54,19 +54,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--input", metavar="FILE", help="a recording, or - for s16le at 16 kHz on standard input"
     )
     source.add_argument(
-        "--demo", action="store_true", help="a recording that comes along, again and again"
+        "--demo", action="store_true", help="a recording that ships with the package, repeated"
     )
     _arguments.add_word(parser)
     _arguments.add_threshold(parser)
-    parser.add_argument("--socket", metavar="PATH", help="where events go out")
+    parser.add_argument("--socket", metavar="PATH", help="the socket that events are sent on")
     parser.add_argument(
-        "--check", action="store_true", help="check the config and its models, and end"
+        "--check", action="store_true", help="check the config and its models, and exit"
     )
     parser.epilog = _EXAMPLES
 
 
 def run(args: argparse.Namespace) -> int:
-    """Listen until told to stop, or until the input ends."""
+    """Listen until a signal, or until the input ends."""
     if args.check:
         from wakeword_daemon.actions import packages  # noqa: PLC0415 -- most daemons have none
 
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     daemon = Daemon(
         partial(_arguments.read_config, args), _source(args), Notifier(), listening_socket()
     )
-    # What is loaded stays; the collector need not look through it, and so looks sooner at the rest.
+    # What is loaded stays, so the garbage collector can skip it, and is sooner done with the rest.
     gc.collect()
     gc.freeze()
     try:
@@ -88,13 +88,13 @@ def run(args: argparse.Namespace) -> int:
     except HungError as error:
         logger.error("%s", error)  # noqa: TRY400 -- the sentence says it all
         logging.shutdown()
-        # The thread that hangs would hang every orderly way out as well.
+        # An orderly exit would wait for the thread that hangs.
         os._exit(error.exit_code)
     return 0
 
 
 def _source(args: argparse.Namespace) -> MakeSource:
-    """Return what makes the input that the flags ask for."""
+    """Return a function that makes the input which the flags choose."""
     if args.demo:
         demo = resources.demo_recording()
         return lambda _, *wiring: FileSource(demo, *wiring, repeat=True)

@@ -1,4 +1,4 @@
-"""`wakeword scores`: the probability at every step, to choose a threshold by."""
+"""`wakeword scores`: prints the probability of every step, to choose a threshold by."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a line for each step as soon as its audio is there."""
+    """Print a line for each step as soon as its audio has arrived."""
     words = load_words(_arguments.read_config(args).words)
     audio = _audio.blocks(args.input)
     detector = words.detector()

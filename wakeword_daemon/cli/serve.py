@@ -34,9 +34,9 @@ _EPILOG = """examples:
   wakeword serve --uri tcp://0.0.0.0:10400 --allow-lan   Home Assistant and satellites
   wakeword serve --uri unix:///run/user/1000/wake.sock --word jarvis --word alexa
 
-Home Assistant and other Wyoming clients send their audio here and are told of the wake words in it;
-no microphone of this machine is used. SIGTERM and Ctrl-C let nobody in any more and end the service
-when no audio is coming, or after --drain seconds; a second one ends it at once.
+Home Assistant and other Wyoming clients send their audio, and get the wake words in it; no
+microphone of this machine is used. After SIGTERM or Ctrl-C the service accepts no more clients, and
+ends when no audio is coming, or after --drain seconds; a second one ends it at once.
 """
 
 
@@ -52,14 +52,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-lan",
         action="store_true",
-        help="let everyone on the private network use it, without a password",
+        help="allow every machine on the private network, without a password",
     )
     parser.add_argument(
         "--zeroconf",
         nargs="?",
         const="",
         metavar="NAME",
-        help="let Home Assistant find the service by itself, under this name or the machine's",
+        help="announce the service to Home Assistant, under this name or the machine's",
     )
     parser.add_argument(
         "--nearest",
@@ -75,7 +75,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=_arguments.positive_float,
         default=_DRAIN,
         metavar="SECONDS",
-        help="how long audio that is coming may keep the service from ending (default: 5)",
+        help="most seconds to wait at the end while audio is coming (default: 5)",
     )
     _arguments.add_word(parser)
     _arguments.add_threshold(parser)
@@ -84,10 +84,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until told to stop, or until standard input ends."""
+    """Serve until a signal, or until standard input ends."""
     uris = args.uri or [f"tcp://127.0.0.1:{PORT}"]
     if STDIO in uris and len(uris) > 1:
-        raise ConfigError(f"{STDIO} goes alone: leave out the other --uri")
+        raise ConfigError(f"{STDIO} must be the only --uri; leave out the others")
     where = [parse_uri(uri) for uri in uris if uri != STDIO]
     config = _arguments.read_config(args)
     logs.set_up(config.log.level)

@@ -1,4 +1,4 @@
-"""`wakeword service`: the daemon as a service of this user."""
+"""`wakeword service`: installs the daemon as a service of this user."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Install, remove or show the service, and say what was done."""
+    """Install, remove or show the service, and print what was done."""
     match args.action:
         case "install":
             for path in units.install():

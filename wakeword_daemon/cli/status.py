@@ -1,4 +1,4 @@
-"""`wakeword status`: how a running daemon is."""
+"""`wakeword status`: shows the status of a running daemon."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("--json", action="store_true", help="everything, as one JSON object")
     _arguments.add_address(parser)
-    parser.epilog = "Exit code 0: it listens; 1: it hears nothing, or no daemon is there."
+    parser.epilog = (
+        "The exit code is 0 if the daemon listens, and 1 if it hears nothing or there is none."
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Ask the daemon and show its answer."""
+    """Print the daemon's status."""
     status = read_status(args.socket, token=args.token)
     if args.json:
         print(msgspec.json.encode(status).decode())

@@ -1,4 +1,4 @@
-"""`wakeword train`: a wake word from recordings."""
+"""`wakeword train`: trains a wake word from recordings."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ folder. Give the same command again to resume an interrupted run.
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("word", help="the word as the recordings' manifest or folder names it")
+    parser.add_argument("word", help="the word, as in the manifest or folder of recordings")
     parser.add_argument(
         "--data", type=Path, required=True, metavar="DIR", help="the folder of recordings"
     )
@@ -43,13 +43,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "WORD-folds.md)",
     )
     parser.add_argument(
-        "--phrase", help="the word as it is written (default: WORD, with spaces for _)"
+        "--phrase", help="the spelling of the word (default: WORD, with spaces for _)"
     )
     parser.add_argument(
         "--run",
         type=Path,
         metavar="DIR",
-        help="checkpoints and metrics (default: runs/WORD)",
+        help="folder for checkpoints and metrics (default: runs/WORD)",
     )
     parser.add_argument(
         "--epochs",
@@ -63,7 +63,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=_arguments.whole_number,
         default=0,
         metavar="N",
-        help="seed of everything drawn at random (default: 0)",
+        help="seed of all random choices (default: 0)",
     )
     parser.add_argument(
         "--peers",

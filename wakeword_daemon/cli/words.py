@@ -1,4 +1,4 @@
-"""`wakeword words`: the wake words that are configured or ship with the package."""
+"""`wakeword words`: lists the configured wake words and those that ship with the package."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """List the words; say which cannot be used, and list the others all the same."""
+    """List the words; report those that cannot be used."""
     read = _arguments.read_config(args).words
     configured = {plain_name(name): section for name, section in read.items()}
     failed = False
