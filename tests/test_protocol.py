@@ -18,12 +18,17 @@ from wakeword_daemon.events.protocol import (
     Detect,
     Detection,
     Info,
+    Pause,
     Ping,
+    SetThreshold,
     StateChanged,
     Status,
     Subscribe,
     Subscribed,
     Subscriber,
+    Telemetry,
+    ThresholdSet,
+    Watch,
 )
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -235,6 +240,7 @@ def test_any_mapping_or_struct_can_be_data():
     [
         *(Detection, StateChanged, Status, Subscribe, Subscribed, Subscriber, CaptureCounters),
         *(AudioStart, AudioChunk, AudioStop),
+        *(Telemetry, Watch, Pause, SetThreshold, ThresholdSet),
     ],
 )
 def test_the_reference_names_every_field(struct):

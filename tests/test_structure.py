@@ -14,13 +14,14 @@ from wakeword_daemon.cli import COMMANDS
 PACKAGE = Path(wakeword_daemon.__file__).parent
 EVERYONE = {
     "__init__",
-    "errors",
     "clock",
+    "errors",
     "levels",
     "manifest",
     "pcm",
-    "storage",
+    "settingsedit",
     "settingsfile",
+    "storage",
     "xdg",
 }
 SETTINGS = {"config", "resources", "words"}
@@ -64,21 +65,21 @@ FLOORS = {
     "events": [
         {"connection", "framing", "peers"},
         {"paths", "protocol", "sockets"},
-        {"audio", "history", "items"},
+        {"audio", "control", "history", "items"},
         {"subscription"},
         {"aioclient", "client", "session"},
         {"server"},
     ],
     "service": [
-        {"activation", "calm", "logs", "notify", "units"},
+        {"activation", "calm", "logs", "notify", "telemetry", "units"},
         {"hearing"},
-        {"status", "watchdog"},
+        {"pause", "status", "watchdog"},
         {"checkup", "daemon"},
     ],
 }
 # A client needs nothing of the server, so it stays light.
 CLIENT = {"aioclient", "client", "connection", "items", "paths", "subscription"}
-SERVER = {"audio", "history", "peers", "server", "session", "sockets"}
+SERVER = {"audio", "control", "history", "peers", "server", "session", "sockets"}
 TRAINING_ONLY = {"torch", "torchaudio", "tqdm", "parselmouth", "onnx", "onnxruntime"}
 
 
@@ -163,7 +164,7 @@ def test_the_daemon_loads_no_torch():
     assert not loaded & TRAINING_ONLY
 
 
-@pytest.mark.parametrize("command", ["listen", "status", "service"])
+@pytest.mark.parametrize("command", ["listen", "status", "pause", "resume", "service"])
 def test_a_client_starts_light(command):
     loaded = loaded_by(
         f"from wakeword_daemon.cli import build_parser; build_parser(['{command}'])",

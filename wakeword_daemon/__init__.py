@@ -18,6 +18,10 @@ To receive the detections of a running daemon::
 
     for event in subscribe():
         print(event.name, event.score)
+
+Watch what it measures, pause it, tune it::
+
+    from wakeword_daemon import pause, resume, set_threshold, watch
 """
 
 from __future__ import annotations
@@ -38,8 +42,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wakeword_daemon.engine import Detection, Detector, Model, Step, WordSettings
-    from wakeword_daemon.events.aioclient import subscribe_async
-    from wakeword_daemon.events.client import subscribe
+    from wakeword_daemon.events.aioclient import subscribe_async, watch_async
+    from wakeword_daemon.events.client import pause, resume, set_threshold, subscribe, watch
 
 __all__ = [
     "AudioError",
@@ -54,8 +58,13 @@ __all__ = [
     "WakewordError",
     "WordSettings",
     "load_model",
+    "pause",
+    "resume",
+    "set_threshold",
     "subscribe",
     "subscribe_async",
+    "watch",
+    "watch_async",
 ]
 
 __version__ = "0.1.0"
@@ -66,8 +75,13 @@ _HOMES = {
     "Model": "wakeword_daemon.engine",
     "Step": "wakeword_daemon.engine",
     "WordSettings": "wakeword_daemon.engine",
+    "pause": "wakeword_daemon.events.client",
+    "resume": "wakeword_daemon.events.client",
+    "set_threshold": "wakeword_daemon.events.client",
     "subscribe": "wakeword_daemon.events.client",
     "subscribe_async": "wakeword_daemon.events.aioclient",
+    "watch": "wakeword_daemon.events.client",
+    "watch_async": "wakeword_daemon.events.aioclient",
 }
 
 

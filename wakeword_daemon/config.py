@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from wakeword_daemon import resources, settingsfile, xdg
+from wakeword_daemon import resources, settingsedit, settingsfile, xdg
 from wakeword_daemon.errors import ConfigError
+from wakeword_daemon.storage import write_atomically
 
 _NUMBER = r"[0-9]+(\.[0-9]+)?"
 
@@ -229,9 +231,65 @@ def load(path: Path) -> Config:
     )
 
 
+def save_threshold(chosen: Path | None, word: str, threshold: float) -> Path:
+    """Write a word's threshold into the config file, in which everything else stays as it is.
+
+    A sensitivity in its place becomes null. Without a config file the user gets one.
+
+    Args:
+        chosen: the file that was asked for; None for the one that `find` finds.
+        word: its name; `smart mirror` and `smart_mirror` are the same.
+        threshold: above 0 and below 1.
+
+    Returns:
+        The file.
+
+    Raises:
+        ConfigError: the file has no such word, cannot be written, or is written in a way that
+            leaves no place for the setting.
+
+    """
+    path = find(chosen)
+    if path == resources.default_config():
+        path, text = xdg.config_home() / "wakeword/config.yaml", ""
+    else:
+        text = settingsfile.read_text(path, "config file")
+    before = parse(text, str(path))
+    names = {resources.plain_name(name): name for name in before.words}
+    name = names.get(resources.plain_name(word))
+    if name is None:
+        raise ConfigError(f"{path} does not name the word {word!r}; add it there first")
+    section = msgspec.structs.replace(before.words[name], threshold=threshold, sensitivity=None)
+    after = text
+    if before.words[name].sensitivity is not None:
+        after = settingsedit.with_value(after, ("words", name, "sensitivity"), "null")
+    written = f"{threshold:.9f}".rstrip("0")
+    after = settingsedit.with_value(after, ("words", name, "threshold"), written)
+    if not _means(after, msgspec.structs.replace(before, words=before.words | {name: section})):
+        raise ConfigError(
+            f"{path} is written in a way that cannot be changed here; set"
+            f" words.{name}.threshold to {written} in it"
+        )
+    try:
+        target = path.resolve()
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
+        write_atomically(target, after.encode(), mode)
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}") from error
+    return path
+
+
 def parse(text: str, name: str) -> Config:
     """Check the YAML `text`; errors call the file `name`."""
     return settingsfile.parse(text, Config, name)
+
+
+def _means(text: str, config: Config) -> bool:
+    """Return whether the YAML `text` says what is in the config."""
+    try:
+        return parse(text, "") == config
+    except ConfigError:
+        return False
 
 
 def _anchored(name: str, word: WordSection, file: Path) -> WordSection:

@@ -22,9 +22,9 @@ _QUIET_SHARE = 0.2
 """Share of the hops that stay below the noise floor."""
 
 _ACTIVE = 15.0
-"""Decibels below the loudest hop of a word within which a hop is speech.
+"""Decibels below the loudest hop of a word within which a hop is speech, and no pause.
 
-The margin by which ITU-T P.56 tells speech from its pauses is 15.9 dB.
+ITU-T P.56 takes a margin of 15.9 dB. In noise it is half the way down to the noise floor, if less.
 """
 
 _LOWEST_RATIO = -20.0
@@ -58,7 +58,8 @@ def signal_to_noise(levels: Sequence[float], noise: float) -> float:
     if not levels:
         return _LOWEST_RATIO
     loudest = max(levels)
-    speech = [10 ** (one / 10) for one in levels if one >= loudest - _ACTIVE]
+    least = max(loudest - _ACTIVE, (loudest + noise) / 2)
+    speech = [10 ** (one / 10) for one in levels if one >= least] or [10 ** (loudest / 10)]
     floor = 10 ** (noise / 10)
     ratio = (sum(speech) / len(speech) - floor) / floor
     return max(_LOWEST_RATIO, 10 * math.log10(max(ratio, 1e-9)))

@@ -30,13 +30,22 @@ def load(path: Path, kind: type[Section], title: str) -> Section:
         ConfigError: names the file, the line, the key and what is allowed.
 
     """
+    return parse(read_text(path, title), kind, str(path))
+
+
+def read_text(path: Path, title: str) -> str:
+    """Read a file's text, with its line ends as they are.
+
+    Raises:
+        ConfigError: it cannot be read, or is no text.
+
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_bytes().decode()
     except OSError as error:
         raise ConfigError(f"cannot read the {title} {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not a text file in UTF-8") from error
-    return parse(text, kind, str(path))
 
 
 def parse(text: str, kind: type[Section], name: str) -> Section:

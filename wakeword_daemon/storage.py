@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, mode: int | None = None) -> None:
     """Write `content` to `path`, as `atomic_file` does.
 
     Raises:
         OSError: the folder cannot be written to.
 
     """
-    with atomic_file(path) as file:
+    with atomic_file(path, mode) as file:
         file.write(content)
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, mode: int | None = None) -> Iterator[BinaryIO]:
     """Open a temporary file beside `path`, and rename it to `path` when it is whole.
 
     So `path` always has the old content or the new, whatever interrupts the write. Missing folders
-    are made. The file gets the usual mode, 0666 less the umask.
+    are made. The file gets the usual mode, 0666 less the umask, unless one is given.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -42,7 +42,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(0o666 & ~_umask())
+        Path(name).chmod(0o666 & ~_umask() if mode is None else mode)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from wakeword_daemon.engine import Detector, Model, WordSettings, read_model
@@ -24,6 +24,11 @@ class Words:
     def names(self) -> list[str]:
         """Names of the words."""
         return [model.name for model in self.models]
+
+    def with_threshold(self, name: str, threshold: float) -> Words:
+        """Return the same words, of which one has another threshold."""
+        changed = replace(self.settings[name], threshold=threshold, false_accepts_per_hour=None)
+        return Words(self.models, self.settings | {name: changed})
 
     def detector(self) -> Detector:
         """Return a new detector."""

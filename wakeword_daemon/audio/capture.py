@@ -99,6 +99,7 @@ class Capture(AudioSource):
         self._opened = 0
         self._time = Timekeeper()
         self._broken = 0
+        self._rested = False  # what is missing before the next block was not to be heard
         self._zeros = ZeroWatch()
 
     def start(self) -> None:
@@ -130,6 +131,12 @@ class Capture(AudioSource):
             self._errors = (AudioError, DriftError, _StallError, devices.portaudio().PortAudioError)
             pause = 0.0
             while not self._stopping.wait(pause):
+                if self._paused:
+                    self._rest()
+                    self._zeros.forget()
+                    self._rested = True
+                    pause = 0.0
+                    continue
                 stream = self._open()
                 if stream is not None and self._record(stream):
                     pause = 0.0
@@ -194,7 +201,7 @@ class Capture(AudioSource):
         proof = _STABLE if self._broken > _FORGIVEN else 0.0
         waited, blocks = 0.0, 1
         self._beat()
-        while not self._stopping.is_set() and not self._changed:
+        while not (self._stopping.is_set() or self._changed or self._paused):
             before = self.heartbeat
             block = stream.poll(blocks)
             self._beat()
@@ -227,9 +234,11 @@ class Capture(AudioSource):
         """Write a block to the ring, after skipping what is missing before it."""
         missing = self._time.block(block.captured, block.duration, dropped=block.dropped)
         if missing:
-            self.counters.gaps += 1
-            self.counters.lost += missing
+            if not self._rested:
+                self.counters.gaps += 1
+                self.counters.lost += missing
             self._ring.skip(missing)
+        self._rested = False
         self.counters.overflows += block.dropped
         age = now() - self._time.until + seconds(trail)
         self._ring.write(block.pcm, time.time() - age)

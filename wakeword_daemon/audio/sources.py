@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 import numpy as np
 
 from wakeword_daemon.audio import files
-from wakeword_daemon.clock import HOP, SAMPLE_RATE, seconds
+from wakeword_daemon.clock import HOP, SAMPLE_RATE, samples, seconds
 from wakeword_daemon.errors import AudioError
 
 if TYPE_CHECKING:
@@ -28,13 +28,18 @@ logger = logging.getLogger(__name__)
 _PATIENCE = 0.25
 """Seconds of the longest wait; after each one, a source checks whether it must stop."""
 
+_REST = 0.5
+"""Seconds between two signs of life during a pause, and until a resume takes effect at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class CaptureState:
     """The state of a source."""
 
-    name: Literal["starting", "listening", "degraded", "deaf"]
-    """Starting: no audio yet. Degraded: the audio cannot be real sound. Deaf: no audio comes."""
+    name: Literal["starting", "listening", "degraded", "deaf", "paused"]
+    """Starting: no audio yet. Degraded: the audio cannot be real sound. Deaf: no audio comes.
+    Paused: the input is closed because somebody asked for that.
+    """
     reason: str
     """Why it is degraded or deaf, in a sentence; empty otherwise."""
     device: str | None
@@ -103,6 +108,7 @@ class AudioSource(ABC):
         self._on_state = on_state
         self._on_audio = on_audio
         self._stopping = threading.Event()
+        self._paused = False
         # A daemon thread, so that the process can end even if the thread hangs.
         self._thread = threading.Thread(target=self._main, name=name, daemon=True)
 
@@ -126,6 +132,14 @@ class AudioSource(ABC):
         """Use other settings from now on, if the source is a microphone."""
         logger.info("%s is ignored: the input is not a microphone", settings)
 
+    def pause(self) -> None:
+        """Close the input until `resume`; the state is "paused" once it is closed."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Open the input again."""
+        self._paused = False
+
     @abstractmethod
     def _run(self) -> None:
         """Write audio to the ring until it ends or `_stopping` is set."""
@@ -141,7 +155,7 @@ class AudioSource(ABC):
 
     def _say(
         self,
-        name: Literal["listening", "degraded", "deaf"],
+        name: Literal["listening", "degraded", "deaf", "paused"],
         reason: str = "",
         device: str | None = None,
         rate: int | None = None,
@@ -155,6 +169,14 @@ class AudioSource(ABC):
         """Say that no more audio comes."""
         self._ring.close()
         self._on_audio()
+
+    def _rest(self) -> None:
+        """Wait, with the input closed, until the pause is over or the source is to stop."""
+        self._say("paused")
+        while self._paused and not self._stopping.wait(_REST):
+            self._beat()
+        # Whatever follows is news, also if it is what it was before the pause.
+        self.state = CaptureState("starting", "", None, None)
 
     def _beat(self) -> None:
         self.heartbeat = time.monotonic()
@@ -186,7 +208,7 @@ class FileSource(AudioSource):
 
     def _run(self) -> None:
         try:
-            self._say("listening", device=str(self._path), rate=SAMPLE_RATE)
+            self._listen()
             self._begin, self._written = time.monotonic(), 0
             while self._play() and self._repeat:
                 self._blocks = files.blocks(self._path, HOP)
@@ -198,6 +220,8 @@ class FileSource(AudioSource):
         """Write the recording once; return whether its end was reached."""
         for pcm in self._blocks:
             self._beat()
+            if self._paused:
+                self._hold()
             self._written += len(pcm)
             due = self._begin + seconds(self._written)
             if self._stopping.wait(max(due - time.monotonic(), 0)):
@@ -205,6 +229,18 @@ class FileSource(AudioSource):
             self._ring.write(pcm)
             self._on_audio()
         return True
+
+    def _listen(self) -> None:
+        self._say("listening", device=str(self._path), rate=SAMPLE_RATE)
+
+    def _hold(self) -> None:
+        """Wait until the pause is over; the recording goes on where it was."""
+        begin = time.monotonic()
+        self._rest()
+        paused = time.monotonic() - begin
+        self._begin += paused
+        self._ring.skip(max(samples(paused), 1))
+        self._listen()
 
 
 class PcmSource(AudioSource):
@@ -235,18 +271,28 @@ class PcmSource(AudioSource):
 
     def _run(self) -> None:
         try:
-            self._say("listening", device=self._name, rate=SAMPLE_RATE)
+            self._listen()
             self._copy()
             self._say("deaf", "The input has ended.")
         finally:
             self._close()
 
+    def _listen(self) -> None:
+        self._say("listening", device=self._name, rate=SAMPLE_RATE)
+
     def _copy(self) -> None:
         poll = select.poll()
         poll.register(self._descriptor, select.POLLIN)
         rest = b""
+        skipped = 0
         while not self._stopping.is_set():
             self._beat()
+            if self._paused:
+                self._say("paused")
+            elif self.state.name == "paused":
+                self._ring.skip(max(skipped, 1))
+                skipped = 0
+                self._listen()
             if not poll.poll(_PATIENCE * 1_000):
                 continue
             data = os.read(self._descriptor, 2 * SAMPLE_RATE)
@@ -257,6 +303,9 @@ class PcmSource(AudioSource):
             data = rest + data
             count = len(data) // 2
             rest = data[2 * count :]
+            if self._paused:  # what was said meanwhile is not heard later
+                skipped += count
+                continue
             while not self._ring.wait_for_room(count, _PATIENCE):
                 self._beat()
                 if self._stopping.is_set():

@@ -25,6 +25,15 @@ def add_address(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--token", help="the secret, if a daemon on TCP asks for one")
 
 
+def add_unix_socket(parser: argparse.ArgumentParser) -> None:
+    """Add `--socket`, for what may be asked over a unix socket alone."""
+    parser.add_argument(
+        "--socket",
+        metavar="PATH",
+        help="the daemon's socket (default: the daemon on this machine)",
+    )
+
+
 def add_config(parser: argparse.ArgumentParser) -> None:
     """Add `--config`."""
     parser.add_argument(

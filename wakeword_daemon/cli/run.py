@@ -78,7 +78,11 @@ def run(args: argparse.Namespace) -> int:
     _process.keep_the_heap_small()
     logs.set_up("info")
     daemon = Daemon(
-        partial(_arguments.read_config, args), _source(args), Notifier(), listening_socket()
+        partial(_arguments.read_config, args),
+        _source(args),
+        Notifier(),
+        listening_socket(),
+        saves_to=args.config,
     )
     # What is loaded stays, so the garbage collector can skip it, and is sooner done with the rest.
     gc.collect()

@@ -134,6 +134,10 @@ class Detector:
         """The threshold of each word."""
         return {word: trigger.threshold for word, trigger in self._triggers.items()}
 
+    def set_threshold(self, word: str, threshold: float) -> None:
+        """Compare the scores of a word with another threshold, in (0, 1], from the next step on."""
+        self._triggers[word].threshold = threshold
+
     def push(self, pcm: Pcm, trace: list[Step] | None = None) -> list[Detection]:
         """Hear the next samples.
 

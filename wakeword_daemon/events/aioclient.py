@@ -7,16 +7,17 @@ async for detection in subscribe_async():
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar, cast, overload
 
 from wakeword_daemon.events.connection import READ_SIZE, connect, or_closed
-from wakeword_daemon.events.items import Ready, Samples, Sorter
-from wakeword_daemon.events.protocol import AudioStart, AudioStop, Detection
+from wakeword_daemon.events.items import Item, Samples, Sorter, Watched
+from wakeword_daemon.events.protocol import Detection, Subscribe
 from wakeword_daemon.events.subscription import (
     Connect,
-    Pause,
     Receive,
     Send,
+    Wait,
     follow,
     wish,
 )
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self, Unpack
 
-    from wakeword_daemon.events.items import Item, Options
+    from wakeword_daemon.events.items import Options
     from wakeword_daemon.events.subscription import Step, Steps
 
 T = TypeVar("T")
@@ -72,6 +73,20 @@ def subscribe_async(
     return AsyncEvents(items, audio)
 
 
+async def watch_async(
+    socket: str | Path | None = None,
+    *,
+    reconnect: bool = True,
+    token: str | None = None,
+) -> AsyncGenerator[Watched, None]:
+    """Yield what `client.watch` yields, and fail as it does; `aclose` ends it."""
+    steps = follow(socket, None, token, Subscribe(), reconnect=reconnect, watch=True)
+    async with contextlib.aclosing(_carry_out(steps)) as items:
+        async for item in items:
+            if isinstance(item, Watched):
+                yield item
+
+
 class AsyncEvents(Generic[T]):
     """The detections of a subscription, with or without all audio; see `subscribe_async`."""
 
@@ -113,7 +128,7 @@ async def _carry_out(steps: Steps) -> AsyncGenerator[Item, None]:
     try:
         step = next(steps)
         while True:
-            if isinstance(step, (Ready, Detection, AudioStart, Samples, AudioStop)):
+            if isinstance(step, Item):
                 yield step
                 step = next(steps)
                 continue
@@ -152,7 +167,7 @@ class _Link:
             case Receive(limit) if self._connection:
                 async with asyncio.timeout(limit):
                     return or_closed(await loop.sock_recv(self._connection, READ_SIZE))
-            case Pause(seconds):
+            case Wait(seconds):
                 await asyncio.sleep(seconds)
         return None
 

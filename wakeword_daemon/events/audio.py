@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-
 from wakeword_daemon.clock import HOP, SAMPLE_RATE, milliseconds, samples
 from wakeword_daemon.events.protocol import AudioChunk, AudioStart, AudioStop
+from wakeword_daemon.levels import NOISE_HOPS, level, noise_floor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,9 +17,6 @@ if TYPE_CHECKING:
 
 _WAIT = 5.0
 """Seconds without any audio after which the audio of a detection ends."""
-
-_PAST = samples(8.0)
-"""Samples before the end of the word in which the noise of the room is measured."""
 
 _SPEECH = 10.0
 """Decibels above the room's noise at which a hop counts as speech."""
@@ -147,21 +143,11 @@ class AudioStream:
 class _Quiet:
     """Notices when nobody has spoken for a while, by the level of each hop.
 
-    A hop is speech if it is 10 dB above the noise of the room: the level below which a fifth of the
-    hops before the end of the word were.
+    A hop is speech if it is 10 dB above the noise floor before the end of the word.
     """
 
     def __init__(self, feed: AudioFeed, end: int, duration: float) -> None:
-        reader, levels = feed.reader_from(max(end - _PAST, 0)), []
-        while reader.clock < end:
-            try:
-                block = reader.read(HOP, 0)
-            except TimeoutError:
-                break
-            if block is None:
-                break
-            levels.append(_level(block.pcm))
-        noise = float(np.percentile(levels, 20)) if levels else _QUIETEST
+        noise = noise_floor(hop_levels(feed, end))
         self._threshold = max(noise, _QUIETEST) + _SPEECH
         self._spoken = end
         self._duration = samples(duration)
@@ -169,12 +155,23 @@ class _Quiet:
     def lasts(self, block: AudioBlock) -> bool:
         """Take a block; return whether it ends in silence that has lasted long enough."""
         end = block.start + len(block.pcm)
-        if end > self._spoken and _level(block.pcm) >= self._threshold:
+        if end > self._spoken and level(block.pcm) >= self._threshold:
             self._spoken = end
         return end - self._spoken >= self._duration
 
 
-def _level(pcm: Pcm) -> float:
-    """Return the RMS level in dBFS."""
-    power = float(np.mean(np.square(pcm, dtype=np.float64)))
-    return 10 * float(np.log10(max(power, 1e-9) / 32_768**2))
+def hop_levels(feed: AudioFeed, end: int) -> list[float]:
+    """Return the level of each of the last `NOISE_HOPS` hops up to sample `end`, in dBFS.
+
+    What is no longer held, or was never recorded, is left out.
+    """
+    reader, levels = feed.reader_from(max(end - NOISE_HOPS * HOP, 0)), []
+    while reader.clock < end:
+        try:
+            block = reader.read(min(HOP, end - reader.clock), 0)
+        except TimeoutError:
+            break
+        if block is None or block.start >= end:
+            break
+        levels.append(level(block.pcm))
+    return levels

@@ -17,22 +17,28 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeVar, cast, overload
 from wakeword_daemon.errors import EventsError
 from wakeword_daemon.events.connection import connect, receive, unreachable
 from wakeword_daemon.events.framing import FrameDecoder, ProtocolError, encode
-from wakeword_daemon.events.items import Ready, Samples, Sorter
+from wakeword_daemon.events.items import Item, Ready, Samples, Sorter, Watched
 from wakeword_daemon.events.paths import parse_address
 from wakeword_daemon.events.protocol import (
-    AudioStart,
-    AudioStop,
     Authenticate,
     Detection,
     Error,
+    Event,
+    Pause,
+    Paused,
+    Resume,
+    Resumed,
+    SetThreshold,
     Status,
+    Subscribe,
+    ThresholdSet,
 )
 from wakeword_daemon.events.subscription import (
     Connect,
     DeadlineError,
-    Pause,
     Receive,
     Send,
+    Wait,
     follow,
     wish,
 )
@@ -43,10 +49,11 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self, Unpack
 
-    from wakeword_daemon.events.items import Item, Options
+    from wakeword_daemon.events.items import Options
     from wakeword_daemon.events.subscription import Step, Steps
 
 T = TypeVar("T")
+AnswerT = TypeVar("AnswerT", bound=Event)
 
 
 @overload
@@ -122,7 +129,7 @@ def subscribe(
     request = wish(audio=audio, pre_roll=pre_roll, seconds=seconds, until_silence=until_silence)
     deadline = math.inf if timeout is None else time.monotonic() + timeout
     items = _carry_out(follow(socket, words, token, request, reconnect=reconnect), deadline)
-    next(items)  # Ready
+    next(item for item in items if isinstance(item, Ready))
     return Events(items, audio)
 
 
@@ -160,6 +167,38 @@ class Events(Generic[T]):
                 yield samples
 
 
+def watch(
+    socket: str | Path | None = None,
+    *,
+    timeout: float | None = None,
+    reconnect: bool = True,
+    token: str | None = None,
+) -> Generator[Watched, None, None]:
+    """Yield what the daemon hears, measures and says of itself, from the first step on.
+
+    - `Info` on each connection: the words with their thresholds, and the state.
+    - `Telemetry` four times a second while it hears: level, noise floor and scores of each hop.
+    - `Detection` and `StateChanged` as they happen.
+    - `Away` when no daemon is there; it is waited for, as `subscribe` does.
+
+    Args:
+        socket: see `subscribe`, as for `timeout`, `reconnect` and `token`.
+        timeout: seconds from now.
+        reconnect: whether to wait for a daemon.
+        token: what a daemon on TCP may ask for.
+
+    Raises:
+        EventsError: as `subscribe`.
+
+    """
+    deadline = math.inf if timeout is None else time.monotonic() + timeout
+    steps = follow(socket, None, token, Subscribe(), reconnect=reconnect, watch=True)
+    with contextlib.closing(_carry_out(steps, deadline)) as items:
+        for item in items:
+            if isinstance(item, Watched):
+                yield item
+
+
 def read_status(socket: str | Path | None = None, *, token: str | None = None) -> Status:
     """Return the daemon's status.
 
@@ -171,28 +210,82 @@ def read_status(socket: str | Path | None = None, *, token: str | None = None) -
         EventsError: there is no daemon, it does not answer, or it refused.
 
     """
+    return _ask(encode("status", {}), Status, socket, token)
+
+
+def pause(minutes: float | None = None, *, socket: str | Path | None = None) -> Paused:
+    """Let the daemon close its microphone; returns when it is closed.
+
+    Args:
+        minutes: how long, up to a week; None for until `resume`. In a pause, its new length from
+            now on.
+        socket: the daemon's unix socket; None for the daemon on this machine.
+
+    Raises:
+        EventsError: as `read_status`.
+
+    """
+    return _ask(Pause(minutes=minutes).line(), Paused, socket)
+
+
+def resume(*, socket: str | Path | None = None) -> Resumed:
+    """Let the daemon open its microphone again; returns when it is clear whether it hears.
+
+    Args:
+        socket: the daemon's unix socket; None for the daemon on this machine.
+
+    Raises:
+        EventsError: as `read_status`.
+
+    """
+    return _ask(Resume().line(), Resumed, socket)
+
+
+def set_threshold(
+    word: str, threshold: float, *, save: bool = False, socket: str | Path | None = None
+) -> ThresholdSet:
+    """Change the threshold of a word in the running daemon.
+
+    Args:
+        word: its name.
+        threshold: above 0 and below 1.
+        save: whether to write it into the config file too; otherwise it lasts until the daemon
+            reads its config again.
+        socket: the daemon's unix socket; None for the daemon on this machine.
+
+    Raises:
+        EventsError: as `read_status`; also if it cannot be saved, when nothing is changed.
+
+    """
+    request = SetThreshold(name=word, threshold=threshold, save=save)
+    return _ask(request.line(), ThresholdSet, socket)
+
+
+def _ask(
+    request: bytes, answer: type[AnswerT], socket: str | Path | None, token: str | None = None
+) -> AnswerT:
+    """Send a request on a connection of its own; return the answer."""
     address = parse_address(socket)
-    lines = encode("status", {})
     if token is not None:
-        lines = Authenticate(token=token).line() + lines
+        request = Authenticate(token=token).line() + request
     try:
         with connect(address) as connection:
             with contextlib.suppress(ConnectionError):  # it may have said why before it closed
-                connection.sendall(lines)
-            return _status(connection)
+                connection.sendall(request)
+            return _answer(connection, answer)
     except OSError as error:
         raise unreachable(address, error) from error
     except ProtocolError as error:
         raise EventsError(f"the program that answers is not a wake-word daemon: {error}") from error
 
 
-def _status(connection: sockets.socket) -> Status:
+def _answer(connection: sockets.socket, answer: type[AnswerT]) -> AnswerT:
     decoder = FrameDecoder()
     while True:
         decoder.feed(receive(connection))
         while (frame := decoder.next_frame()) is not None:
-            if frame.type == Status.kind:
-                return Status.from_frame(frame)
+            if frame.type == answer.kind:
+                return answer.from_frame(frame)
             if frame.type == Error.kind:
                 raise EventsError(f"the daemon refused: {Error.from_frame(frame).text}")
 
@@ -203,7 +296,7 @@ def _carry_out(steps: Steps, deadline: float) -> Generator[Item, None, None]:
     try:
         step = next(steps)
         while True:
-            if isinstance(step, (Ready, Detection, AudioStart, Samples, AudioStop)):
+            if isinstance(step, Item):
                 yield step
                 step = next(steps)
                 continue
@@ -242,7 +335,7 @@ class _Link:
                 self._connection.sendall(line)
             case Receive(limit) if self._connection:
                 return self._receive(self._connection, limit)
-            case Pause(seconds):
+            case Wait(seconds):
                 time.sleep(min(seconds, self._remaining()))
         return None
 

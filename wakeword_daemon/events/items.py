@@ -1,4 +1,4 @@
-"""What a subscriber receives: detections, and the audio of each."""
+"""What a subscriber receives: detections and the audio of each, and what it sees who watches."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
-from wakeword_daemon.events.protocol import AudioStart, AudioStop, Detection
+from wakeword_daemon.events.protocol import (
+    AudioStart,
+    AudioStop,
+    Detection,
+    Info,
+    StateChanged,
+    Telemetry,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +33,14 @@ class Options(TypedDict, total=False):
 @dataclass(frozen=True, slots=True)
 class Ready:
     """Connected: from here on every event arrives. Audio that was being received has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """No daemon is there; it is waited for."""
+
+    reason: str
+    """Why, in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +68,10 @@ class DetectionWithAudio(Detection, frozen=True, kw_only=True, dict=True):
         return self.__dict__["audio"]
 
 
-Item: TypeAlias = Ready | Detection | AudioStart | Samples | AudioStop
+Watched: TypeAlias = Info | Away | StateChanged | Detection | Telemetry
+"""What is seen by who watches."""
+
+Item: TypeAlias = Ready | Watched | AudioStart | Samples | AudioStop
 """What a subscription yields."""
 
 

@@ -22,7 +22,7 @@ AudioWish: TypeAlias = Literal["none", "after", "always"]
 
 StopReason: TypeAlias = Literal["complete", "silence", "detection", "no-audio"]
 
-StateName: TypeAlias = Literal["starting", "listening", "degraded", "deaf"]
+StateName: TypeAlias = Literal["starting", "listening", "degraded", "deaf", "paused"]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,12 +77,16 @@ class Detection(Published, frozen=True, kw_only=True):
     """RMS level of the second before it, in dBFS."""
     model: str
     """Id of the model that heard it."""
+    noise: float | None = None
+    """Noise floor of the room in the 8 s before it, in dBFS."""
+    snr: float | None = None
+    """Signal-to-noise ratio of the word, in dB."""
     speaker: str | None = None
     """Wyoming's field for who spoke; always null, since speakers are not told apart."""
 
 
 class StateChanged(Published, frozen=True, kw_only=True):
-    """The daemon hears again, no longer hears, or hears what cannot be real sound."""
+    """The daemon hears again, no longer hears, is paused, or hears what cannot be real sound."""
 
     kind: ClassVar[str] = "state"
 
@@ -92,8 +96,34 @@ class StateChanged(Published, frozen=True, kw_only=True):
     device: str | None = None
     rate: int | None = None
     """Samples a second of the device."""
+    paused_until: float | None = None
+    """End of the pause in Unix seconds; null where it lasts until somebody ends it."""
     wall_time: float
     """When, in Unix seconds."""
+
+
+# Telemetry, for those who watch
+
+
+class Telemetry(Event, frozen=True, kw_only=True):
+    """What the daemon measured in a few hops of 80 ms; each list has one value for each hop."""
+
+    kind: ClassVar[str] = "telemetry"
+
+    hop: int
+    """Number of the first of these hops since the start of the daemon; a jump tells a loss."""
+    sample: int
+    """Index of the sample clock (16 kHz) one past the last hop."""
+    wall_time: float
+    """The same moment in Unix seconds."""
+    level: list[float]
+    """RMS level of the hop, in dBFS."""
+    noise: list[float]
+    """Noise floor of the room in the 8 s up to the hop, in dBFS."""
+    scores: dict[str, list[float]]
+    """For each word, the smoothed probability that is compared with its threshold, 0 to 1."""
+    thresholds: dict[str, float]
+    """For each word, the threshold in force, 0 to 1."""
 
 
 # Audio, for those who asked for it
@@ -201,6 +231,8 @@ class Info(Event, frozen=True, kw_only=True):
     snd: list[Any] = []
     state: StateName
     reason: str = ""
+    paused_until: float | None = None
+    """End of the pause in Unix seconds; null where it lasts until somebody ends it."""
     sequence: int = 0
     """Number of the last published event; 0 before the first."""
     start_id: str = ""
@@ -243,6 +275,8 @@ class Status(Event, frozen=True, kw_only=True):
     state: StateName
     reason: str = ""
     """Why, in words; empty while all is well."""
+    paused_until: float | None = None
+    """End of the pause in Unix seconds; null where it lasts until somebody ends it."""
     device: str | None = None
     """The microphone in use; null while there is none."""
     rate: int | None = None
@@ -297,6 +331,44 @@ class Subscribed(Event, frozen=True, kw_only=True):
     """The event published last; those up to it come again, and without audio."""
 
 
+class Watching(Event, frozen=True, kw_only=True):
+    """Answer to `watch`."""
+
+    kind: ClassVar[str] = "watching"
+
+    on: bool
+
+
+class Paused(Event, frozen=True, kw_only=True):
+    """Answer to `pause`: the microphone is closed."""
+
+    kind: ClassVar[str] = "paused"
+
+    until: float | None
+    """When it opens again, in Unix seconds; null where somebody has to say so."""
+
+
+class Resumed(Event, frozen=True, kw_only=True):
+    """Answer to `resume`, with what came of it."""
+
+    kind: ClassVar[str] = "resumed"
+
+    state: StateName
+    reason: str = ""
+    """Why it does not listen, in words; empty if it does."""
+
+
+class ThresholdSet(Event, frozen=True, kw_only=True):
+    """Answer to `set-threshold`."""
+
+    kind: ClassVar[str] = "threshold-set"
+
+    name: str
+    threshold: float
+    saved: str | None = None
+    """The config file that it was saved to; null if it was not to be saved."""
+
+
 class Error(Event, frozen=True, kw_only=True):
     """The answer to a request that was refused."""
 
@@ -345,6 +417,40 @@ class Subscribe(Event, frozen=True, kw_only=True):
     """Seconds of audio after the end of the word, at most."""
     until_silence: Annotated[float, msgspec.Meta(ge=0.1, le=60)] | None = None
     """Seconds of silence that end the audio earlier; null for none."""
+
+
+class Watch(Event, frozen=True, kw_only=True):
+    """Asks for `telemetry` from now on, or for no more of it."""
+
+    kind: ClassVar[str] = "watch"
+
+    on: bool = True
+
+
+class Pause(Event, frozen=True, kw_only=True):
+    """Asks the daemon to close the microphone."""
+
+    kind: ClassVar[str] = "pause"
+
+    minutes: Annotated[float, msgspec.Meta(gt=0, le=10_080)] | None = None
+    """How long, up to a week; null for until `resume`."""
+
+
+class Resume(Event, frozen=True, kw_only=True):
+    """Asks the daemon to end a pause."""
+
+    kind: ClassVar[str] = "resume"
+
+
+class SetThreshold(Event, frozen=True, kw_only=True):
+    """Asks for another threshold of a word, from now on."""
+
+    kind: ClassVar[str] = "set-threshold"
+
+    name: str
+    threshold: Annotated[float, msgspec.Meta(gt=0, lt=1)]
+    save: bool = False
+    """Whether to write it into the config file too."""
 
 
 class Authenticate(Event, frozen=True, kw_only=True):

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wakeword_daemon.events.audio import AudioFeed
+    from wakeword_daemon.events.control import Control
     from wakeword_daemon.events.history import PublishedT
+    from wakeword_daemon.events.protocol import Telemetry
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +47,8 @@ class EventServer:
         group: name of a group whose members may connect too.
         tcp: TCP address to listen on too; None for none.
         audio: source of the audio that peers may ask for; None for none.
+        control: what the daemon can be told to do; None for nothing.
+        on_watched: called with whether anybody watches, each time that changes.
         limits: what one peer may cost; None for the defaults.
 
     """
@@ -58,12 +62,22 @@ class EventServer:
         group: str | None = None,
         tcp: Tcp | None = None,
         audio: AudioFeed | None = None,
+        control: Control | None = None,
+        on_watched: Callable[[bool], None] | None = None,
         limits: Limits | None = None,
     ) -> None:
         limits = limits or Limits()
         self._context = ServerContext(
-            self._numbered_info, self._whole_status, audio, History(limits.history), limits
+            self._numbered_info,
+            self._whole_status,
+            audio,
+            History(limits.history),
+            limits,
+            control,
+            self._count_watchers,
         )
+        self._on_watched = on_watched
+        self._watched = False
         self._info = info
         self._status = status
         self._unix = unix
@@ -137,6 +151,13 @@ class EventServer:
             session.offer(entry)
         return event
 
+    def show(self, telemetry: Telemetry) -> None:
+        """Send telemetry to every peer that watches, if it reads; never waits."""
+        line = telemetry.line()
+        for session in self._sessions:
+            if session.watching:
+                session.show(line)
+
     async def stop(self, grace: float = 0.5) -> None:
         """Accept no more peers, and close once all queues are sent, or after `grace` seconds."""
         for task in self._accepting:
@@ -163,6 +184,13 @@ class EventServer:
             sequence=self.sequence,
             start_id=self.start_id,
         )
+
+    def _count_watchers(self) -> None:
+        watched = any(session.watching for session in self._sessions)
+        if watched != self._watched:
+            self._watched = watched
+            if self._on_watched is not None:
+                self._on_watched(watched)
 
     def _close_listeners(self) -> None:
         for listener in self._listeners:
@@ -213,7 +241,14 @@ class EventServer:
 
     async def _serve(self, connection: socket.socket, peer: str, token: str | None) -> None:
         reader, writer = await asyncio.open_connection(sock=connection, limit=READ_SIZE)
-        session = Session(self._context, reader, writer, peer=peer, token=token)
+        session = Session(
+            self._context,
+            reader,
+            writer,
+            peer=peer,
+            token=token,
+            may_control=connection.family == socket.AF_UNIX,
+        )
         self._sessions.add(session)
         try:
             await session.run()

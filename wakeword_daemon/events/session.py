@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from wakeword_daemon.events.audio import AudioFeed, AudioStream
+from wakeword_daemon.events.control import REQUESTS, Control, carry_out
 from wakeword_daemon.events.framing import Frame, FrameDecoder, ProtocolError
 from wakeword_daemon.events.history import Entry, History
 from wakeword_daemon.events.protocol import (
@@ -24,6 +25,8 @@ from wakeword_daemon.events.protocol import (
     Published,
     Status,
     Subscribe,
+    Watch,
+    Watching,
 )
 
 logger = logging.getLogger(__name__)
@@ -49,6 +52,8 @@ class Limits:
     """How long a peer may read nothing of what was sent to it before it is disconnected."""
     request: float = 10.0
     """How long a frame may take from its first byte to its last, and a peer to authenticate."""
+    telemetry: int = 8
+    """Batches of telemetry held for a peer that reads too slowly; then the oldest are dropped."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,9 @@ class ServerContext:
     audio: AudioFeed | None
     history: History
     limits: Limits
+    control: Control | None
+    on_watch: Callable[[], None]
+    """Called when a peer begins or ends to watch."""
 
 
 class Session:
@@ -77,8 +85,10 @@ class Session:
         *,
         peer: str,
         token: str | None,
+        may_control: bool,
     ) -> None:
         self.peer = peer
+        self.watching = False
         self.words: frozenset[str] | None = None
         """Names of the words whose detections this peer gets; None for all."""
         self._context = context
@@ -91,6 +101,8 @@ class Session:
         self._decoder = FrameDecoder()
         self._deadline: float | None = None
         self._pending: deque[Entry] = deque()
+        self._telemetry: deque[bytes] = deque(maxlen=context.limits.telemetry)
+        self._may_control = may_control
         self._something_pending = asyncio.Event()
         self._wish = Subscribe()
         self._live_from = 0  # number of the last event that is sent without audio
@@ -114,6 +126,7 @@ class Session:
         except OSError as error:
             logger.debug("lost the connection of %s: %s", self.peer, error)
         finally:
+            self._watch(on=False)
             sender.cancel()
             self._writer.close()
             try:
@@ -132,6 +145,11 @@ class Session:
             self._drop(f"{len(self._pending)} events wait and it does not read")
             return
         self._pending.append(entry)
+        self._something_pending.set()
+
+    def show(self, telemetry: bytes) -> None:
+        """Queue a line of telemetry, in place of the oldest if there are too many; never waits."""
+        self._telemetry.append(telemetry)
         self._something_pending.set()
 
     def finish(self) -> None:
@@ -173,6 +191,8 @@ class Session:
                     entry = self._pending.popleft()
                     await self._send(entry.line)
                     await self._begin_audio(entry.event)
+                elif self._telemetry:
+                    await self._send(self._telemetry.popleft())
                 else:
                     await self._send_audio()
                     await self._wait_for_something()
@@ -206,7 +226,7 @@ class Session:
 
     async def _wait_for_something(self) -> None:
         """Wait until an event is queued, or more audio may be there."""
-        if self._pending or self._finishing:
+        if self._pending or self._telemetry or self._finishing:
             return
         self._something_pending.clear()
         with contextlib.suppress(TimeoutError):
@@ -268,15 +288,22 @@ class Session:
                 self._choose_words(Detect.from_frame(frame).names)
             case "subscribe":
                 await self._subscribe(Subscribe.from_frame(frame))
+            case "watch":
+                self._watch(on=Watch.from_frame(frame).on)
+                await self._send(Watching(on=self.watching).line())
+            case kind if kind in REQUESTS:
+                answer = await carry_out(self._context.control, frame, allowed=self._may_control)
+                await self._send(answer.line())
             case "authenticate":
                 pass  # a client may send a token although none is needed
-            case "audio-start" | "audio-chunk" | "audio-stop":
-                raise ProtocolError(
-                    "no-audio",
-                    "no audio is accepted here: the daemon listens to its own microphone",
-                )
             case _:
-                raise ProtocolError("unknown-type", f"there is no request {frame.type[:40]!r}")
+                raise _unknown(frame.type)
+
+    def _watch(self, *, on: bool) -> None:
+        if on != self.watching:
+            self.watching = on
+            self._telemetry.clear()
+            self._context.on_watch()
 
     def _authenticate(self, frame: Frame) -> None:
         if frame.type != Authenticate.kind:
@@ -322,3 +349,11 @@ class Session:
             self._audio = AudioStream(self._context.audio, request)
         self._something_pending.set()
         await self._send(answer.line())
+
+
+def _unknown(kind: str) -> ProtocolError:
+    if kind in ("audio-start", "audio-chunk", "audio-stop"):
+        return ProtocolError(
+            "no-audio", "no audio is accepted here: the daemon listens to its own microphone"
+        )
+    return ProtocolError("unknown-type", f"there is no request {kind[:40]!r}")

@@ -25,7 +25,7 @@ from wakeword_daemon.events.connection import (
     unreachable,
 )
 from wakeword_daemon.events.framing import FrameDecoder, ProtocolError, encode
-from wakeword_daemon.events.items import Item, Ready, Samples
+from wakeword_daemon.events.items import Away, Item, Ready, Samples
 from wakeword_daemon.events.paths import parse_address
 from wakeword_daemon.events.protocol import (
     AudioChunk,
@@ -39,6 +39,8 @@ from wakeword_daemon.events.protocol import (
     StateChanged,
     Subscribe,
     Subscribed,
+    Telemetry,
+    Watch,
 )
 
 if TYPE_CHECKING:
@@ -78,13 +80,13 @@ class Receive:
 
 
 @dataclass(frozen=True, slots=True)
-class Pause:
+class Wait:
     """Wait so many seconds."""
 
     seconds: float
 
 
-Step: TypeAlias = Connect | Send | Receive | Pause | Item
+Step: TypeAlias = Connect | Send | Receive | Wait | Item
 """What to do next, or what to yield to the subscriber."""
 
 Steps: TypeAlias = "Generator[Step, bytes | None, None]"
@@ -126,6 +128,7 @@ def follow(
     request: Subscribe,
     *,
     reconnect: bool,
+    watch: bool = False,
 ) -> Steps:
     """Yield the steps of a subscription: `Ready` on every connection, and items among other steps.
 
@@ -135,13 +138,14 @@ def follow(
         token: the token, if a daemon on TCP asks for one.
         request: the audio to ask for.
         reconnect: whether to wait for a daemon.
+        watch: whether to ask for telemetry, and to yield all that `items.Watched` names.
 
     Raises:
         EventsError: see `client.subscribe`.
         DeadlineError: it was thrown in.
 
     """
-    subscription = _Subscription(words, token, request)
+    subscription = _Subscription(words, token, request, watch=watch)
     address = yield from _reach(socket, subscription, reconnect=reconnect)
     yield Ready()
     while True:
@@ -152,7 +156,9 @@ def follow(
         except OSError as error:
             if not reconnect:
                 raise unreachable(address, error) from error
-            logger.warning("the daemon went away; waiting for it to come back")
+            gone = "the daemon went away; waiting for it to come back"
+            logger.warning("%s", gone)
+            yield Away(gone)
             address = yield from _reach_again(socket, subscription)
             yield Ready()
 
@@ -169,9 +175,10 @@ def _reach(
                 raise
             if not waiting:
                 logger.warning("%s; waiting for it", error)
+                yield Away(f"{error}; waiting for it")
                 waiting = True
             try:
-                yield Pause(delay)
+                yield Wait(delay)
             except DeadlineError:
                 raise error from None
     raise AssertionError("the delays never end")
@@ -181,7 +188,7 @@ def _reach_again(
     socket: str | Path | None, subscription: _Subscription
 ) -> Generator[Step, bytes | None, Address]:
     for delay in _retry_delays():
-        yield Pause(delay)
+        yield Wait(delay)
         with contextlib.suppress(UnreachableError):
             return (yield from _open(socket, subscription))
     raise AssertionError("the delays never end")
@@ -219,12 +226,20 @@ class _Subscription:
     skipped, because the daemon sends them again after its answer, in order.
     """
 
-    def __init__(self, words: Sequence[str] | None, token: str | None, request: Subscribe) -> None:
+    def __init__(
+        self,
+        words: Sequence[str] | None,
+        token: str | None,
+        request: Subscribe,
+        *,
+        watch: bool,
+    ) -> None:
         self.arrived: deque[Item] = deque()
         self.ready = False
         self._words = None if words is None else list(words)
         self._token = token
         self._request = request
+        self._watch = watch
         self._start_id: str | None = None
         self._sequence: int | None = None
         self._last = 0  # events up to this one are sent again, without audio
@@ -248,6 +263,8 @@ class _Subscription:
         if self._end is not None:
             subscribe = replace(subscribe, pre_roll_ms=_ALL_HELD)
         lines.append(subscribe.line())
+        if self._watch:
+            lines.append(Watch().line())
         return b"".join(lines)
 
     def receive(self, received: bytes | None) -> None:
@@ -267,33 +284,45 @@ class _Subscription:
             ) from error
 
     def _take(self, frame: Frame) -> None:
-        if frame.type == Error.kind:
-            raise EventsError(f"the daemon refused: {Error.from_frame(frame).text}")
-        if frame.type == Info.kind:
-            self._info = Info.from_frame(frame)
-        elif frame.type == Subscribed.kind:
-            self._begin(Subscribed.from_frame(frame))
-        elif self.ready and frame.type == Detection.kind:
-            detection = Detection.from_frame(frame)
-            self._sequence = detection.sequence
-            self.arrived.append(detection)
-            if self._request.audio == "after" and detection.sequence <= self._last:
-                self.arrived.append(_no_audio(detection))
-        elif self.ready and frame.type == AudioStart.kind:
-            self.arrived.append(AudioStart.from_frame(frame))
-        elif self.ready and frame.type == AudioChunk.kind:
-            self._hear(AudioChunk.from_frame(frame), bytes(frame.payload))
-        elif self.ready and frame.type == AudioStop.kind:
-            self.arrived.append(AudioStop.from_frame(frame))
-        elif self.ready and frame.type == StateChanged.kind:
-            changed = StateChanged.from_frame(frame)
-            self._sequence = changed.sequence
-            _log_state("the daemon is", changed.state, changed.reason)
+        match frame.type:
+            case Error.kind:
+                raise EventsError(f"the daemon refused: {Error.from_frame(frame).text}")
+            case Info.kind:
+                self._info = Info.from_frame(frame)
+            case Subscribed.kind:
+                self._begin(Subscribed.from_frame(frame))
+            case _ if self.ready:
+                self._take_event(frame)
+
+    def _take_event(self, frame: Frame) -> None:
+        match frame.type:
+            case Detection.kind:
+                detection = Detection.from_frame(frame)
+                self._sequence = detection.sequence
+                self.arrived.append(detection)
+                if self._request.audio == "after" and detection.sequence <= self._last:
+                    self.arrived.append(_no_audio(detection))
+            case StateChanged.kind:
+                changed = StateChanged.from_frame(frame)
+                self._sequence = changed.sequence
+                _log_state("the daemon is", changed.state, changed.reason)
+                if self._watch:
+                    self.arrived.append(changed)
+            case Telemetry.kind:
+                self.arrived.append(Telemetry.from_frame(frame))
+            case AudioStart.kind:
+                self.arrived.append(AudioStart.from_frame(frame))
+            case AudioChunk.kind:
+                self._hear(AudioChunk.from_frame(frame), bytes(frame.payload))
+            case AudioStop.kind:
+                self.arrived.append(AudioStop.from_frame(frame))
 
     def _introduce(self) -> None:
         """Log which daemon was reached, and whether it hears."""
         if self._info is None:
             return
+        if self._watch:
+            self.arrived.append(self._info)
         where = place(self._address)
         if self._info.state == "listening":
             words = ", ".join(self._words or self._info.words)
@@ -337,4 +366,5 @@ def _no_audio(detection: Detection) -> AudioStop:
 
 def _log_state(beginning: str, state: str, reason: str) -> None:
     level = logging.WARNING if state in ("deaf", "degraded") else logging.INFO
-    logger.log(level, "%s %s%s", beginning, state, f": {reason}" if reason else "")
+    separator = " " if state == "paused" else ": "
+    logger.log(level, "%s %s%s", beginning, state, f"{separator}{reason}" if reason else "")

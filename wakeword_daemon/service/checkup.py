@@ -189,6 +189,8 @@ def _daemon(config: Config) -> Finding:
         status = read_status(config.socket.path)
     except EventsError as error:
         return Finding(subject, "note", str(error), "wakeword service install")
+    if status.state == "paused":
+        return Finding(subject, "failure", f"it is paused {status.reason}", "wakeword resume")
     if status.state != "listening":
         reason = f": {status.reason}" if status.reason else ""
         return Finding(subject, "failure", f"it is {status.state}{reason}", "wakeword status")

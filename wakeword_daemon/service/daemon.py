@@ -6,30 +6,40 @@ import asyncio
 import logging
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wakeword_daemon import config as config_file
 from wakeword_daemon.audio.ring import RingBuffer
 from wakeword_daemon.audio.sources import CaptureSettings
 from wakeword_daemon.clock import milliseconds, seconds
 from wakeword_daemon.config import Config
 from wakeword_daemon.errors import WakewordError
+from wakeword_daemon.events.framing import ProtocolError
 from wakeword_daemon.events.paths import default_socket
 from wakeword_daemon.events.protocol import (
     Detection,
     Info,
+    Paused,
+    Resumed,
     StateChanged,
     Status,
+    Telemetry,
+    ThresholdSet,
 )
 from wakeword_daemon.events.server import EventServer
 from wakeword_daemon.events.sockets import Tcp
+from wakeword_daemon.resources import plain_name
 from wakeword_daemon.rooms.addresses import parse_uri
 from wakeword_daemon.rooms.detectors import Detectors
 from wakeword_daemon.rooms.protocol import wake_program
 from wakeword_daemon.rooms.server import RoomServer
 from wakeword_daemon.service import logs
 from wakeword_daemon.service.hearing import Hearing
+from wakeword_daemon.service.pause import Pause
 from wakeword_daemon.service.status import StatusReporter
+from wakeword_daemon.service.telemetry import Telemeter, noise_and_snr
 from wakeword_daemon.service.watchdog import Watchdog
 from wakeword_daemon.words import load_words
 
@@ -74,6 +84,8 @@ class Daemon:
             state, and what to call after each write.
         notifier: the service manager.
         listening: a unix socket that already listens, if the service manager passed one.
+        saves_to: the config file that changed thresholds are written to; None for the one that a
+            daemon would read.
 
     Raises:
         ConfigError: there is a mistake in the config.
@@ -87,8 +99,10 @@ class Daemon:
         make_source: MakeSource,
         notifier: Notifier,
         listening: socket.socket | None = None,
+        saves_to: Path | None = None,
     ) -> None:
         self._read_config = read_config
+        self._saves_to = saves_to
         self._notifier = notifier
         self._config = config = read_config()
         logs.set_level(config.log.level)
@@ -99,6 +113,7 @@ class Daemon:
         self._source = make_source(_capture(config), ring, self._on_state, self._engine.hear)
         self._watchdog = Watchdog(self._source, self._engine)
         self._reporter = StatusReporter(self._source, self._engine)
+        self._pause = Pause(self._source, self._engine, self._repeat_state)
         self._server = EventServer(
             info=self._info,
             status=self._status,
@@ -106,6 +121,8 @@ class Daemon:
             group=config.socket.group,
             tcp=_tcp(config),
             audio=ring,
+            control=self,
+            on_watched=self._measure,
         )
         self._rooms = RoomServer(_detectors(self._words), nearest=config.rooms.nearest)
         self._actions = self._make_actions(config)
@@ -152,6 +169,7 @@ class Daemon:
             self._watchdog.check()
             if self._watchdog.hears():
                 self._notifier.watchdog()
+            self._pause.check()
         self._end.result()
 
     async def _close(self) -> None:
@@ -177,6 +195,51 @@ class Daemon:
         else:
             self._end.set_exception(failure)
 
+    # What it can be told to do: see `events.control.Control`
+
+    async def pause(self, minutes: float | None) -> Paused:
+        """Close the microphone, for so many minutes or until `resume`."""
+        await self._pause.begin(minutes)
+        return Paused(until=self._pause.until)
+
+    async def resume(self) -> Resumed:
+        """Open the microphone again."""
+        await self._pause.end()
+        return Resumed(state=self._source.state.name, reason=self._source.state.reason)
+
+    async def set_threshold(self, name: str, threshold: float, *, save: bool) -> ThresholdSet:
+        """Change the threshold of a word, until the config is read again or, saved, for good.
+
+        Raises:
+            ProtocolError: there is no such word.
+            ConfigError: it cannot be saved, and is not changed.
+
+        """
+        names = {plain_name(word): word for word in self._words.names}
+        word = names.get(plain_name(name))
+        if word is None:
+            raise ProtocolError(
+                "unknown-word",
+                f"no wake word is called {name[:40]!r}; there is {', '.join(self._words.names)}",
+            )
+        saved = None
+        if save:
+            saved = await asyncio.to_thread(
+                config_file.save_threshold, self._saves_to, word, threshold
+            )
+        self._words = self._words.with_threshold(word, threshold)
+        self._engine.set_threshold(word, threshold)
+        self._rooms.detectors = _detectors(self._words)
+        logger.info(
+            "the threshold of %s is now %.6g%s",
+            word,
+            threshold,
+            f", as in {saved}" if saved else "",
+        )
+        return ThresholdSet(
+            name=word, threshold=threshold, saved=None if saved is None else str(saved)
+        )
+
     # What an action may ask: see `actions.remote.Remote`
 
     @property
@@ -192,7 +255,11 @@ class Daemon:
     # Called on the source's thread
 
     def _on_detection(self, heard: engine.Detection, wall_time: float) -> None:
-        self._loop.call_soon_threadsafe(self._publish, heard, wall_time)
+        measured = noise_and_snr(self._ring, heard.sample)
+        self._loop.call_soon_threadsafe(self._publish, heard, wall_time, measured)
+
+    def _on_telemetry(self, batch: Telemetry) -> None:
+        self._loop.call_soon_threadsafe(self._server.show, batch)
 
     def _on_state(self, state: CaptureState) -> None:
         self._loop.call_soon_threadsafe(self._change_state, state)
@@ -202,10 +269,13 @@ class Daemon:
 
     # Called on the event loop
 
-    def _publish(self, heard: engine.Detection, wall_time: float) -> None:
+    def _publish(
+        self, heard: engine.Detection, wall_time: float, measured: tuple[float, float]
+    ) -> None:
         if self._actions is not None and self._actions.echoes(wall_time):
             logger.info("heard %s in our own sound", heard.word)
             return
+        noise, snr = measured
         event = Detection(
             name=heard.word,
             timestamp=milliseconds(heard.sample),
@@ -214,6 +284,8 @@ class Daemon:
             sample=heard.sample,
             level=heard.level,
             model=heard.model,
+            noise=noise,
+            snr=snr,
         )
         event = self._server.publish(event)
         self._reporter.last_detection = event
@@ -228,15 +300,20 @@ class Daemon:
     def _change_state(self, state: CaptureState) -> None:
         if self._end.done():
             return  # no more audio is intended
+        if state.name == "paused":
+            state = replace(state, reason=self._pause.reason)
         self._reporter.state = state
+        self._pause.note()
         status = self._line()
-        logger.log(logging.INFO if state.name == "listening" else logging.WARNING, "%s", status)
+        calm = state.name in ("listening", "paused")
+        logger.log(logging.INFO if calm else logging.WARNING, "%s", status)
         event = self._server.publish(
             StateChanged(
                 state=state.name,
                 reason=state.reason,
                 device=state.device,
                 rate=state.rate,
+                paused_until=self._pause.until,
                 wall_time=time.time(),
             )
         )
@@ -247,6 +324,17 @@ class Daemon:
         else:
             self._ready = True
             self._notifier.ready(status)
+
+    def _repeat_state(self) -> None:
+        self._change_state(self._source.state)
+
+    def _measure(self, watched: bool) -> None:
+        """Measure every hop as long as somebody watches."""
+        self._engine.telemetry = (
+            Telemeter(self._ring, lambda: self._engine.thresholds, self._on_telemetry)
+            if watched
+            else None
+        )
 
     def _reload(self) -> None:
         """Apply a changed config, or keep the old one if the new one has a mistake."""
@@ -315,13 +403,14 @@ class Daemon:
             wake=[wake_program(_DESCRIPTION, self._words.models, self._words.settings)],
             state=self._reporter.state.name,
             reason=self._reporter.state.reason,
+            paused_until=self._pause.until,
         )
 
     def _line(self) -> str:
         return self._reporter.line(self._words.names)
 
     def _status(self) -> Status:
-        return self._reporter.status(self._words.names)
+        return self._reporter.status(self._words.names, self._pause.until)
 
 
 def _capture(config: Config) -> CaptureSettings:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wakeword_daemon.audio.ring import RingBuffer
     from wakeword_daemon.clips.clipper import Clipper
     from wakeword_daemon.engine import Detection, Detector, Step
+    from wakeword_daemon.service.telemetry import Telemeter
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Hearing:
         gaps: times at which audio was missing and the engine started afresh.
         lost: samples (16 kHz) that were missing.
         clipper: follows the scores, where clips are kept.
+        telemetry: takes what was measured in each hop, while somebody watches.
 
     """
 
@@ -61,6 +63,8 @@ class Hearing:
         self._heard = self._reader.clock
         self._busy_since: float | None = None
         self._ended = False
+        self._rested = False
+        self.telemetry: Telemeter | None = None
         self.hops = 0
         self.gaps = 0
         self.lost = 0
@@ -85,6 +89,14 @@ class Hearing:
     def thresholds(self) -> dict[str, float]:
         """The threshold of each word."""
         return self._wanted.thresholds
+
+    def set_threshold(self, word: str, threshold: float) -> None:
+        """Go on with another threshold of a word."""
+        self._wanted.set_threshold(word, threshold)
+
+    def rest(self) -> None:
+        """Expect a pause: the audio that is missing next was not to be heard."""
+        self._rested = True
 
     def hear(self) -> bool:
         """Hear what is new in the ring; return whether the room is calm (see `Calm`)."""
@@ -118,13 +130,10 @@ class Hearing:
             self._detector = self._wanted
             self._catch_up(self._heard)
         if block.lost:
-            self.gaps += 1
-            self.lost += block.lost
-            why = "the engine fell behind" if self._reader.lost > overwritten else "a gap"
-            logger.warning("%.2f s of audio went unheard: %s", seconds(block.lost), why)
+            self._tell_gap(block.lost, overwritten=self._reader.lost > overwritten)
             self._detector.reset(block.start)
-        clipper = self.clipper
-        trace: list[Step] | None = None if clipper is None else []
+        clipper, telemetry = self.clipper, self.telemetry
+        trace: list[Step] | None = None if clipper is None and telemetry is None else []
         detections = self._detector.push(block.pcm, trace)
         for detection in detections:
             self._on_detection(detection, self._ring.wall_time(detection.sample))
@@ -133,7 +142,18 @@ class Hearing:
         self._calm.hop(block.pcm, self._detector.nearness)
         self.hops += 1
         self._heard = block.start + len(block.pcm)
+        if telemetry is not None and trace:
+            telemetry.take(self.hops, self._heard, block.pcm, trace[-1].scores)
         return True
+
+    def _tell_gap(self, lost: int, *, overwritten: bool) -> None:
+        if self._rested and not overwritten:
+            self._rested = False
+            return
+        self.gaps += 1
+        self.lost += lost
+        why = "the engine fell behind" if overwritten else "a gap"
+        logger.warning("%.2f s of audio went unheard: %s", seconds(lost), why)
 
     def _catch_up(self, clock: int) -> None:
         """Let a new detector hear the last seconds, whose words the old one has reported."""

@@ -39,15 +39,17 @@ class StatusReporter:
         if state.name == "listening":
             rate = f" at {state.rate} Hz" if state.rate else ""
             return f"listening for {', '.join(words)} on {state.device or 'the microphone'}{rate}"
-        return f"{state.name}: {state.reason}"
+        separator = " " if state.name == "paused" else ": "
+        return f"{state.name}{separator}{state.reason}"
 
-    def status(self, words: list[str]) -> Status:
+    def status(self, words: list[str], paused_until: float | None) -> Status:
         """Return the status; the server adds the numbering and the subscribers."""
         state, counters, engine = self.state, self._source.counters, self._engine
         usage = resource.getrusage(resource.RUSAGE_SELF)
         return Status(
             state=state.name,
             reason=state.reason,
+            paused_until=paused_until,
             device=state.device,
             rate=state.rate,
             words=words,

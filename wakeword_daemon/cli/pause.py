@@ -1,0 +1,55 @@
+"""`wakeword pause`: close the microphone of a running daemon for a while."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import TYPE_CHECKING
+
+from wakeword_daemon.cli import _arguments
+from wakeword_daemon.events import client
+
+if TYPE_CHECKING:
+    from wakeword_daemon.events.protocol import Paused
+
+_LONGEST = 10_080
+
+_EXAMPLES = """examples:
+  wakeword pause       until `wakeword resume`
+  wakeword pause 30    for half an hour
+
+The microphone is closed when the command returns. `wakeword pause 60` in a pause makes it end in an
+hour. A daemon that is started again listens.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "minutes",
+        type=_minutes,
+        nargs="?",
+        metavar="MINUTES",
+        help="how long, up to a week (default: until `wakeword resume`)",
+    )
+    _arguments.add_unix_socket(parser)
+    parser.epilog = _EXAMPLES
+
+
+def run(args: argparse.Namespace) -> int:
+    """Close the microphone, and say until when."""
+    print(_line(client.pause(args.minutes, socket=args.socket)))
+    return 0
+
+
+def _minutes(text: str) -> float:
+    minutes = _arguments.positive_float(text)
+    if minutes > _LONGEST:
+        raise argparse.ArgumentTypeError(f"{text} minutes are more than a week, {_LONGEST}")
+    return minutes
+
+
+def _line(paused: Paused) -> str:
+    if paused.until is None:
+        return "paused until `wakeword resume`"
+    return f"paused until {time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(paused.until))}"

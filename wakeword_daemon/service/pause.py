@@ -1,0 +1,96 @@
+"""The pause: for how long the microphone stays closed because somebody asked for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wakeword_daemon.audio.sources import AudioSource
+    from wakeword_daemon.service.hearing import Hearing
+
+_MINUTE = 60.0
+
+_PATIENCE = 4.0
+"""Seconds in which a source closes or opens its input, unless the sound library hangs."""
+
+
+class Pause:
+    """Closes the microphone for a time, or until it is told to open it.
+
+    All methods belong to the event loop's thread.
+
+    Args:
+        source: what is paused.
+        engine: what is told that the audio missing then is no loss.
+        on_change: called when a pause that goes on has another end.
+
+    Attributes:
+        active: whether there is a pause.
+        until: its end in Unix seconds; None without a pause, or where it has no end.
+
+    """
+
+    def __init__(self, source: AudioSource, engine: Hearing, on_change: Callable[[], None]) -> None:
+        self._source = source
+        self._engine = engine
+        self._on_change = on_change
+        self._news = asyncio.Event()
+        self.active = False
+        self.until: float | None = None
+
+    @property
+    def reason(self) -> str:
+        """Until when it is paused, in words."""
+        if self.until is None:
+            return "until `wakeword resume`"
+        return f"until {time.strftime('%H:%M', time.localtime(self.until))}"
+
+    async def begin(self, minutes: float | None) -> None:
+        """Close the microphone, for so many minutes or until `end`; return when it is closed.
+
+        In a pause, only its end is changed.
+        """
+        self.until = None if minutes is None else round(time.time() + minutes * _MINUTE, 3)
+        if self.active:
+            self._on_change()
+            return
+        self.active = True
+        self._engine.rest()
+        self._source.pause()
+        await self._wait(paused=True)
+
+    async def end(self) -> None:
+        """Open the microphone; return when it is clear whether anything is heard."""
+        if self.active:
+            self._open()
+            await self._wait(paused=False)
+
+    def check(self) -> None:
+        """End the pause if its time is over; to be called once a second."""
+        # By the clock on the wall, which goes on while the machine sleeps.
+        if self.until is not None and time.time() >= self.until:
+            self._open()
+
+    def note(self) -> None:
+        """Note that the source has another state."""
+        self._news.set()
+        self._news = asyncio.Event()
+
+    def _open(self) -> None:
+        self.active, self.until = False, None
+        self._source.resume()
+
+    async def _wait(self, *, paused: bool) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                while not self._settled(paused=paused):
+                    await self._news.wait()
+
+    def _settled(self, *, paused: bool) -> bool:
+        state = self._source.state.name
+        return state == "paused" if paused else state not in ("paused", "starting")
