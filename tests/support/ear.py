@@ -102,7 +102,7 @@ class Ear:
     def __exit__(self, *_: object) -> None:
         self.capture.stop(PATIENCE)
 
-    def _note(self) -> bool:
+    def _note(self, _: NDArray[np.int16]) -> bool:
         self.writes.append(self.ring.clock)
         return self._calm
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from wakeword_daemon.audio.ring import RingBuffer
     from wakeword_daemon.audio.stream import Recorded
+    from wakeword_daemon.pcm import Pcm
 
 __all__ = ["Capture", "CaptureSettings", "CaptureState"]
 
@@ -91,7 +92,7 @@ class Capture(AudioSource):
         settings: CaptureSettings,
         ring: RingBuffer,
         on_state: Callable[[CaptureState], None],
-        on_audio: Callable[[], bool] = lambda: False,
+        on_audio: Callable[[Pcm], bool] = lambda _: False,
     ) -> None:
         super().__init__("capture", ring, on_state, on_audio)
         self._settings = settings
@@ -215,7 +216,8 @@ class Capture(AudioSource):
             waited = 0.0
             lived = now() - opened
             self._write(block, stream.trail)
-            blocks = _NAP if self._on_audio() and self._settings.naps else 1
+            calm = self._on_audio(block.pcm)
+            blocks = _NAP if calm and self._settings.naps else 1
             sound = bool(np.count_nonzero(block.pcm))
             again = self._zeros.push(sound=sound, duration=block.duration, lived=lived)
             if self._zeros.suspicious:

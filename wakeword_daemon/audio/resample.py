@@ -70,5 +70,9 @@ class Resampler:
             return mono
         out = self._stream.resample_chunk(mono.astype(np.float32), last=last)
         # A filtered full-scale input may exceed full scale, and without clipping would wrap around.
-        clipped: Pcm = np.clip(np.rint(out), -32_768, 32_767).astype(np.int16)
-        return clipped
+        # In place, by the bare ufuncs: the memory and the code of a live stream are always cold.
+        np.rint(out, out=out)
+        np.minimum(out, 32_767, out=out)
+        np.maximum(out, -32_768, out=out)
+        rounded: Pcm = out.astype(np.int16)
+        return rounded

@@ -157,8 +157,13 @@ class RingBuffer:
 
     def take(self, reader: RingReader, count: int, timeout: float | None) -> Block | None:
         """Read for `RingReader.read`, which documents it."""
+
+        def ready() -> bool:
+            gap_follows = reader.number < self._offsets[-1][0]
+            return self._heard - reader.number >= count or gap_follows or self._closed
+
         with self._news:
-            if not self._news.wait_for(lambda: self.has(reader, count), timeout):
+            if not self._news.wait_for(ready, timeout):
                 raise TimeoutError(f"no audio for {timeout} s")
             first = max(reader.number, self._oldest)
             after = bisect_right(self._offsets, first, key=itemgetter(0))
@@ -172,11 +177,6 @@ class RingBuffer:
             reader.number, reader.clock = last, last + ahead
             self._room.notify_all()
         return block
-
-    def has(self, reader: RingReader, count: int) -> bool:
-        """Tell what `RingReader.is_ready` documents."""
-        gap_follows = reader.number < self._offsets[-1][0]
-        return self._heard - reader.number >= count or gap_follows or self._closed
 
     def wait_for_room(self, count: int, timeout: float) -> bool:
         """Wait until `count` samples would overwrite nothing unread; return False on time-out.
@@ -220,10 +220,6 @@ class RingReader:
     def backlog(self) -> int:
         """Samples that are written and not yet read."""
         return self._ring.heard - self.number
-
-    def is_ready(self, count: int) -> bool:
-        """Return whether `read(count)` would return at once."""
-        return self._ring.has(self, count)
 
     def read(self, count: int, timeout: float | None = None) -> Block | None:
         """Return the next `count` samples, or fewer before a gap or the end of the stream.

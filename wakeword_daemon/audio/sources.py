@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wakeword_daemon.audio.ring import RingBuffer
+    from wakeword_daemon.pcm import Pcm
 
 logger = logging.getLogger(__name__)
 
@@ -83,8 +84,8 @@ class AudioSource(ABC):
         name: the thread's name.
         ring: the ring that it writes to.
         on_state: called on that thread with every new state, once each; never with "starting".
-        on_audio: called on that thread after everything that is written, and when the ring is
-            closed; returns whether the next audio may come a little later.
+        on_audio: called on that thread with everything that was written, int16[n], and with no
+            samples when the ring is closed; returns whether the next may come a little later.
 
     Attributes:
         counters: how often something went wrong so far.
@@ -99,7 +100,7 @@ class AudioSource(ABC):
         name: str,
         ring: RingBuffer,
         on_state: Callable[[CaptureState], None],
-        on_audio: Callable[[], bool] = lambda: False,
+        on_audio: Callable[[Pcm], bool] = lambda _: False,
     ) -> None:
         self.counters = Counters()
         self.heartbeat = time.monotonic()
@@ -168,7 +169,7 @@ class AudioSource(ABC):
     def _close(self) -> None:
         """Say that no more audio comes."""
         self._ring.close()
-        self._on_audio()
+        self._on_audio(np.zeros(0, np.int16))
 
     def _rest(self) -> None:
         """Wait, with the input closed, until the pause is over or the source is to stop."""
@@ -197,7 +198,7 @@ class FileSource(AudioSource):
         path: Path | str,
         ring: RingBuffer,
         on_state: Callable[[CaptureState], None],
-        on_audio: Callable[[], bool] = lambda: False,
+        on_audio: Callable[[Pcm], bool] = lambda _: False,
         *,
         repeat: bool = False,
     ) -> None:
@@ -227,7 +228,7 @@ class FileSource(AudioSource):
             if self._stopping.wait(max(due - time.monotonic(), 0)):
                 return False
             self._ring.write(pcm)
-            self._on_audio()
+            self._on_audio(pcm)
         return True
 
     def _listen(self) -> None:
@@ -261,7 +262,7 @@ class PcmSource(AudioSource):
         stream: BinaryIO,
         ring: RingBuffer,
         on_state: Callable[[CaptureState], None],
-        on_audio: Callable[[], bool] = lambda: False,
+        on_audio: Callable[[Pcm], bool] = lambda _: False,
     ) -> None:
         super().__init__("pcm", ring, on_state, on_audio)
         # Read without the stream's own buffer, which cannot be polled, and whose lock a blocked
@@ -310,5 +311,6 @@ class PcmSource(AudioSource):
                 self._beat()
                 if self._stopping.is_set():
                     return
-            self._ring.write(np.frombuffer(data, "<i2", count))
-            self._on_audio()
+            pcm = np.frombuffer(data, "<i2", count)
+            self._ring.write(pcm)
+            self._on_audio(pcm)

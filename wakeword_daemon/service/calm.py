@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wakeword_daemon.clock import HOP, seconds
+from wakeword_daemon.clock import seconds
 
 if TYPE_CHECKING:
     from wakeword_daemon.pcm import Pcm
 
-_SOUND = 3.0
-"""Decibels above the noise floor from which a hop is a sound: as loud as the noise itself."""
+_SOUND = 2.0
+"""Power of a hop, over that of the noise floor, from which it is a sound: as loud as the noise."""
 
-_QUIETEST = -75.0
-"""Noise floor, dBFS, below which a room counts as having this much: a few steps of 16 bits."""
+_QUIETEST = 30.0
+"""Noise floor, mean square of a sample, below which a room counts as having this much: -75 dBFS."""
 
-_RISE = 0.5
-"""Decibels a second by which the noise floor rises at most; it falls at once."""
+_RISE = 1.0093
+"""Factor by which the noise floor rises in a hop at most, 0.5 dB a second; it falls at once."""
 
 _NEAR = 0.05
 """Share of a word's threshold from which its score counts as risen."""
@@ -37,7 +37,7 @@ class Calm:
     """Follows the room hop by hop."""
 
     def __init__(self) -> None:
-        self._floor = 0.0
+        self._floor = math.inf
         self._quiet = 0.0
 
     @property
@@ -54,9 +54,9 @@ class Calm:
 
         """
         wave = pcm.astype(np.float32)
-        level = 10 * math.log10(float(wave @ wave) / len(pcm) / 2**30 + 1e-10)
-        self._floor = max(min(level, self._floor + _RISE * seconds(HOP)), _QUIETEST)
-        if level > self._floor + _SOUND or nearness > _NEAR:
+        power = float(wave @ wave) / len(pcm)
+        self._floor = max(min(power, self._floor * _RISE), _QUIETEST)
+        if power > self._floor * _SOUND or nearness > _NEAR:
             self._quiet = 0.0
         else:
             self._quiet += seconds(len(pcm))

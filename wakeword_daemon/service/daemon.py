@@ -51,11 +51,12 @@ if TYPE_CHECKING:
     from wakeword_daemon.actions.actions import Actions
     from wakeword_daemon.audio.sources import AudioSource, CaptureState
     from wakeword_daemon.clips.clipper import Clipper
+    from wakeword_daemon.pcm import Pcm
     from wakeword_daemon.service.notify import Notifier
     from wakeword_daemon.words import Words
 
     OnState = Callable[[CaptureState], None]
-    OnAudio = Callable[[], bool]
+    OnAudio = Callable[[Pcm], bool]
     MakeSource = Callable[[CaptureSettings, RingBuffer, OnState, OnAudio], AudioSource]
 
 logger = logging.getLogger(__name__)
@@ -175,10 +176,8 @@ class Daemon:
     async def _close(self) -> None:
         """Stop in the order of the data, so that everything heard is still sent."""
         self._notifier.stopping()
-        stopped = self._source.stop(_SOURCE_GRACE)
+        self._source.stop(_SOURCE_GRACE)
         self._ring.close()
-        if stopped:
-            self._engine.hear()
         await asyncio.sleep(0)  # what was handed over last
         if self._clipper is not None:
             self._clipper.stop(_CLIP_GRACE)

@@ -1,4 +1,4 @@
-"""The engine at work: every hop of the ring goes through the detector, once and in order.
+"""The engine at work: every hop that is captured goes through the detector, once and in order.
 
 It has no thread of its own. Whoever writes to the ring lets it hear: to wake another thread for
 every hop, and to hand it the interpreter's lock, cost as much as the step itself.
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from wakeword_daemon.audio.ring import RingBuffer
     from wakeword_daemon.clips.clipper import Clipper
     from wakeword_daemon.engine import Detection, Detector, Step
+    from wakeword_daemon.pcm import Pcm
     from wakeword_daemon.service.telemetry import Telemeter
 
 logger = logging.getLogger(__name__)
@@ -28,17 +29,15 @@ _WARM_UP = samples(2.0)
 
 
 class Hearing:
-    """Reads the ring and reports every detection, on the thread that calls `hear`.
+    """Reports every detection, on the thread that calls `hear`.
 
     Args:
-        ring: where the audio comes from.
+        ring: what the audio is written to.
         detector: what listens to it; see `replace`.
         on_detection: called with each detection and its Unix time, in seconds.
-        on_end: called once: with None when the ring was closed and heard to its end, or with the
-            failure of the engine.
+        on_end: called once: with None at the end of all audio, or with the failure of the engine.
 
     Attributes:
-        hops: blocks of 80 ms that have gone through the engine.
         gaps: times at which audio was missing and the engine started afresh.
         lost: samples (16 kHz) that were missing.
         clipper: follows the scores, where clips are kept.
@@ -54,18 +53,17 @@ class Hearing:
         on_end: Callable[[Exception | None], None],
     ) -> None:
         self._ring = ring
-        self._reader = ring.reader()
         self._detector = detector
         self._on_detection = on_detection
         self._on_end = on_end
         self._wanted = detector
         self._calm = Calm()
-        self._heard = self._reader.clock
+        self._clock = ring.clock
+        self._samples = ring.heard
         self._busy_since: float | None = None
         self._ended = False
         self._rested = False
         self.telemetry: Telemeter | None = None
-        self.hops = 0
         self.gaps = 0
         self.lost = 0
         self.clipper: Clipper | None = None
@@ -73,11 +71,16 @@ class Hearing:
     @property
     def backlog(self) -> int:
         """Samples that are captured and have not gone through the engine yet."""
-        return self._reader.backlog
+        return self._ring.heard - self._samples
+
+    @property
+    def hops(self) -> int:
+        """Hops of 80 ms that have gone through the engine."""
+        return self._samples // HOP
 
     @property
     def heartbeat(self) -> float:
-        """`time.monotonic()` of the last sign of life: now, or when the hop at work was begun."""
+        """`time.monotonic()` of the last sign of life: now, or when the audio at work came."""
         busy_since = self._busy_since
         return time.monotonic() if busy_since is None else busy_since
 
@@ -98,16 +101,21 @@ class Hearing:
         """Expect a pause: the audio that is missing next was not to be heard."""
         self._rested = True
 
-    def hear(self) -> bool:
-        """Hear what is new in the ring; return whether the room is calm (see `Calm`)."""
+    def hear(self, pcm: Pcm) -> bool:
+        """Hear what was just written to the ring, int16[n]; return whether the room is calm.
+
+        No samples mean that the ring is closed.
+        """
         if self._ended:
             return False
+        if not len(pcm):
+            self._end(None)
+            return False
+        self._busy_since = time.monotonic()
+        start = self._ring.clock - len(pcm)
         try:
-            while self._reader.is_ready(HOP):
-                self._busy_since = time.monotonic()
-                if not self._hear_hop():
-                    self._end(None)
-                    return False
+            for at in range(0, len(pcm), HOP):
+                self._hear_hop(start + at, pcm[at : at + HOP])
         except Exception as error:  # whatever it is, the daemon must not stay without its engine
             logger.exception("the engine failed")
             self._end(error)
@@ -120,40 +128,33 @@ class Hearing:
         self._ended = True
         self._on_end(failure)
 
-    def _hear_hop(self) -> bool:
-        """Hear the next hop, or what is left before a gap; return False at the end of all audio."""
-        overwritten = self._reader.lost
-        block = self._reader.read(HOP, 0)
-        if block is None:
-            return False
+    def _hear_hop(self, start: int, pcm: Pcm) -> None:
         if self._wanted is not self._detector:
             self._detector = self._wanted
-            self._catch_up(self._heard)
-        if block.lost:
-            self._tell_gap(block.lost, overwritten=self._reader.lost > overwritten)
-            self._detector.reset(block.start)
+            self._catch_up(self._clock)
+        if start != self._clock:
+            self._tell_gap(start - self._clock)
+            self._detector.reset(start)
         clipper, telemetry = self.clipper, self.telemetry
         trace: list[Step] | None = None if clipper is None and telemetry is None else []
-        detections = self._detector.push(block.pcm, trace)
+        detections = self._detector.push(pcm, trace)
         for detection in detections:
             self._on_detection(detection, self._ring.wall_time(detection.sample))
         if clipper is not None and trace:
             clipper.follow(trace, detections, self._detector.thresholds)
-        self._calm.hop(block.pcm, self._detector.nearness)
-        self.hops += 1
-        self._heard = block.start + len(block.pcm)
+        self._calm.hop(pcm, self._detector.nearness)
+        self._samples += len(pcm)
+        self._clock = start + len(pcm)
         if telemetry is not None and trace:
-            telemetry.take(self.hops, self._heard, block.pcm, trace[-1].scores)
-        return True
+            telemetry.take(self.hops, self._clock, pcm, trace[-1].scores)
 
-    def _tell_gap(self, lost: int, *, overwritten: bool) -> None:
-        if self._rested and not overwritten:
+    def _tell_gap(self, lost: int) -> None:
+        if self._rested:
             self._rested = False
             return
         self.gaps += 1
         self.lost += lost
-        why = "the engine fell behind" if overwritten else "a gap"
-        logger.warning("%.2f s of audio went unheard: %s", seconds(lost), why)
+        logger.warning("%.2f s of audio went unheard", seconds(lost))
 
     def _catch_up(self, clock: int) -> None:
         """Let a new detector hear the last seconds, whose words the old one has reported."""
