@@ -44,6 +44,24 @@ def test_a_program_on_the_bus_is_told_of_words_and_of_the_state(bus, config, tmp
     assert "was not provided" in bus.property("State")  # it left the bus
 
 
+def test_pause_and_resume(bus, config, tmp_path):
+    recording(tmp_path / "in.wav", 60.0)
+    with Daemon(
+        "--config", config, "--input", tmp_path / "in.wav", settings=bus.settings
+    ) as daemon:
+        daemon.told("READY")
+        on_the_bus(daemon)
+        monitor = bus.monitor()
+        assert bus.gdbus("call", "--method", "org.wakeword.Daemon1.Pause", "0") == "()"
+        assert daemon.status()["state"] == "paused"
+        assert bus.property("State") == "(<'paused'>,)"
+        assert "'State': <'paused'>" in monitor.stdout.readline()
+        assert bus.gdbus("call", "--method", "org.wakeword.Daemon1.Resume") == "()"
+        assert daemon.status()["state"] == "listening"
+        refused = bus.gdbus("call", "--method", "org.wakeword.Daemon1.Pause", "--", "-1")
+        assert "a pause takes up to 10080 minutes" in refused
+
+
 def test_a_bus_that_comes_late_and_goes_away_is_waited_for(bus, config, tmp_path):
     recording(tmp_path / "in.wav", 6.0, "jarvis-slt", 60.0)
     bus.stop()

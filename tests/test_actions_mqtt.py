@@ -128,9 +128,9 @@ def test_home_assistant_finds_the_daemon_and_is_told_of_words(broker, tmp_path):
         for topic, text, _ in broker.messages
         if topic.startswith("homeassistant/")
     }
-    assert {topic.split("/")[1] for topic in found} == {"event", "sensor"}
+    assert {topic.split("/")[1] for topic in found} == {"event", "sensor", "switch"}
     assert all(topic.endswith("/config") for topic in found)
-    assert len({entity["unique_id"] for entity in found.values()}) == 2
+    assert len({entity["unique_id"] for entity in found.values()}) == 3
     (event,) = (entity for topic, entity in found.items() if topic.split("/")[1] == "event")
     assert event["state_topic"] == "home/ear/detection"
     assert event["event_types"] == ["jarvis"]
@@ -149,6 +149,22 @@ def test_who_subscribes_later_finds_the_state_and_no_old_word(broker, tmp_path):
         ("home/ear/available", "online", True),
         ("home/ear/state", "listening", True),
     ]
+
+
+def test_the_switch_pauses_and_resumes(broker, tmp_path):
+    recording(tmp_path / "in.wav", 60.0)
+    client = broker.client()
+    config = configured(tmp_path, broker.port)
+    with Daemon("--config", config, "--input", tmp_path / "in.wav") as daemon:
+        until(lambda: broker.last("home/ear/state") == "listening", "the state")
+        client.publish("home/ear/listen/set", "OFF")
+        until(lambda: broker.last("home/ear/state") == "paused", "a pause")
+        assert daemon.status()["state"] == "paused"
+        client.publish("home/ear/listen/set", "ON")
+        until(lambda: broker.last("home/ear/state") == "listening", "the end of the pause")
+        client.publish("home/ear/listen/set", "maybe")
+        until(lambda: "takes ON or OFF, not b'maybe'" in daemon.log, "a complaint")
+    client.loop_stop()
 
 
 def test_a_daemon_that_dies_is_offline(broker, tmp_path):

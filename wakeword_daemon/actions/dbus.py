@@ -6,16 +6,17 @@ Needs the extra `dbus`. While there is no bus, or somebody else has the name, it
 import asyncio
 import logging
 import os
-from typing import Annotated
+from typing import Annotated, Literal
 
 from dbus_fast import PropertyAccess, RequestNameReply
 from dbus_fast.aio import MessageBus
-from dbus_fast.annotations import DBusSignature, DBusStr
+from dbus_fast.annotations import DBusDouble, DBusSignature, DBusStr
 from dbus_fast.errors import DBusError
-from dbus_fast.service import ServiceInterface, dbus_property, dbus_signal
+from dbus_fast.service import ServiceInterface, dbus_method, dbus_property, dbus_signal
 
 from wakeword_daemon import xdg
 from wakeword_daemon.actions.remote import Remote
+from wakeword_daemon.errors import WakewordError
 from wakeword_daemon.events.protocol import Detection, StateChanged
 
 # No `from __future__ import annotations`: the D-Bus signatures are read from the annotations.
@@ -52,6 +53,27 @@ class Daemon1(ServiceInterface):
     ) -> Annotated[list[str | float], DBusSignature("sdd")]:
         """Tell of a word, its score from 0 to 1, and the Unix time of its end in seconds."""
         return [name, score, wall_time]
+
+    @dbus_method()
+    async def Pause(self, minutes: DBusDouble) -> None:  # noqa: N802
+        """Close the microphone for so many minutes; 0 for until Resume."""
+        if not 0 <= minutes <= 10_080:  # noqa: PLR2004 -- a week
+            raise DBusError(
+                "org.freedesktop.DBus.Error.InvalidArgs",
+                "a pause takes up to 10080 minutes, or 0 for until Resume",
+            )
+        await self._ask("pause", minutes or None)
+
+    @dbus_method()
+    async def Resume(self) -> None:  # noqa: N802
+        """Open the microphone again."""
+        await self._ask("resume")
+
+    async def _ask(self, request: Literal["pause", "resume"], *arguments: float | None) -> None:
+        try:
+            await getattr(self._remote, request)(*arguments)
+        except WakewordError as error:
+            raise DBusError(f"{NAME}.Error.Failed", str(error)) from error
 
 
 class SessionBus:

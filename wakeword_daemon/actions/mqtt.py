@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from wakeword_daemon import __version__
+from wakeword_daemon.errors import WakewordError
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client
@@ -42,8 +43,8 @@ class Mqtt:
     """A connection to the broker, and what Home Assistant needs to know of it.
 
     Topics, below `topic` (by default wakeword/HOST): `detection` has each detection as JSON, with
-    `event_type`, the word; `state`, retained, the daemon's state; and `available`, retained, online
-    or offline, which the broker says where the daemon dies.
+    `event_type`, the word; `state`, retained, the daemon's state; `available`, retained, online or
+    offline, which the broker says where the daemon dies; and `listen/set` takes ON and OFF.
     """
 
     def __init__(self, settings: MqttSection, remote: Remote) -> None:
@@ -56,6 +57,7 @@ class Mqtt:
         self._loop = asyncio.get_running_loop()
         self._gone = asyncio.Event()
         self._complaint = ""
+        self._tasks: set[asyncio.Task[None]] = set()
         self._client = self._connect()
 
     def heard(self, detection: Detection) -> None:
@@ -95,6 +97,7 @@ class Mqtt:
         client.on_connect = lambda *come: self._later(self._welcome, come[3])
         client.on_connect_fail = lambda *_: self._later(self._complain, "it does not answer")
         client.on_disconnect = lambda *left: self._later(self._leave, left[3])
+        client.on_message = lambda *came: self._later(self._obey, came[2].payload)
         client.reconnect_delay_set(1, _LONGEST_DELAY)
         client.connect_async(str(self._settings.host), self._settings.port, _KEEPALIVE)
         client.loop_start()
@@ -119,6 +122,7 @@ class Mqtt:
                 self._client.publish(topic, json.dumps(entity), qos=1, retain=True)
         self._publish("state", self._remote.state)
         self._publish("available", "online")
+        self._client.subscribe(f"{self._topic}/listen/set", qos=1)
 
     def _leave(self, reason: Any) -> None:  # noqa: ANN401 -- paho's ReasonCode
         self._gone.set()
@@ -135,6 +139,26 @@ class Mqtt:
                 self._settings.port,
                 what,
             )
+
+    def _obey(self, payload: bytes) -> None:
+        match payload:
+            case b"ON":
+                request = self._remote.resume()
+            case b"OFF":
+                request = self._remote.pause(None)
+            case _:
+                logger.warning("listen/set takes ON or OFF, not %r", payload[:40])
+                return
+
+        async def ask() -> None:
+            try:
+                await request
+            except WakewordError as error:
+                logger.warning("MQTT asked in vain: %s", error)
+
+        task = self._loop.create_task(ask())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _publish(self, name: str, content: object, *, retain: bool = True) -> None:
         text = content if isinstance(content, str) else json.dumps(content)
@@ -166,7 +190,16 @@ class Mqtt:
             "options": list(STATES),
             "entity_category": "diagnostic",
         }
+        listen = {
+            "name": "Listen",
+            "unique_id": f"{self._id}_listen",
+            "state_topic": f"{self._topic}/state",
+            "value_template": "{{ 'OFF' if value == 'paused' else 'ON' }}",
+            "command_topic": f"{self._topic}/listen/set",
+            "icon": "mdi:microphone",
+        }
         return [
             ("event", "detection", common | event),
             ("sensor", "state", common | state),
+            ("switch", "listen", common | listen),
         ]

@@ -14,4 +14,20 @@ class Remote(Protocol):
 
     @property
     def state(self) -> str:
-        """The state as in the event `state`, or "starting"."""
+        """The state, as in the event `state`, or "starting"."""
+
+    async def pause(self, minutes: float | None) -> object:
+        """Close the microphone for so many minutes, or None for until `resume`.
+
+        Raises:
+            WakewordError: it cannot be done.
+
+        """
+
+    async def resume(self) -> object:
+        """Open the microphone again.
+
+        Raises:
+            WakewordError: it cannot be done.
+
+        """
