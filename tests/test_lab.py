@@ -142,7 +142,7 @@ def test_an_empty_class_is_refused(corpus, tmp_path):
         read_clips(lonely, replace(drawn, order=tuple(_four_of_five(trained_first))), "sweep",
                    FEATURES, tmp_path)  # fmt: skip
     words = replace(corpus, recordings=tuple(r for r in corpus.recordings if r.word))
-    with pytest.raises(TrainingError, match="has nothing but 'sweep' to train on"):
+    with pytest.raises(TrainingError, match="has only 'sweep' to train on"):
         read_clips(words, split(words, tmp_path / "w.json"), "sweep", FEATURES, tmp_path)
 
 
@@ -346,9 +346,9 @@ def test_the_penalty_makes_whole_groups_zero(views, tmp_path):
     assert zeros(shrunk) > 0
 
 
-def test_pruning_only_lessens():
+def test_pruning_only_reduces():
     for wanted in (replace(SMALL, hidden=11), replace(SMALL, stride_frames=16)):
-        with pytest.raises(TrainingError, match="pruning cannot make"):
+        with pytest.raises(TrainingError, match="pruning cannot change"):
             cut(network(), wanted)
 
 
@@ -437,9 +437,9 @@ def test_a_teacher_of_another_word_or_other_features_is_refused(tmp_path):
     made, path = network(), tmp_path / "m.safetensors"
     saved(made, path, dict(folded_weights(made)))
     assert read_teacher(path, "sweep", FEATURES).name == "sweep"
-    with pytest.raises(TrainingError, match="knows 'sweep', not 'happy'"):
+    with pytest.raises(TrainingError, match="is a model of 'sweep', not of 'happy'"):
         read_teacher(path, "happy", FEATURES)
-    with pytest.raises(TrainingError, match="hears other features"):
+    with pytest.raises(TrainingError, match="has another front end"):
         read_teacher(path, "sweep", FeatureSettings(mels=32))
 
 
@@ -527,7 +527,7 @@ def test_recipes_come_after_those_they_need(tmp_path):
     (tmp_path / "c.yaml").write_text("title: c\nstart: b\n")
     with pytest.raises(ConfigError, match="in a circle: a → c → b → c"):
         find_recipes([tmp_path])
-    with pytest.raises(ConfigError, match="holds no recipes"):
+    with pytest.raises(ConfigError, match="has no recipes"):
         find_recipes([tmp_path.parent / tmp_path.name / ".."])
 
 

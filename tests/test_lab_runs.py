@@ -141,7 +141,7 @@ def test_measuring_again_trains_nothing(done, recordings, home, monkeypatch):
 def test_a_changed_recipe_does_not_pass_for_the_old_one(done, recordings, tmp_path, capsys):
     changed = write(tmp_path / "r", teacher=RECIPES["teacher"].replace("epochs: 3", "epochs: 4"))
     assert lab(recordings, done, changed) == 1
-    assert "teacher-0 holds a run of another recipe, word or split" in capsys.readouterr().err
+    assert "teacher-0 has a run of another recipe, word or split" in capsys.readouterr().err
     retitled = write(tmp_path / "t", teacher=RECIPES["teacher"].replace("the teacher", "another"))
     assert lab(recordings, done, retitled, more=["--output", str(tmp_path)]) == 0
 
@@ -167,12 +167,12 @@ def test_without_a_teacher_there_is_a_table_and_nothing_to_draw(recordings, tmp_
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [
-        (RECIPES["student"], "recipe r needs teacher, which is no recipe given here"),
+        (RECIPES["student"], "recipe r needs teacher, which is neither a recipe given here"),
         (
             "title: x\narchitecture: {kernel_frames: 99}",
             "r.yaml: a kernel of 99 frames needs more than a clip's 98",
         ),
-        ("title: x\nbatch_size: 1000\nepochs: 1", "is more than the"),
+        ("title: x\nbatch_size: 1000\nepochs: 1", "but there are only"),
     ],
 )
 def test_what_cannot_be_run_is_said_before_anything_is(
@@ -187,11 +187,11 @@ def test_what_cannot_be_run_is_said_before_anything_is(
 def test_a_start_of_another_shape_is_refused(done, recordings, tmp_path, capsys):
     wrong = RECIPES["dynamic"].replace("hidden: 8", "hidden: 9")
     assert lab(recordings, done, write(tmp_path / "r", wrong=wrong)) == 2
-    told = "it goes on from student, whose architecture is another: hidden 8, not 9\n"
+    told = "it starts from student, of another architecture: hidden 8, not 9\n"
     assert told in capsys.readouterr().err
     larger = RECIPES["pruned"].replace("hidden: 9", "hidden: 13")
     assert lab(recordings, done, write(tmp_path / "p", larger=larger)) == 1
-    assert "pruning cannot make hidden 13 of 12" in capsys.readouterr().err
+    assert "pruning cannot change hidden from 12 to 13" in capsys.readouterr().err
 
 
 def test_a_model_that_attends_to_more_than_a_clip_is_a_start(done, recordings, tmp_path):
@@ -212,7 +212,7 @@ def test_a_teacher_of_another_word_is_refused(recordings, tmp_path, capsys):
     model = ROOT / "models/jarvis.safetensors"
     recipe = RECIPES["student"].replace("[teacher]", f"[{model}]")
     assert lab(recordings, tmp_path / "run", write(tmp_path / "r", r=recipe)) == 1
-    assert "knows 'jarvis', not 'sweep'" in capsys.readouterr().err
+    assert "is a model of 'jarvis', not of 'sweep'" in capsys.readouterr().err
 
 
 def test_an_unknown_word_is_refused(recordings, home, tmp_path, capsys):

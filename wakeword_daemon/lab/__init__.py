@@ -1,5 +1,5 @@
-"""The model laboratory: declared experiments that compress one word's network, and their table.
+"""The model laboratory: experiments that make a word's network smaller, and their results.
 
-Experiments hear clips of one second, as the project's source report did; `training.trainer` is
-what trains the words that ship, on streams.
+The experiments use clips of one second, like the project's source report. The words that ship are
+trained on streams, by `training.fit.trainer`.
 """

@@ -1,4 +1,4 @@
-"""What a network says of clips, and what its teachers said of the same."""
+"""The outputs of networks and of teachers for clips."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ BATCH = 256
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What one or more networks say of clips.
+    """The outputs of a network, or the mean of several, for clips.
 
     Attributes:
         log_odds: log odds of the word, [clips].
-        attention: how the attention is shared out over the steps, [clips, steps].
+        attention: attention weights over the steps, [clips, steps].
 
     """
 
@@ -34,7 +34,7 @@ class Answers:
     attention: Tensor
 
     def pick(self, rows: npt.NDArray[np.int64]) -> Answers:
-        """Return the answers to some of the clips."""
+        """Return the answers for some of the clips."""
         return Answers(self.log_odds[rows], self.attention[rows])
 
 
@@ -54,19 +54,19 @@ def answer(network: TorchCRNN, mel: Tensor) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def log_odds_of(classify: Callable[[Tensor], Tensor], mel: npt.NDArray[np.float32]) -> Tensor:
-    """Return the log odds [clips] by which a network, of any make, gives logits [B, 2]."""
+    """Return the log odds [clips] of a function from clips to logits [B, 2]."""
     parts = [classify(torch.from_numpy(mel[i : i + BATCH])) for i in range(0, len(mel), BATCH)]
     logits = torch.cat(parts)
     return logits[:, 1] - logits[:, 0]
 
 
 class Teachers:
-    """Networks of one shape whose mean answers others learn from; each view is asked once.
+    """Networks of one architecture, from whose mean answers students learn.
 
     Args:
         networks: the teachers.
-        views: what they are asked about.
-        folder: where answers are kept; its name must tell these teachers from others.
+        views: the views that they answer.
+        folder: where their answers are kept; its name must identify these teachers.
 
     """
 
@@ -79,11 +79,11 @@ class Teachers:
 
     @property
     def architecture(self) -> Architecture:
-        """The shape of the teachers."""
+        """The architecture of the teachers."""
         return self._networks[0].architecture
 
     def ask(self, view: int) -> Answers:
-        """Return the answers to a view; they are computed once and kept."""
+        """Return the answers for a view; they are computed once and kept."""
         if view != self._number or self._answers is None:
             arrays = cached(self._folder, "view", str(view), lambda: self._ask(view))
             self._answers = Answers(

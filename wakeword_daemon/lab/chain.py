@@ -1,6 +1,6 @@
-"""The chain from training to the daemon: offline = streaming = engine = what the table tells.
+"""Checks that the offline network, the streaming network and the engine compute the same.
 
-What quantizing changed is told beside it.
+The changes by quantizing are reported beside it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from wakeword_daemon.lab.models import engine_from_model, torch_from_model
 from wakeword_daemon.training.fit.network import StreamingCRNN, TorchCRNN
 
 TOLERANCE = 1e-4
-"""Most by which streaming and engine may differ from the offline network."""
+"""Largest difference from the offline network that streaming and engine may have."""
 STREAMS = 512
 
 Mel = npt.NDArray[np.float32]
@@ -31,10 +31,10 @@ class Link:
     """How far one way of computing is from the offline network with the file's weights.
 
     Attributes:
-        name: the way.
-        difference: largest difference of the probability over all clips.
-        decisions: clips that are decided otherwise at the operating threshold.
-        exact: whether the way must give the same, up to rounding.
+        name: the way of computing.
+        difference: largest difference in probability over all clips.
+        decisions: number of clips with another decision at the operating threshold.
+        exact: whether the results must be the same, up to rounding.
 
     """
 
@@ -45,7 +45,7 @@ class Link:
 
     @property
     def holds(self) -> bool:
-        """Whether it gives the same where it must."""
+        """Whether the results are the same, if they must be."""
         return not self.exact or (self.difference <= TOLERANCE and not self.decisions)
 
 
@@ -56,13 +56,13 @@ def check_chain(
     unrounded: TorchCRNN | None = None,
     dynamic: Callable[[Tensor], Tensor] | None = None,
 ) -> list[Link]:
-    """Compute clips [clips, F, mels] in every way and compare with the offline network.
+    """Run clips in every way of computing, and compare them with the offline network.
 
     Args:
-        model: as it was read from its file.
-        mel: the clips.
+        model: the model as read from its file.
+        mel: the clips, [clips, F, mels].
         unrounded: the network before it was quantized.
-        dynamic: torch's dynamically quantized network.
+        dynamic: the network that torch quantized dynamically.
 
     """
     offline = _sigmoid(log_odds_of(torch_from_model(model), mel))
@@ -92,7 +92,7 @@ def _sigmoid(log_odds: Tensor) -> Probabilities:
 
 
 def _streamed(network: TorchCRNN, mel: Mel) -> Probabilities:
-    """Return the last probability of the streaming specification, one mel frame at a time."""
+    """Return the last probability of the streaming network, run one mel frame at a time."""
     streaming = StreamingCRNN(network)
     parts = []
     for start in range(0, len(mel), STREAMS):

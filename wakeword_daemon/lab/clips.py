@@ -1,10 +1,10 @@
-"""Clips of one second: what experiments learn from and are measured on.
+"""Clips of one second, which experiments are trained and measured on.
 
-A clip is 98 frames, ten steps of the teacher. The attention of every network here looks back on as
-many steps as a clip has: so the streaming network gives exactly what the offline one does at the
-end of a clip, and in a stream it attends to no more than it learned to. The source report counts
-operations for two seconds; that is a unit of its table, not the length of its clips, and padding
-each of them by a second of nothing would double the training time to no end.
+A clip has 98 frames, ten steps of the teacher. The attention of every network here covers the steps
+of a clip. So at the end of a clip the streaming network gives exactly what the offline one does,
+and in a stream it attends to no more than in training. The source report counts operations for two
+seconds; that is a unit of its table, not the length of its clips, and padding each clip with a
+second of silence would double the training time for nothing.
 """
 
 from __future__ import annotations
@@ -30,34 +30,34 @@ from wakeword_daemon.training.data.reading import readable, refuse_many
 CLIP = SAMPLE_RATE
 """Samples of a clip."""
 QUIET = 4.0
-"""RMS of what a shorter recording is padded with: a quiet room, -78 dBFS."""
+"""RMS of the noise that pads shorter recordings: a quiet room, -78 dBFS."""
 
 FRAMES = (CLIP - FeatureSettings().window) // FeatureSettings().hop + 1
 """Mel frames of a clip."""
 
 LogMels = npt.NDArray[np.float16]
-"""Log-mel frames of clips, [clips, 98, mels]; half precision errs by 0.03 dB."""
+"""Log-mel frames of clips, [clips, 98, mels]; the error of half precision is 0.03 dB."""
 
 
 def architecture_of_clips(**shape: int) -> Architecture:
-    """Return an architecture whose attention covers a clip, and no more.
+    """Return an architecture whose attention covers exactly a clip.
 
     Args:
         shape: the architecture's other numbers.
 
     Raises:
         ModelError: the architecture cannot stream.
-        TrainingError: it does not make a step in a clip.
+        TrainingError: its kernel is longer than a clip.
 
     """
     return over_a_clip(Architecture(**shape))
 
 
 def over_a_clip(a: Architecture) -> Architecture:
-    """Return an architecture whose attention covers a clip, and no more; no weight depends on it.
+    """Return an architecture with an attention that covers exactly a clip; the weights still fit.
 
     Raises:
-        TrainingError: it does not make a step in a clip.
+        TrainingError: its kernel is longer than a clip.
 
     """
     steps = (FRAMES - a.kernel_frames) // a.stride_frames + 1
@@ -73,10 +73,10 @@ class Clips:
     """All clips of a corpus for one word.
 
     Attributes:
-        log_mel: [clips, 98, mels], read from the cache as it is needed.
-        is_word: whether the word is spoken in it, [clips].
-        is_trained: whether it is trained on, or else measured on, [clips].
-        noise: clips in which nobody speaks, to train with, [noises, 98, mels].
+        log_mel: log-mel frames, [clips, 98, mels], mapped into memory.
+        is_word: whether each is the word, [clips].
+        is_trained: whether each is trained on, and not measured on, [clips].
+        noise: clips in which nobody speaks, for training, [noises, 98, mels].
         features: the front end that made them.
         key: changes with whatever the clips depend on.
 
@@ -90,12 +90,12 @@ class Clips:
     key: str
 
     def validation(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-        """Return the clips that are measured on [clips, 98, mels], and whether each is the word."""
+        """Return the validation clips [clips, 98, mels], and whether each is the word."""
         measured = ~self.is_trained
         return self.log_mel[measured].astype(np.float32), self.is_word[measured]
 
     def mean_of_word(self) -> npt.NDArray[np.float32]:
-        """Return the mean of the trained clips of the word [98, mels], which is nobody's voice."""
+        """Return the mean of the word's training clips [98, mels], which is no person's voice."""
         mine = np.flatnonzero(self.is_word & self.is_trained)
         mean: npt.NDArray[np.float32] = self.log_mel[mine].mean(axis=0, dtype=np.float32)
         return mean
@@ -104,13 +104,15 @@ class Clips:
 def read_clips(
     corpus: Corpus, split: Split, word: str, features: FeatureSettings, cache: Path
 ) -> Clips:
-    """Cut a corpus into clips, or take them from `cache` where they were cut before.
+    """Return a corpus cut into clips; it is cut once and kept in `cache`.
 
-    A recording of the word gives one clip; a longer one is cut where it is spoken. Any other gives
-    as many whole seconds as it has. Shorter recordings are padded evenly with a quiet room.
+    A recording of the word becomes one clip; a longer one is cut around the word. Any other becomes
+    as many clips as it has whole seconds. Shorter recordings are padded on both sides with the
+    noise of a quiet room.
 
     Raises:
-        TrainingError: a class is empty in one of the halves, or recordings cannot be read.
+        TrainingError: the word or other speech is missing from a half, or too many recordings
+            cannot be read.
 
     """
     recordings = split.arrange(corpus)
@@ -140,7 +142,7 @@ def _refuse_empty(
                 f"{corpus.root} has no recordings of {word!r} {name}; its words: {known}"
             )
         if all(words):
-            raise TrainingError(f"{corpus.root} has nothing but {word!r} {name}")
+            raise TrainingError(f"{corpus.root} has only {word!r} {name}, and no other speech")
 
 
 def _cut_all(
@@ -190,7 +192,7 @@ def _padded(pcm: Pcm, rng: np.random.Generator) -> Pcm:
 
 
 def _spoken(pcm: Pcm, front_end: LogMel) -> Pcm:
-    """Return the second of a take in whose middle the word is spoken."""
+    """Return the second of a take with the word in its middle."""
     if len(pcm) == CLIP:
         return pcm
     frames = front_end.advance(front_end.initial_state(), pcm[None])[0]

@@ -1,4 +1,4 @@
-"""Fitting one network to clips: epochs over augmented views, resumed where interrupted."""
+"""Fits one network to clips, in epochs over augmented views; an interrupted fit can be resumed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from wakeword_daemon.training.fit.network import TorchCRNN
 WEIGHT_DECAY = 0.02
 
 Attend = Callable[[Tensor], tuple[Tensor, Tensor]]
-"""From clips to log-odds and the logarithm of the attention, as `answer` returns them."""
+"""A function from clips to log-odds and the logarithm of the attention, like `answer`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,11 @@ class Schedule:
     """How long and how fast a network is fitted.
 
     Attributes:
-        epochs: views to train on, each once.
-        batch_size: clips a step, over all processes.
+        epochs: number of epochs; each uses one view.
+        batch_size: clips in a step, of all processes together.
         rate: highest learning rate of the one-cycle schedule.
-        averaging: decay of the exponential moving average of the weights, a step.
-        seed: of the weights and the order of the clips.
+        averaging: decay of the exponential moving average of the weights, in a step.
+        seed: seed of the weights and of the order of the clips.
 
     """
 
@@ -49,14 +49,14 @@ class Schedule:
 
 @dataclass(frozen=True)
 class TrainingSetup:
-    """What a network learns from.
+    """What a network is fitted to, and how.
 
     Attributes:
         views: the clips.
         objective: the loss.
-        teachers: whose answers it learns from, or None.
-        fake_quantize: lets the network compute with other weights for a while, as quantized ones.
-        shrink: called with the network and the learning rate after each step, to regularise.
+        teachers: the teachers whose answers it learns from, or None.
+        fake_quantize: context in which the network computes with quantized weights, or None.
+        shrink: called with the network and the learning rate after each step, or None.
 
     """
 
@@ -68,17 +68,17 @@ class TrainingSetup:
 
 
 class Fitter:
-    """Fits a network in a folder of its own, which a later call with the same setup resumes.
+    """Fits a network in a folder of its own, where a later call with the same setup resumes.
 
-    The averaged weights of the last epoch are the result. No epoch is chosen by the validation
-    clips, so that what is measured on them is not the best of many tries.
+    The result is the averaged weights of the last epoch. No epoch is chosen by the validation
+    clips, so the measured result is not the best of many tries.
 
     Args:
-        network: the network, fitted in place.
-        setup: what it learns from.
+        network: the network, which is fitted in place.
+        setup: what it is fitted to.
         schedule: how long and how fast.
-        folder: where the checkpoint and losses.jsonl go.
-        processes: those that train together; the first alone writes.
+        folder: folder for the checkpoint and losses.jsonl.
+        processes: the processes that train together; only the first one writes.
 
     """
 
@@ -118,7 +118,7 @@ class Fitter:
         own = self._loop.resume()
         if own is not None:
             self._seconds = own["seconds"]
-        # Every process draws its own first weights; all start with those of the first.
+        # Every process draws first weights; all start with those of the first process.
         attend = self._processes.parallel(self._network, lambda mel: answer(self._network, mel))
         for epoch in self._loop.epochs():
             began = time.process_time()
@@ -158,5 +158,5 @@ class Fitter:
         teachers = self._setup.teachers
         if teachers is None:
             return None
-        with self._processes.first_alone():  # the others find its answers in the cache
+        with self._processes.first_alone():  # the others find the answers in the cache
             return teachers.ask(view)

@@ -1,4 +1,4 @@
-"""What the laboratory measures of one network: size, work, accuracy on clips and on streams."""
+"""Measures one network: its size, its work, and its accuracy on clips and on streams."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from wakeword_daemon.training.measure.metrics import TARGETS, clip_metric
 from wakeword_daemon.training.measure.scenes import SpokenTake
 
 FALSE_ACCEPTS = 1e-3
-"""Share of the clips without the word that the operating threshold of clips lets through."""
+"""Share of the clips without the word that are accepted at the operating threshold."""
 LOWEST_THRESHOLD = 1e-6
 TIMED_SECONDS = 20
 TIMED_REPEATS = 5
@@ -48,12 +48,12 @@ TIMED_REPEATS = 5
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """What networks are measured on, the same for all.
+    """The data that all networks are measured on.
 
     Attributes:
         mel: validation clips, [clips, F, mels].
-        is_word: whether each is the word.
-        streams: the validation recordings as streams, or None where they do not suffice for any.
+        is_word: whether each is the word, [clips].
+        streams: the validation recordings as streams; None if there is less than a minute.
 
     """
 
@@ -63,17 +63,17 @@ class EvaluationSet:
 
     @classmethod
     def from_split(cls, corpus: Corpus, split: Split, clips: Clips, word: str) -> EvaluationSet:
-        """Lay out the validation half of a split."""
+        """Return the evaluation set of a split's validation recordings."""
         return cls(*clips.validation(), _streams(corpus, split, word, clips.features))
 
     def clip_metric(self, classify: Callable[[Tensor], Tensor]) -> float:
-        """Return the area under false rejects over false accepts; scores are log odds."""
+        """Return the area under the curve of false rejects over false accepts."""
         return clip_metric(log_odds_of(classify, self.mel).numpy(), self.is_word)
 
     def threshold(self, network: TorchCRNN) -> float:
         """Return the probability that one in a thousand of the clips without the word reaches.
 
-        It lies halfway to the next score of any clip, so that rounding decides nothing.
+        It is halfway to the next higher score of any clip, so rounding does not matter.
         """
         scores = log_odds_of(network, self.mel).numpy()
         others = np.sort(scores[~self.is_word])[::-1]
@@ -91,10 +91,20 @@ def measure_model(
     unrounded: TorchCRNN | None = None,
     dynamic: Callable[[Tensor], Tensor] | None = None,
 ) -> dict[str, Any]:
-    """Return everything the table tells of a model file, as plain data.
+    """Return all figures of a model file for the table, as plain data.
 
-    The clip metric is that of the weights in the file, but where torch's dynamically quantized
-    network is given, of that; the file's is then `clip_metric_file`.
+    The clip metric is that of the weights in the file. If `dynamic` is given, it is that network's,
+    and the file's is `clip_metric_file`.
+
+    Args:
+        evaluation_set: what to measure on.
+        path: the model file.
+        model: the model as read from it.
+        unrounded: the network before it was quantized.
+        dynamic: the network that torch quantized dynamically.
+
+    Raises:
+        TrainingError: the streaming network or the engine differs from the offline network.
     """
     card = model.card
     figures: dict[str, Any] = {
@@ -113,7 +123,7 @@ def measure_model(
     figures["chain"] = [asdict(link) for link in links]
     broken = [link.name for link in links if not link.holds]
     if broken:
-        raise TrainingError(f"{path}: {', '.join(broken)} does not give what the network gives")
+        raise TrainingError(f"{path}: {', '.join(broken)} differs from the offline network")
     if evaluation_set.streams is not None:
         report = measure(engine_from_model(model), evaluation_set.streams)
         figures["stream"] = {
@@ -125,7 +135,7 @@ def measure_model(
 
 
 def cpu_time(model: Model) -> float:
-    """Return the processor time of front end and engine, in seconds per second of audio."""
+    """Return the CPU time of front end and engine, in seconds per second of audio."""
     rng = np.random.default_rng(0)
     hops = rng.normal(0, 1000, (TIMED_SECONDS * SAMPLE_RATE // HOP, HOP)).astype(np.int16)
     detector = Detector([model])
@@ -141,13 +151,13 @@ def cpu_time(model: Model) -> float:
 def _streams(
     corpus: Corpus, split: Split, word: str, features: FeatureSettings
 ) -> FeatureStreams | None:
-    """Return the validation recordings as streams; None where there is less than a minute."""
+    """Return the validation recordings as streams; None if there is less than a minute."""
     takes: list[SpokenTake] = []
     others: list[OtherSpeech] = []
     front_end = MelPower(features)
     both = zip(split.arrange(corpus), split.is_trained(), strict=True)
     recordings = [recording for recording, trained in both if not trained]
-    unreadable: list[str] = []  # named when the clips were cut
+    unreadable: list[str] = []  # already logged when the clips were cut
     for number, pcm in readable([r.path for r in recordings], unreadable):
         recording = recordings[number]
         if recording.word != word:

@@ -1,4 +1,4 @@
-"""Networks of the laboratory as model files, and back."""
+"""Writes networks of the laboratory as model files, and reads them again."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def write_model(
     card: ModelCard,
     spoken: npt.NDArray[np.float32],
 ) -> Model:
-    """Write weights as they are stored, and return the model as it is read again.
+    """Write a model file, and return the model as read from it.
 
     Args:
         path: the file.
-        stored: the weights, in int8 or not.
-        card: what describes them.
-        spoken: log-mel frames of the word [frames, mels]; its middle becomes the self-test.
+        stored: the weights, in int8 or as floats.
+        card: the model's description.
+        spoken: log-mel frames of the word, [frames, mels]; their middle becomes the self-test.
 
     """
     a = card.architecture
@@ -46,7 +46,7 @@ def write_model(
     mel = spoken[start : start + length]
     nothing = SelfTest(np.zeros((0, 0), np.uint8), np.zeros(0, np.float32))
     save_model(path, Model(card, cast("Arrays", stored), nothing))
-    network = engine_from_model(read_model(path))  # with the numbers that are stored
+    network = engine_from_model(read_model(path))  # with the stored numbers
     save_model(path, Model(card, cast("Arrays", stored), SelfTest.record(network, mel)))
     model = read_model(path)
     model.self_test()
@@ -54,7 +54,7 @@ def write_model(
 
 
 def describe(word: str, network: TorchCRNN, threshold: float) -> ModelCard:
-    """Return the card of an experiment: what the engine must know, as it is not one to ship."""
+    """Return the card of an experiment, with just what the engine needs, as it does not ship."""
     return ModelCard(
         name=word,
         phrase=word.replace("_", " "),
@@ -71,9 +71,9 @@ def engine_from_model(model: Model) -> crnn.CRNN:
 
 
 def torch_from_model(model: Model) -> TorchCRNN:
-    """Return a model's weights in torch, with the shift and scale of its input unfolded again.
+    """Return a model's network in torch, with the shift and scale of its input unfolded again.
 
-    Its attention covers a clip, whatever the model's does.
+    Its attention covers a clip, whatever the model's attention covers.
     """
     network = TorchCRNN(over_a_clip(model.card.architecture), model.card.features)
     weights = {name: torch.from_numpy(array.copy()) for name, array in model.weights.items()}
@@ -86,18 +86,18 @@ def torch_from_model(model: Model) -> TorchCRNN:
 
 
 def read_teacher(path: Path, word: str, features: FeatureSettings) -> Model:
-    """Read a model to learn from.
+    """Read the model of a teacher.
 
     Raises:
-        TrainingError: it is of another word, or hears other features.
-        ModelError: it is no model file.
+        TrainingError: it is of another word, or has another front end.
+        ModelError: it is not a model file.
 
     """
     model = read_model(path)
     if model.name != word:
-        raise TrainingError(f"the teacher {path} knows {model.name!r}, not {word!r}")
+        raise TrainingError(f"the teacher {path} is a model of {model.name!r}, not of {word!r}")
     if model.card.features != features:
         raise TrainingError(
-            f"the teacher {path} hears other features: {model.card.features} instead of {features}"
+            f"the teacher {path} has another front end: {model.card.features}, not {features}"
         )
     return model

@@ -1,7 +1,7 @@
-"""What a student is asked for: the labels, its teachers' answers, and their attention.
+"""The loss of a student: the labels, its teachers' answers, and their attention.
 
-Dark knowledge: Hinton et al. 2015 (arXiv:1503.02531). Attention distillation: the KL divergence
-between the attention distributions over time of teacher and student.
+Distillation: Hinton et al. 2015 (arXiv:1503.02531). Attention distillation: the KL divergence
+between the attention of teacher and student, as distributions over time.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from wakeword_daemon.training.fit.softlabels import soft_loss
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """The loss of one clip, as a weighted sum.
+    """The loss, a weighted sum.
 
     Attributes:
-        temperature: T, by which log odds are divided before both are compared.
-        weight: of the soft labels; that of the hard ones is the rest to 1.
+        temperature: T, by which log odds are divided before they are compared.
+        weight: weight of the soft labels, 0 to 1; the labels have the rest.
         attention: weight of the KL divergence between the attentions.
 
     """
@@ -44,10 +44,10 @@ class Objective:
 
         Args:
             log_odds: the student's log odds, [B].
-            log_attention: of its attention, [B, steps].
+            log_attention: logarithm of its attention, [B, steps].
             is_word: the labels, [B].
-            taught: the teachers' answers, where there are any.
-            alignment: from their steps to the student's, as `align` returns it.
+            taught: the teachers' answers, if there are teachers.
+            alignment: matrix from the teachers' steps to the student's, see `align`.
 
         """
         loss = functional.binary_cross_entropy_with_logits(log_odds, is_word.float())
@@ -63,12 +63,12 @@ class Objective:
 
 
 def align(teacher: Architecture, student: Architecture, frames: int) -> Tensor:
-    """Return a matrix [teacher's steps, student's steps] that moves attention between them.
+    """Return a matrix [teacher's steps, student's steps] that maps attention.
 
-    A step is where the middle of its kernel is. What the teacher gives to one is shared between the
-    student's two steps around it, in proportion to how near they are; before the first and after
-    the last it all goes there. Every row sums to 1, so a distribution stays one and nothing that
-    the teacher attends to is cut off, whichever of the two has more steps.
+    The time of a step is the middle of its kernel. The attention on a teacher's step is divided
+    between the student's two steps around it, in proportion to how near they are; before the first
+    and after the last step that one gets all of it. Every row sums to 1, so a distribution stays a
+    distribution, whichever of the two has more steps.
     """
     theirs, own = _middles(teacher, frames), _middles(student, frames)
     matrix = torch.zeros(len(theirs), len(own))

@@ -1,4 +1,4 @@
-"""The laboratory's two pictures: what accuracy costs in work and in memory."""
+"""Draws the laboratory's two pictures: accuracy over work, and accuracy over memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Published:
     """A published student, compared with its own teacher on its own clips.
 
     Attributes:
-        name: whose it is.
+        name: its name in the picture.
         fewer: how many times fewer MACs than its teacher.
         smaller: how many times fewer bytes.
         metric: its clip metric over its teacher's.
@@ -77,7 +77,7 @@ def draw(table: Sequence[Row], folder: Path) -> list[Path]:
         axes.grid(alpha=0.3)
         picture.legend(loc="outside lower center", ncols=5, frameon=False)
         file = io.BytesIO()
-        # Neither the date nor random names of its parts: it changes with its figures only.
+        # No date and no random names of parts, so that the file changes only with its figures.
         with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
             picture.savefig(file, format="svg", metadata={"Date": None})
         files.append(folder / f"{name}.svg")
@@ -86,7 +86,7 @@ def draw(table: Sequence[Row], folder: Path) -> list[Path]:
 
 
 def _draw_ours(axes: Axes, rows: Sequence[Row], figure: str) -> None:
-    """Draw our rows, each in a colour of its own, as their points often lie close together."""
+    """Draw our rows, each in its own colour, because points are often close together."""
     for index, row in enumerate(rows):
         ratio = row.times_teacher(figure)
         theirs = mean(run["clip_metric"] for run in row.teacher)
@@ -110,7 +110,7 @@ def _draw_published(axes: Axes, name: str) -> None:
 
 
 def _name(axes: Axes, text: str, point: tuple[float, float], index: int) -> None:
-    """Write a name beside its point, on a side by turns, as some lie close together."""
+    """Write a name beside its point, on alternating sides, because some are close together."""
     offset, side = (((5, -11), "left"), ((-6, -3), "right"), ((5, 5), "left"))[index % 3]
     axes.annotate(
         text, point, xytext=offset, textcoords="offset points", ha=side, fontsize=8, color=THEIRS

@@ -1,8 +1,8 @@
-"""Structured pruning: whole GRU units and convolution channels go; the rest is a smaller network.
+"""Structured pruning: removes whole GRU units and convolution channels from a network.
 
-Group lasso (Yuan & Lin 2006) on what leaves a unit or channel: all weights that read it. After
-each step of the optimizer the group is moved towards zero by its proximal operator, so a group that
-is not needed becomes exactly zero, and cutting it changes nothing.
+Group lasso (Yuan & Lin 2006) on the outputs of a unit or channel, that is, on all weights that read
+it. After each step of the optimizer its proximal operator moves each group towards zero. A group
+that is not needed becomes exactly zero, and then cutting it changes nothing.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from wakeword_daemon.training.fit.network import TorchCRNN
 
 
 def shrinker(strength: float) -> Callable[[TorchCRNN, float], None]:
-    """Return the proximal step of the group penalty, to be called with the learning rate."""
+    """Return the proximal step of the group penalty: a function of network and learning rate."""
 
     @torch.no_grad()
     def shrink(network: TorchCRNN, rate: float) -> None:
         for readers in _groups(network):
             norm = _norms(readers)
-            # Groups are weighted by the root of their size, so that large ones do not pay less.
+            # The root of the size as a weight treats large and small groups alike.
             size = sum(reader[0].numel() for reader in readers) ** 0.5
             factor = (1 - strength * rate * size / norm.clamp_min(1e-12)).clamp_min(0)
             for reader in readers:
@@ -35,17 +35,17 @@ def shrinker(strength: float) -> Callable[[TorchCRNN, float], None]:
 
 @torch.no_grad()
 def cut(network: TorchCRNN, wanted: Architecture) -> tuple[TorchCRNN, float]:
-    """Return the smaller network of the units and channels that matter most.
+    """Return a smaller network of the units and channels with the largest norms.
 
     Args:
-        network: the network to cut; its weights are left alone.
-        wanted: as its architecture, with fewer `channels`, `hidden` and `attention`.
+        network: the network to cut, which is not changed.
+        wanted: its architecture, with fewer `channels`, `hidden` and `attention`.
 
     Returns:
-        the network, and the share of the groups' squared norms that was cut off with the rest.
+        the smaller network, and the share of the groups' squared norms that was cut off.
 
     Raises:
-        TrainingError: the architectures differ otherwise, or the wanted one is larger.
+        TrainingError: the wanted architecture is larger, or differs in other numbers too.
 
     """
     check_cut(network.architecture, wanted)
@@ -83,10 +83,10 @@ def cut(network: TorchCRNN, wanted: Architecture) -> tuple[TorchCRNN, float]:
 
 
 def _groups(network: TorchCRNN) -> list[list[Tensor]]:
-    """Return what reads each channel, each unit of each layer, and each unit of the attention.
+    """Return the weights that read each channel, each unit of a layer, and each attention unit.
 
-    Every list belongs to one of these; its tensors are views of weights whose first axis counts the
-    channels or units.
+    There is one list for the channels, one for each layer and one for the attention. Its tensors
+    are views of weights, whose first axis is the channel or unit.
     """
     a = network.architecture
     weights = dict(network.named_parameters())
@@ -112,10 +112,10 @@ def _norms(readers: list[Tensor]) -> Tensor:
 
 
 def check_cut(old: Architecture, wanted: Architecture) -> None:
-    """Refuse what pruning cannot make of an architecture.
+    """Refuse an architecture that pruning cannot lead to.
 
     Raises:
-        TrainingError: the wanted one is larger, or differs in more than pruned sizes.
+        TrainingError: the wanted architecture is larger, or differs in other numbers too.
 
     """
     pruned = ("channels", "hidden", "attention")
@@ -123,6 +123,6 @@ def check_cut(old: Architecture, wanted: Architecture) -> None:
         before, after = getattr(old, name), getattr(wanted, name)
         if after > before if name in pruned else after != before:
             raise TrainingError(
-                f"pruning cannot make {name} {after} of {before}; it can only lessen "
+                f"pruning cannot change {name} from {before} to {after}; it can only reduce "
                 f"{', '.join(pruned)}"
             )

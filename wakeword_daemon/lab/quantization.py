@@ -1,4 +1,4 @@
-"""int8 weights: torch's dynamic quantization, and ours, with quantization-aware training."""
+"""int8 weights: torch's dynamic quantization, and ours with quantization-aware training."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ from wakeword_daemon.training.fit.network import TorchCRNN
 
 LARGEST = 127
 Stored = dict[str, npt.NDArray[np.generic]]
-"""Weights as the model file holds them: int8 with NAME.scale, or floats."""
+"""Weights as in the model file: int8 with NAME.scale, or floats."""
 
 
 @torch.no_grad()
 def as_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Round a weight to int8, row by row: its numbers, and the scale of each row [rows, 1, ...].
+    """Round a weight to int8, row by row.
 
-    The largest of a row becomes ±127; scales are rounded to half precision, as they are stored.
+    The largest of a row becomes ±127. Scales are rounded to half precision, as they are stored.
+
+    Returns:
+        the int8 numbers, as floats, and the scale of each row, [rows, 1, …].
     """
     largest = weight.flatten(1).abs().amax(1).clamp_min(1e-4)
     scale = (largest / LARGEST).half().float().view(-1, *[1] * (weight.dim() - 1))
@@ -33,10 +36,10 @@ def as_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 @contextmanager
 def fake_quantized(network: TorchCRNN) -> Iterator[None]:
-    """Let a network compute with int8 weights; afterwards it has its own again.
+    """Let a network compute with int8 weights; afterwards it has its own weights again.
 
-    Gradients that are computed inside belong to the rounded weights, and move the others: the
-    straight-through estimator (Bengio et al. 2013, arXiv:1308.3432).
+    Gradients that are computed inside are those of the rounded weights, and are applied to its own:
+    the straight-through estimator (Bengio et al. 2013, arXiv:1308.3432).
     """
     own = {name: p.detach().clone() for name, p in network.named_parameters() if p.dim() > 1}
     weights = dict(network.named_parameters())
@@ -53,9 +56,9 @@ def fake_quantized(network: TorchCRNN) -> Iterator[None]:
 
 
 def int8_rows(network: TorchCRNN) -> Stored:
-    """Return the weights of a network in int8 rows, its biases and scales in half precision."""
+    """Return a network's weights in int8 rows, and its biases and scales in half precision."""
     rounded = copy.deepcopy(network)
-    # Rounded before folding, so that the convolution's bias fits the weights that are stored.
+    # Round before folding, so that the convolution's bias fits the stored weights.
     with fake_quantized(rounded):
         folded = folded_weights(rounded)
     stored: Stored = {}
@@ -70,11 +73,11 @@ def int8_rows(network: TorchCRNN) -> Stored:
 
 
 def dynamic(network: TorchCRNN) -> tuple[nn.Module, Stored]:
-    """Quantize GRU and linear layers as torch does dynamically, to qint8 with one scale a weight.
+    """Quantize GRU and linear layers by torch, dynamically, to qint8 with one scale a weight.
 
     Returns:
-        torch's network, which also rounds what goes into a layer; and the same weights for the
-        model file, by which the engine computes in float32.
+        torch's network, which also rounds the inputs of a layer; and the same weights for the model
+        file, with which the engine computes in float32.
 
     """
     with warnings.catch_warnings():
@@ -97,5 +100,5 @@ def dynamic(network: TorchCRNN) -> tuple[nn.Module, Stored]:
 
 
 def weight_bytes(stored: Mapping[str, npt.NDArray[np.generic]]) -> int:
-    """Return the bytes of weights, biases and scales, without what describes them."""
+    """Return the bytes of weights, biases and scales, without any metadata."""
     return sum(array.nbytes for array in stored.values())

@@ -1,4 +1,4 @@
-"""Recipes: what one experiment of the laboratory is, declared in a YAML file."""
+"""Recipes: a YAML file declares one experiment of the laboratory."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _Name = Annotated[str, Meta(min_length=1)]
 
 
 class RecipeArchitecture(msgspec.Struct, frozen=True):
-    """The shape of the network; what is left out is the teacher's.
+    """The shape of the network; the defaults are the teacher's.
 
-    The attention always looks back on as many steps as a clip has.
+    The attention always covers the steps of a clip.
     """
 
     channels: _Count = 8
@@ -36,7 +36,7 @@ class RecipeArchitecture(msgspec.Struct, frozen=True):
 
 
 class Distillation(msgspec.Struct, frozen=True):
-    """Learning from teachers' answers."""
+    """How to learn from teachers."""
 
     teachers: Annotated[
         list[_Name],
@@ -55,7 +55,7 @@ class Distillation(msgspec.Struct, frozen=True):
 
 
 class Pruning(msgspec.Struct, frozen=True):
-    """Fitting the start once more under a group penalty, to be cut to this architecture after."""
+    """How to prune: fit the start again with a group penalty, then cut it to the architecture."""
 
     strength: Annotated[float, Meta(gt=0, le=10, description="the penalty, above 0 and up to 10")]
     epochs: _Count
@@ -83,8 +83,8 @@ class Recipe(msgspec.Struct, frozen=True):
     start: Annotated[
         _Name | None,
         Meta(
-            description="the recipe whose weights to go on from (those of the same seed, or of its"
-            " first), or null"
+            description="the recipe whose weights to start from (those of the same seed, or else of"
+            " its first), or null"
         ),
     ] = None
     prune: Pruning | None = None
@@ -92,17 +92,17 @@ class Recipe(msgspec.Struct, frozen=True):
     quantize: Annotated[
         Literal["dynamic", "int8"] | None,
         Meta(
-            description="dynamic for torch's dynamic quantization, int8 for ours (and training"
-            " that knows of it), or null"
+            description="dynamic for torch's dynamic quantization, int8 for ours (with"
+            " quantization-aware training), or null"
         ),
     ] = None
 
     def shape(self) -> settings.Architecture:
-        """Return the architecture as the engine knows it."""
+        """Return the architecture in the engine's form."""
         return architecture_of_clips(**msgspec.structs.asdict(self.architecture))
 
     def needs(self) -> list[str]:
-        """Return the recipes, runs or files that this one goes on from or learns from."""
+        """Return the recipes, runs or files that this one starts from or learns from."""
         taught = self.distil.teachers if self.distil else []
         return ([self.start] if self.start else []) + taught
 
@@ -111,7 +111,7 @@ def read_recipe(path: Path) -> Recipe:
     """Read and check one recipe.
 
     Raises:
-        ConfigError: the recipe is wrong; names the file, the line, the key and what is allowed.
+        ConfigError: there is a mistake; names the file, the line, the key and what is allowed.
 
     """
     recipe = settingsfile.load(path, Recipe, "recipe")
@@ -129,17 +129,18 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def find_recipes(paths: list[Path]) -> dict[str, Recipe]:
-    """Read recipes and folders of them; return them by name, each after those that it needs.
+    """Read recipes and folders of recipes; return them by name, each after those that it needs.
 
     Raises:
-        ConfigError: a file is no recipe, two have one name, or they need each other in a circle.
+        ConfigError: a file is not a recipe, two have the same name, or they need each other in a
+            circle.
 
     """
     files: list[Path] = []
     for path in paths:
         found = sorted(path.glob(f"*{SUFFIX}")) if path.is_dir() else [path]
         if not found:
-            raise ConfigError(f"{path} holds no recipes, files ending in {SUFFIX}")
+            raise ConfigError(f"{path} has no recipes, which are files ending in {SUFFIX}")
         files += [file for file in found if file not in files]
     recipes: dict[str, Recipe] = {}
     for file in files:
@@ -166,6 +167,6 @@ def _place(
 
 
 def needed_recipe(reference: str) -> str:
-    """Return the recipe that a reference to a recipe or to one of its runs means."""
+    """Return the name of the recipe in a reference to a recipe or to one of its runs."""
     name, _, seed = reference.rpartition("-")
     return name if name and seed.isdecimal() else reference

@@ -1,4 +1,4 @@
-"""Running recipes: each run in a folder of its own, what is done is done."""
+"""Runs recipes, each run in a folder of its own; finished runs are not repeated."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 MODEL = "model.safetensors"
 RESULT = "result.json"
 BEGAN = "recipe.json"
-"""What a run was begun with; anything else is another run."""
+"""The file with a run's recipe, by which another run in its folder is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,11 @@ class LabJob:
     """What the laboratory works on, and where.
 
     Attributes:
-        word: the word as the corpus names it.
+        word: the word's name in the corpus.
         data: folder of recordings.
-        folder: of the split, the runs and their results.
-        cache: folder for what is computed once and serves other laboratories too.
-        seed: of the split.
+        folder: folder for the split, the runs and their results.
+        cache: folder for what is computed once.
+        seed: seed of the split.
 
     """
 
@@ -74,16 +74,16 @@ class Laboratory:
     """One word's experiments.
 
     Raises:
-        TrainingError: the recordings or the split cannot be worked with.
+        TrainingError: the recordings or the split cannot be used.
 
     """
 
     def __init__(self, job: LabJob, processes: Processes) -> None:
-        torch.set_num_threads(1)  # as fast for networks of this size, and the same bytes again
+        torch.set_num_threads(1)  # as fast for networks of this size, and reproducible
         self._job = job
         self._processes = processes
         self._features = FeatureSettings()
-        with processes.first_alone():  # it reads the corpus, the others its cache
+        with processes.first_alone():  # it fills the cache, the others read it
             self._corpus: Corpus = read_corpus(job.data)
             self._split: Split = split(self._corpus, job.folder / "split.json", job.seed)
             self._clips: Clips = read_clips(
@@ -99,19 +99,19 @@ class Laboratory:
         *,
         again: bool = False,
     ) -> dict[str, list[dict[str, Any]]]:
-        """Run whatever of the recipes has no result yet.
+        """Run the recipes that have no result yet.
 
         Args:
-            recipes: by name, each after those that it needs.
-            on_done: called with the name and the result of every run, done now or before.
-            again: measure finished runs once more; nothing is trained again.
+            recipes: recipes by name, each after those that it needs.
+            on_done: called with the name and the result of every run, finished now or before.
+            again: whether to measure finished runs again; nothing is trained again.
 
         Returns:
             the results of each recipe's runs.
 
         Raises:
-            ConfigError, TrainingError: a recipe cannot be run, or another run is at work in the
-                folder; said before anything is run.
+            ConfigError: a recipe cannot be run; nothing has been run then.
+            TrainingError: likewise, or another run is working in the folder.
 
         """
         with held(self._job.folder, self._processes):
@@ -128,14 +128,14 @@ class Laboratory:
             return results
 
     def _check(self, name: str, recipe: Recipe, recipes: Mapping[str, Recipe]) -> None:
-        """Refuse before hours are spent what would fail after them."""
+        """Refuse a recipe that would fail after hours of training."""
         a = recipe.shape()
         a.bands(self._features)
         self._processes.check(recipe.batch_size)
         if recipe.batch_size > len(self._views):
             raise TrainingError(
-                f"recipe {name}: a batch of {recipe.batch_size} clips is more than the "
-                f"{len(self._views)} there are"
+                f"recipe {name}: a batch needs {recipe.batch_size} clips, but there are only "
+                f"{len(self._views)}"
             )
         for needed in recipe.needs():
             self._shapes(needed, recipes, name)
@@ -147,18 +147,20 @@ class Laboratory:
                 check_cut(began, a)
             elif began != a:
                 raise ConfigError(
-                    f"recipe {name}: it goes on from {recipe.start}, whose architecture is "
-                    f"another: {_differences(began, a)}"
+                    f"recipe {name}: it starts from {recipe.start}, of another architecture: "
+                    f"{_differences(began, a)}"
                 )
         if recipe.distil:
             taught = [s for t in recipe.distil.teachers for s in self._shapes(t, recipes, name)]
             if len({(s.kernel_frames, s.stride_frames) for s in taught}) > 1:
-                raise ConfigError(f"recipe {name}: its teachers' steps differ, so have no mean")
+                raise ConfigError(
+                    f"recipe {name}: its teachers' steps differ, so their answers have no mean"
+                )
 
     def _shapes(
         self, reference: str, recipes: Mapping[str, Recipe], user: str
     ) -> list[Architecture]:
-        """Return the architectures that a reference means, of runs still to come too."""
+        """Return the architectures that a reference stands for, also of runs still to come."""
         name, _, seed = reference.rpartition("-")
         if reference in recipes:
             return [recipes[reference].shape()]
@@ -167,7 +169,7 @@ class Laboratory:
         return [over_a_clip(model.card.architecture) for model in self._models(reference, user)]
 
     def _models(self, reference: str, user: str) -> list[Model]:
-        """Return the model files that a reference means: of a recipe, of one run, or by path."""
+        """Return the models that a reference stands for: of a recipe, of one run, or at a path."""
         runs = self._job.folder
         if Path(reference).is_file():
             paths = [Path(reference)]
@@ -180,8 +182,8 @@ class Laboratory:
             ]
         if not paths:
             raise ConfigError(
-                f"recipe {user} needs {reference}, which is no recipe given here, no finished run "
-                f"in {runs} and no model file"
+                f"recipe {user} needs {reference}, which is neither a recipe given here, nor a "
+                f"finished run in {runs}, nor a model file"
             )
         return [read_teacher(path, self._job.word, self._features) for path in paths]
 
@@ -193,18 +195,18 @@ class Laboratory:
         return result
 
     def _refuse_another(self, name: str, recipe: Recipe, seed: int) -> None:
-        """Refuse to go on with, or to show, what another recipe left in this run's folder."""
+        """Refuse a folder with a run of another recipe."""
         folder = self._job.folder / f"{name}-{seed}"
         began = folder / BEGAN
         if began.exists() and json.loads(began.read_text()) != self._identity(recipe):
             raise TrainingError(
-                f"{folder} holds a run of another recipe, word or split; remove it or give "
+                f"{folder} has a run of another recipe, word or split; remove it, or choose "
                 "another folder"
             )
 
     def _identity(self, recipe: Recipe) -> dict[str, Any]:
         plain = msgspec.to_builtins(recipe)
-        for told in ("title", "seeds"):  # neither changes what one run is
+        for told in ("title", "seeds"):  # they do not change a run
             del plain[told]
         return {
             "recipe": plain,
@@ -247,7 +249,7 @@ class Laboratory:
     def _beginning(
         self, name: str, recipe: Recipe, seed: int, folder: Path, teachers: Teachers | None
     ) -> tuple[TorchCRNN, dict[str, float]]:
-        """Return the network that a run begins with, and what pruning it took."""
+        """Return the network that a run begins with, and the figures of its pruning."""
         torch.manual_seed(seed)
         if recipe.start is None:
             return TorchCRNN(recipe.shape(), self._features), {}
@@ -302,7 +304,7 @@ class Laboratory:
 
 
 def _differences(found: Architecture, wanted: Architecture) -> str:
-    """Tell the numbers in which two architectures differ."""
+    """Return the numbers in which two architectures differ, as text."""
     numbers = {name: (getattr(found, name), getattr(wanted, name)) for name in found.__slots__}
     return ", ".join(f"{name} {a}, not {b}" for name, (a, b) in numbers.items() if a != b)
 

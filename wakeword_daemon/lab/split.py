@@ -1,4 +1,4 @@
-"""Which recordings an experiment may learn from: one seeded permutation, kept in a file."""
+"""Splits the recordings for experiments, by a seeded permutation that is kept in a file."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ TRAINED_SHARE = 0.8
 class Split:
     """The recordings of a corpus in the order of the permutation.
 
-    Recordings are shuffled, not speakers, as in the source report: it asks how much of the teacher
-    a student keeps, not how either does with strangers. All cuts of one recording stay on one side.
+    Recordings are shuffled, not speakers, as in the source report. It asks how much of a teacher's
+    accuracy a student keeps, not how well either works for strangers. All clips of one recording
+    are on the same side.
 
     Attributes:
-        order: the paths below the corpus's folder; the first four of five are trained on.
-        seed: of the permutation.
+        order: paths relative to the corpus's folder; the first 80 % are trained on.
+        seed: seed of the permutation.
 
     """
 
@@ -32,21 +33,21 @@ class Split:
     seed: int
 
     def is_trained(self) -> list[bool]:
-        """Tell for each recording in the order whether it is trained on."""
+        """Return for each recording, in this order, whether it is trained on."""
         trained = int(TRAINED_SHARE * len(self.order))
         return [index < trained for index in range(len(self.order))]
 
     def arrange(self, corpus: Corpus) -> list[Recording]:
-        """Return the corpus's recordings in the order of the permutation."""
+        """Return the corpus's recordings in this order."""
         by_name = _by_name(corpus)
         return [by_name[name] for name in self.order]
 
 
 def split(corpus: Corpus, file: Path, seed: int = 0) -> Split:
-    """Return the split that `file` holds, or draw one by `seed` and write it there.
+    """Return the split in `file`; if there is none, draw one by `seed` and write it there.
 
     Raises:
-        TrainingError: the file is no split, or is that of another folder.
+        TrainingError: the file is not a split, or was made for another folder.
 
     """
     names = sorted(_by_name(corpus))
@@ -65,7 +66,7 @@ def split(corpus: Corpus, file: Path, seed: int = 0) -> Split:
 
 
 def _by_name(corpus: Corpus) -> dict[str, Recording]:
-    """Return what is spoken, by its path below the corpus's folder; noise is not split."""
+    """Return the recordings of speech by their relative path; noise is not split."""
     return {r.path.relative_to(corpus.root).as_posix(): r for r in corpus.recordings if not r.noise}
 
 
@@ -76,10 +77,10 @@ def _refuse_strangers(kept: Split, names: Sequence[str], corpus: Corpus, file: P
         return
     found = []
     if absent:
-        found.append(f"{len(absent)} of its recordings are not here, as {absent[0]}")
+        found.append(f"{len(absent)} of its recordings are not here, such as {absent[0]}")
     if added:
-        found.append(f"{len(added)} here are not in it, as {added[0]}")
+        found.append(f"{len(added)} here are not in it, such as {added[0]}")
     raise TrainingError(
-        f"{file} does not fit {corpus.root}: {'; '.join(found) or 'it names some twice'}. "
-        "Give the folder it was made for, or another folder for the run"
+        f"{file} does not fit {corpus.root}: {'; '.join(found) or 'it lists some twice'}. "
+        "Give the folder that it was made for, or choose another folder for the runs"
     )

@@ -1,4 +1,4 @@
-"""The laboratory's table: one row a recipe, as Markdown and as data."""
+"""The laboratory's table, with a row for each recipe, as Markdown and as data."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from wakeword_daemon.storage import write_atomically
 
 MARKDOWN, DATA = "table.md", "table.json"
 TEACHER = "teacher"
-"""The recipe that the others are compared with."""
+"""The recipe that all others are compared with."""
 SHOWN = ("0.5", "2")
-"""False accepts an hour at which the table tells the share of missed words."""
+"""False accepts an hour for which the table shows the miss rate."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One recipe: its runs together.
+    """One recipe, with all its runs.
 
     Attributes:
-        name, title: of the recipe.
-        runs: their results, as `Laboratory.run` returns them.
-        teacher: the runs of the teacher, or none where there are none to compare with.
+        name: name of the recipe.
+        runs: results of its runs, see `Laboratory.run`.
+        teacher: results of the teacher's runs; empty if there are none to compare with.
 
     """
 
@@ -48,14 +48,14 @@ class Row:
         return [run["clip_metric"] for run in self.runs]
 
     def times_teacher(self, figure: str) -> float | None:
-        """Return the mean of a figure over the teacher's, or None without a teacher."""
+        """Return the mean of a figure divided by the teacher's; None without a teacher."""
         if not self.teacher:
             return None
         theirs = float(mean(run[figure] for run in self.teacher))
         return self.mean(figure) / theirs if theirs else None
 
     def missed(self, target: str) -> float | None:
-        """Return the mean share of missed words on streams, or None where it was not measured."""
+        """Return the mean miss rate on streams; None if it was not measured."""
         if any("stream" not in run for run in self.runs):
             return None
         return float(mean(run["stream"]["miss_rate"][target] for run in self.runs))
@@ -93,7 +93,7 @@ def write(table: Sequence[Row], folder: Path) -> None:
 
 
 def markdown(table: Sequence[Row]) -> str:
-    """Return the table, and the table of the chain, in Markdown."""
+    """Return the table, and the table of `chain.check_chain`, in Markdown."""
     head = (
         "| recipe | parameters | file bytes (weights) | times smaller "
         f"| MACs, {SECONDS} s | times fewer | engine, ms/s "
@@ -104,7 +104,7 @@ def markdown(table: Sequence[Row]) -> str:
     lines = [head, "|" + "---|" * head.count(" | ") + "---|"]
     lines += [_line(row) for row in table]
     chain = [
-        "| run | beside the offline network of the file | largest difference | other decisions |",
+        "| run | compared with the offline network | largest difference | other decisions |",
         "|---|---|---|---|",
     ]
     chain += [

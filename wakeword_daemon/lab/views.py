@@ -1,7 +1,7 @@
-"""What training hears of the clips: a fixed number of augmented views, each the same every time.
+"""Augmented views of the clips for training: a fixed number, each the same every time.
 
-A view alters every clip once, by draws that depend on nothing but the view's number. A teacher's
-answers to a view can therefore be kept, and serve every student that hears it.
+A view changes every clip once, by draws that depend only on the view's number. So a teacher's
+answers for a view can be kept, and used for every student.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ VIEWS = 24
 TRACTS = (0.84, 1.18)
 """Range of vocal tract length factors."""
 WORD_REPEATS = 3
-"""How often a view holds each clip of the word, every time altered otherwise: they are few."""
+"""How often a view has each clip of the word, each time changed in another way: they are few."""
 NEPER = math.log(10) / 10
 """One decibel of power, as a difference of logarithms."""
 BAND_MASKS = 2
@@ -36,21 +36,21 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class _Draws:
-    """How each sample of a view is altered; one number or row a sample."""
+    """How each sample of a view is changed; one number or row for each sample."""
 
-    shift: Tensor  # frames that the clip comes later
-    pace: Tensor  # how many times as fast it is
+    shift: Tensor  # frames by which the clip is delayed
+    pace: Tensor  # factor of its speed
     gain: Tensor  # nepers
-    tilt: Tensor  # nepers from the lowest band to the highest
-    warp: Tensor  # which vocal tract
-    noise: Tensor  # which noise clip
-    noise_level: Tensor  # nepers of it relative to the clip's loud frames; -inf for none
+    tilt: Tensor  # nepers, between the lowest and the highest band
+    warp: Tensor  # number of the vocal tract
+    noise: Tensor  # number of the noise clip
+    noise_level: Tensor  # nepers, relative to the clip's loud frames; -inf for none
     bands: Tensor  # [samples, 1, mels] whether a band is kept
     frames: Tensor  # [samples, frames, 1] whether a frame is
 
 
 class Views:
-    """The augmented views of the clips that are trained on."""
+    """The augmented views of the training clips."""
 
     def __init__(self, clips: Clips) -> None:
         self._clips = clips
@@ -64,7 +64,7 @@ class Views:
         self._draws: _Draws | None = None
 
     def __len__(self) -> int:
-        """Return how many samples a view holds."""
+        """Return the number of samples of a view."""
         return len(self._rows)
 
     def samples(self, view: int, indices: Indices) -> Tensor:
@@ -91,7 +91,7 @@ class Views:
         return noise.mul_(ratio[:, None, None])
 
     def _drawn(self, view: int) -> _Draws:
-        """Return the draws of a view; those of the last are kept, as training asks in turn."""
+        """Return the draws of a view; those of the latest view are kept."""
         if view != self._number or self._draws is None:
             with torch.random.fork_rng(devices=()):
                 torch.manual_seed(view)
@@ -127,7 +127,7 @@ def _tensor(numbers: npt.NDArray[np.float64]) -> Tensor:
 
 
 def _moved(mel: Tensor, shift: Tensor, pace: Tensor) -> Tensor:
-    """Play clips later and faster about their middle; their first and last frames are held."""
+    """Delay clips and speed them up around their middle; the first and last frames are repeated."""
     count, frames, mels = mel.shape
     middle = (frames - 1) / 2
     time = torch.arange(frames) - middle
