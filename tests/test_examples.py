@@ -1,9 +1,12 @@
 """Every example does what its docstring says."""
 
 import ast
+import json
 import os
+import queue
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -78,3 +81,29 @@ def test_a_command_is_run_for_every_word(daemon, tmp_path):
     finally:
         process.kill()
         process.communicate()
+
+
+def test_linux_voice_assistant_is_started_by_every_word(daemon):
+    """A small server that speaks its protocol: a snapshot on connecting, then commands."""
+    server = pytest.importorskip("websockets.sync.server", reason="websockets is not installed")
+    commands = queue.Queue()
+
+    def assistant(connection):
+        connection.send(json.dumps({"event": "snapshot", "data": {"muted": False}}))
+        for message in connection:
+            commands.put(json.loads(message))
+
+    with server.serve(assistant, "127.0.0.1", 0) as listening:
+        threading.Thread(target=listening.serve_forever).start()
+        port = listening.socket.getsockname()[1]
+        settings = {"WAKEWORD_SOCKET": str(daemon.socket)}
+        process = start("linux_voice_assistant.py", f"ws://127.0.0.1:{port}", env=settings)
+        try:
+            for _ in range(2):
+                assert commands.get(timeout=PATIENCE) == {"command": "start_listening"}
+                assert process.stdout.readline() == b"jarvis: the assistant listens\n"
+            listening.shutdown()
+            assert b"cannot be reached" in process.stderr.readline()
+        finally:
+            process.kill()
+            process.communicate()
