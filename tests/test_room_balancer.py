@@ -50,7 +50,7 @@ def peers_of(process):
 
 def test_four_processes_behind_haproxy_and_one_that_ends(tmp_path):
     if not shutil.which("haproxy"):
-        pytest.skip("haproxy is not installed: run `make clients`")
+        pytest.skip("haproxy is not installed")
     ports, front = [free_port() for _ in range(PROCESSES)], free_port()
     config = tmp_path / "haproxy.cfg"
     config.write_text(configuration(front, ports))

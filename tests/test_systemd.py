@@ -70,3 +70,13 @@ def test_system_unit_is_valid_and_tightly_sandboxed(tmp_path):
     assert unit not in checked.stderr
     scored = analyze(tmp_path, "security", "--offline=true", "--threshold=15", unit)
     assert scored.returncode == 0, scored.stdout
+
+
+@needs_systemd
+def test_the_unit_of_the_wake_service_is_valid_and_tightly_sandboxed(tmp_path):
+    unit = str(placed("system/wakeword-rooms.service", tmp_path))
+    checked = analyze(tmp_path, "verify", "--recursive-errors=no", unit)
+    assert checked.returncode == 0, checked.stderr
+    assert unit not in checked.stderr
+    scored = analyze(tmp_path, "security", "--offline=true", "--threshold=15", unit)
+    assert scored.returncode == 0, scored.stdout

@@ -112,6 +112,13 @@ class RoomsSection(msgspec.Struct, frozen=True):
         Meta(description="seconds from 0.05 to 2, such as 0.3, or null"),
     ] = None
 
+    @property
+    def announced_as(self) -> str | None:
+        """The name to be found by, empty for the machine's; None for no announcement."""
+        if isinstance(self.zeroconf, str):
+            return self.zeroconf
+        return "" if self.zeroconf else None
+
 
 class OnDetectionSection(msgspec.Struct, frozen=True):
     """What the daemon does of its own accord at each detection; nothing unless it is set."""

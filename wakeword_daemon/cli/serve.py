@@ -35,8 +35,9 @@ _EPILOG = """examples:
   wakeword serve --uri unix:///run/user/1000/wake.sock --word jarvis --word alexa
 
 Home Assistant and other Wyoming clients send their audio, and get the wake words in it; no
-microphone of this machine is used. After SIGTERM or Ctrl-C the service accepts no more clients, and
-ends when no audio is coming, or after --drain seconds; a second one ends it at once.
+microphone of this machine is used. What the command line leaves open is taken from `rooms` and
+`words` in the config. After SIGTERM or Ctrl-C the service accepts no more clients, and ends when no
+audio is coming, or after --drain seconds; a second one ends it at once.
 """
 
 
@@ -85,11 +86,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal, or until standard input ends."""
-    uris = args.uri or [f"tcp://127.0.0.1:{PORT}"]
+    config = _arguments.read_config(args)
+    rooms = config.rooms
+    uris = args.uri or [rooms.uri or f"tcp://127.0.0.1:{PORT}"]
+    args.allow_lan |= rooms.allow_lan
+    args.zeroconf = rooms.announced_as if args.zeroconf is None else args.zeroconf
+    args.nearest = rooms.nearest if args.nearest is None else args.nearest
     if STDIO in uris and len(uris) > 1:
         raise ConfigError(f"{STDIO} must be the only --uri; leave out the others")
     where = [parse_uri(uri) for uri in uris if uri != STDIO]
-    config = _arguments.read_config(args)
     logs.set_up(config.log.level)
     _process.keep_the_heap_small()
     words = load_words(config.words)

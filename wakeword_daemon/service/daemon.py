@@ -150,11 +150,10 @@ class Daemon:
             if self._actions is not None:
                 self._actions.start()
             if (uri := config.uri) is not None:
-                name = config.zeroconf if isinstance(config.zeroconf, str) else ""
                 await self._rooms.start(
                     [parse_uri(uri)],
                     allow_lan=config.allow_lan,
-                    zeroconf=name if config.zeroconf else None,
+                    zeroconf=config.announced_as,
                 )
             self._source.start()
             await self._watch()
