@@ -144,18 +144,19 @@ clean:
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # What is installed is as old as its stamp: a changed pyproject.toml or step in C installs again.
+STEP = $(wildcard wakeword_daemon/engine/_*.[ch])
 
-$(VENV)/run: pyproject.toml wakeword_daemon/engine/_step.c | $(VENV)/bin/python
+$(VENV)/run: pyproject.toml $(STEP) | $(VENV)/bin/python
 	@$(call apt_install,$(RUN_PACKAGES))
 	$(PIP) --editable .
 	@touch $@
 
-$(VENV)/test: pyproject.toml wakeword_daemon/engine/_step.c | $(VENV)/bin/python
+$(VENV)/test: pyproject.toml $(STEP) | $(VENV)/bin/python
 	@$(call apt_install,$(TEST_PACKAGES))
 	$(PIP) --editable '.[train]' --group dev
 	@touch $@ $(VENV)/run
 
-$(VENV)/train: pyproject.toml wakeword_daemon/engine/_step.c | $(VENV)/bin/python
+$(VENV)/train: pyproject.toml $(STEP) | $(VENV)/bin/python
 	@$(call apt_install,$(RUN_PACKAGES) $(TRAIN_PACKAGES))
 	$(PIP) --editable '.[train]'
 	@touch $@ $(VENV)/run

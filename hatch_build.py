@@ -20,28 +20,48 @@ except ModuleNotFoundError:  # by hand
     BuildHookInterface = object  # type: ignore[assignment,misc]
 
 ROOT = Path(__file__).parent
-SOURCE = ROOT / "wakeword_daemon/engine/_step.c"
-BUILT = SOURCE.with_suffix(".abi3.so")
+ENGINE = ROOT / "wakeword_daemon/engine"
+BUILT = ENGINE / "_step.abi3.so"
 FLAGS = (
-    "-std=gnu11", "-O3", "-fPIC", "-shared", "-Wall", "-Wextra",
+    "-std=gnu11", "-O3", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra",
     "-fno-math-errno", "-fno-trapping-math",
 )  # fmt: skip
+AVX2 = ("-DAVX2", "-mavx2", "-mfma")
 
 
-def compile_step(target: Path, *more: str) -> str | None:
-    """Compile the step to `target`; return why it could not be done, or None."""
-    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
-    include = sysconfig.get_path("include")
-    part = target.with_suffix(f".{os.getpid()}")
-    command = [*compiler[:1], *FLAGS, *more, f"-I{include}", str(SOURCE), "-o", str(part)]
+def compile_step(target: Path, *more: str, sources: Path = ENGINE, avx2: bool = True) -> str | None:
+    """Compile the step to `target`; return why it could not be done, or None.
+
+    Args:
+        target: the extension module.
+        more: flags for the compiler.
+        sources: the folder of the sources.
+        avx2: whether it may contain a second form of the arithmetic, for processors with AVX2.
+
+    """
+    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")[0]
+    command = [compiler, *FLAGS, *more, f"-I{sysconfig.get_path('include')}"]
+    step, module = sources / "_step.c", sources / "_module.c"
+    part, wide = target.with_suffix(f".{os.getpid()}"), target.with_suffix(f".{os.getpid()}.o")
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        parts = [str(step), str(module)]
+        # A compiler for another kind of processor refuses these flags.
+        if avx2 and not _run(*command, *AVX2, "-c", str(step), "-o", str(wide)):
+            parts += [str(wide), "-DWITH_AVX2"]
+        why = _run(*command, "-shared", *parts, "-o", str(part))
     except OSError as error:
-        return f"{compiler[0]}: {error.strerror}"
-    if done.returncode:
-        return done.stderr
-    part.replace(target)
-    return None
+        return f"{compiler}: {error.strerror}"
+    finally:
+        wide.unlink(missing_ok=True)
+    if why is None:
+        part.replace(target)
+    return why
+
+
+def _run(*command: str) -> str | None:
+    """Run a command; return what it complained of if it failed."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stderr if done.returncode else None
 
 
 class StepBuildHook(BuildHookInterface):  # type: ignore[type-arg,unused-ignore]

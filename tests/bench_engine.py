@@ -58,9 +58,9 @@ def by_numpy(start):
     """Return what starts the same with the step in numpy."""
 
     def begin():
-        from wakeword_daemon.engine import streams  # noqa: PLC0415 -- timed
+        from wakeword_daemon.engine import native  # noqa: PLC0415 -- timed
 
-        streams.native_step = lambda: None
+        native.native_step = lambda: None
         return start()
 
     return begin

@@ -34,8 +34,8 @@ import torchaudio
 from wakeword_daemon import load_model
 from wakeword_daemon.audio.files import read
 from wakeword_daemon.clock import SAMPLE_RATE
-from wakeword_daemon.engine.crnn import CRNN
 from wakeword_daemon.engine.logmel import LogMel
+from wakeword_daemon.engine.numpy_stream import NumpyStream
 from wakeword_daemon.training.data.corpus import read_corpus
 from wakeword_daemon.training.data.endpoints import speech_span
 from wakeword_daemon.training.data.melpower import MelPower
@@ -52,22 +52,21 @@ class OwnNetwork:
     """The hidden states of a wake word's network while it hears the word."""
 
     def __init__(self, word: str) -> None:
-        self._model = load_model(word)
-        card = self._model.card
-        self._network = CRNN(card.architecture, card.features, [self._model.weights])
-        self._front_end = LogMel(card.features)
+        model = load_model(word)
+        self._front_end = LogMel(model.card.features)
+        self._stream = NumpyStream([model.network()])
 
     def embed(self, pcm: np.ndarray) -> np.ndarray:
-        log_mel = self._front_end.advance(self._front_end.initial_state(), pcm[None])[0]
-        state = self._network.initial_state()
-        held, scores, contexts = [], [], []
-        for frame in log_mel:
-            values, completing = self._network.steps(state, frame[None, None])
-            if len(completing):
-                held.append(np.concatenate([layer.hidden[0, 0] for layer in state.layers]))
-                scores.append(values[0, 0, 0])
-                shares = state.attention.shares()[:, 0, 0]
-                recent = np.array(held[-len(shares) :])[:, -state.layers[-1].hidden.shape[-1] :]
+        self._stream.reset()
+        held, last, scores, contexts = [], [], [], []
+        for frame in self._front_end.frames(pcm):
+            for _, _, (score,) in self._stream.hear_frames(frame[None]):
+                states = self._stream.hidden_states()
+                held.append(np.concatenate(states))
+                last.append(states[-1])
+                scores.append(score)
+                shares = self._stream.attention_shares()
+                recent = np.array(last[-len(shares) :])
                 contexts.append(shares[-len(recent) :] @ recent)
         best = int(np.argmax(scores))
         return np.concatenate([np.mean(held[max(0, best - 9) : best + 1], axis=0), contexts[best]])

@@ -157,6 +157,9 @@ def test_samples_with_a_stride_and_none_at_all_are_heard():
     detector = Detector([random_model()])
     assert detector.scores(stereo[:0, 0]) == []
     assert detector.scores(stereo[:, 0]) == expected
+    detector.reset(0)
+    unaligned = np.frombuffer(b"x" + noise(1).tobytes(), np.int16, offset=1)
+    assert detector.scores(unaligned) == expected
 
 
 def test_settings_of_a_word_that_is_not_there_are_refused():

@@ -1,15 +1,19 @@
-"""The numpy engine does what the torch specification says, for any split of the input."""
+"""Both steps do what the torch specification says, for any split of the input."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 import torchaudio
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wakeword_daemon.clock import HOP, SAMPLE_RATE
+from wakeword_daemon.engine import native
 from wakeword_daemon.engine.crnn import CRNN, weight_shapes
 from wakeword_daemon.engine.logmel import LogMel
+from wakeword_daemon.engine.numpy_stream import NumpyStream
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.errors import ModelError
 from wakeword_daemon.training.fit import network as torch_network
@@ -21,6 +25,17 @@ SMALL = Architecture(
     channels=3, kernel_mels=4, kernel_frames=11, stride_mels=3, stride_frames=5, hidden=7,
     layers=1, attention=5, steps=4,
 )  # fmt: skip
+
+
+@pytest.fixture(params=["C", "numpy"])
+def stream_of(request):
+    """What makes a stream through networks, with either step."""
+    if request.param == "numpy":
+        return NumpyStream
+    step = native.native_step()
+    if step is None:
+        pytest.skip("the step in C was not built here: python hatch_build.py")
+    return lambda networks: step.Stream(native.pack(networks))
 
 
 def network(architecture=None, seed=0):
@@ -59,64 +74,84 @@ def torch_log_mel(pcm):
     return mel(torch.from_numpy(pcm.astype(np.float32) / 32768)).T.clamp(1e-5, 1e9).log()
 
 
-def torch_stream(made, pcm):
-    """Return the specification's probability at every mel frame."""
+def torch_stream(made, frames):
+    """Return the specification's probability at every mel frame [F, mels]."""
     streaming = torch_network.StreamingCRNN(made)
     state = streaming.initial_state()
-    return np.array([streaming(state, frame[None]).item() for frame in torch_log_mel(pcm)])
+    return np.array([streaming(state, frame[None]).item() for frame in frames])
 
 
-def engine_stream(engine, pieces):
-    front_end = LogMel(engine.features)
-    mel_state, state = front_end.initial_state(), engine.initial_state()
-    values = [
-        engine.advance(state, front_end.advance(mel_state, piece[None]))[0, 0] for piece in pieces
-    ]
-    return np.concatenate(values)
+def assert_alike(made, expected, architecture, tolerance=1e-4):
+    """Hold steps against the probabilities that the specification has at every frame."""
+    ends = range(architecture.kernel_frames - 1, len(expected), architecture.stride_frames)
+    assert [frame for frame, _, _ in made] == list(ends)
+    found = np.array([probability for _, _, (probability,) in made])
+    assert np.abs(found - expected[ends]).max() < tolerance
 
 
-@settings(max_examples=25, deadline=None)
+def heard(stream, pieces):
+    return [step for piece in pieces for step in stream.hear(piece)]
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     st.lists(
         st.one_of(st.just(1), st.integers(2, 400), st.integers(400, 9000)), min_size=1, max_size=8
     )
 )
-def test_any_split_gives_the_specification(sizes):
+def test_any_split_gives_the_specification(stream_of, sizes):
     made, pcm = network(), speech_like(1.5, seed=len(sizes))
     if max(sizes) < 50:
         pcm = pcm[:9000]  # one sample at a time is thousands of calls
-    found = engine_stream(engine_from_torch(made), cut(pcm, sizes))
-    assert np.abs(found - torch_stream(made, pcm)).max() < 1e-4
+    stream = stream_of([engine_from_torch(made)])
+    expected = torch_stream(made, torch_log_mel(pcm))
+    assert_alike(heard(stream, cut(pcm, sizes)), expected, made.architecture)
 
 
 @pytest.mark.parametrize("architecture", [Architecture(), SMALL])
-def test_ten_seconds_at_once_and_in_hops_give_the_specification(architecture):
+def test_ten_seconds_at_once_and_in_hops_give_the_specification(stream_of, architecture):
     made, pcm = network(architecture), speech_like(10)
-    expected = torch_stream(made, pcm)
+    expected = torch_stream(made, torch_log_mel(pcm))
+    stream = stream_of([engine_from_torch(made)])
     for size in (HOP, len(pcm)):
-        found = engine_stream(engine_from_torch(made), cut(pcm, [size]))
-        assert np.abs(found - expected).max() < 1e-4
+        assert_alike(heard(stream, cut(pcm, [size])), expected, architecture)
+        stream.reset()
     assert np.ptp(expected) > 0.2  # it was no constant that agreed
+
+
+@pytest.mark.parametrize("architecture", [Architecture(), SMALL])
+@pytest.mark.parametrize("size", [1, 3, 8, 200])
+def test_frames_in_the_place_of_samples_give_the_specification(stream_of, architecture, size):
+    made, frames = network(architecture), torch.randn(200, 40) * 4 - 6
+    stream = stream_of([engine_from_torch(made)])
+    steps = [
+        step
+        for start in range(0, 200, size)
+        for step in stream.hear_frames(frames[start : start + size].numpy())
+    ]
+    assert_alike(steps, torch_stream(made, frames), architecture)
 
 
 def test_log_mel_is_torchaudios():
     pcm = speech_like(3)
-    front_end = LogMel()
-    found = front_end.advance(front_end.initial_state(), pcm[None])[0]
+    found = LogMel().frames(pcm)
     expected = torch_log_mel(pcm).numpy()
     assert found.shape == expected.shape
     assert np.abs(found - expected).max() < 1e-3
 
 
-def test_streaming_is_offline_when_the_window_covers_the_clip():
+def test_streaming_is_offline_when_the_window_covers_the_clip(stream_of):
     made = network(Architecture(steps=40))
     frames = torch.randn(2, 220, 40) * 4 - 6
-    steps = (220 - 20) // 8 + 1
-    assert steps <= 40
+    assert (220 - 20) // 8 + 1 <= 40
     offline = made(frames).softmax(-1)[:, 1].detach().numpy()
-    engine = engine_from_torch(made)
-    streamed = engine.advance(engine.initial_state(2), frames.numpy())
-    assert np.abs(streamed[:, 0, -1] - offline).max() < 1e-4
+    stream = stream_of([engine_from_torch(made)])
+    for clip, expected in zip(frames.numpy(), offline, strict=True):
+        stream.reset()
+        _, _, (found,) = stream.hear_frames(clip)[-1]
+        assert found == pytest.approx(expected, abs=1e-4)
 
 
 def test_torch_training_form_is_the_specification_at_every_step():
@@ -129,96 +164,33 @@ def test_torch_training_form_is_the_specification_at_every_step():
     assert np.abs(by_frame[19::8] - by_step).max() < 1e-5
 
 
-def test_the_value_is_repeated_between_strides():
+@pytest.mark.parametrize(
+    "shapes", [[Architecture()] * 3, [Architecture(), replace(SMALL, stride_frames=8,
+    kernel_frames=20), Architecture()]],
+)  # fmt: skip
+def test_words_side_by_side_do_not_hear_each_other(stream_of, shapes):
+    engines = [engine_from_torch(network(shape, seed)) for seed, shape in enumerate(shapes)]
+    pcm = speech_like(4, seed=3)
+    together = np.array([scores for _, _, scores in stream_of(engines).hear(pcm)])
+    for word, engine in enumerate(engines):
+        alone = np.array([scores for _, _, scores in stream_of([engine]).hear(pcm)])
+        assert np.abs(together[:, word] - alone[:, 0]).max() < 1e-5
+
+
+def test_a_reset_forgets_everything(stream_of):
     engine = engine_from_torch(network())
-    frames = np.random.default_rng(1).normal(-5, 4, (1, 100, 40)).astype("f")
-    values = engine.advance(engine.initial_state(), frames)
-    by_step, steps = engine.steps(engine.initial_state(), frames)
-    assert steps == range(19, 100, 8)
-    assert (values[0, 0, steps] == by_step[0, 0]).all()
-    assert (values[0, 0, :19] == 0).all()
-    for start in steps:
-        assert (values[0, 0, start : start + 8] == values[0, 0, start]).all()
-    assert len(set(values[0, 0, steps].tolist())) == len(steps)
+    before, after = speech_like(1.7, seed=4), speech_like(2, seed=5)
+    expected = stream_of([engine]).hear(after)
+    stream = stream_of([engine])
+    stream.hear(before)
+    stream.reset()
+    assert stream.hear(after) == expected
 
 
-def test_streams_side_by_side_do_not_hear_each_other():
-    engine = engine_from_torch(network())
-    frames = np.random.default_rng(2).normal(-5, 4, (5, 120, 40)).astype("f")
-    together = engine.advance(engine.initial_state(5), frames)
-    for stream in range(5):
-        alone = engine.advance(engine.initial_state(), frames[stream : stream + 1])
-        assert np.abs(together[stream] - alone[0]).max() < 1e-5
-
-
-def test_words_side_by_side_do_not_hear_each_other():
-    networks = [network(seed=seed) for seed in range(3)]
-    features = FeatureSettings()
-    together = CRNN(Architecture(), features, [folded_weights(n) for n in networks])
-    frames = np.random.default_rng(3).normal(-5, 4, (2, 120, 40)).astype("f")
-    values = together.advance(together.initial_state(2), frames)
-    for word, made in enumerate(networks):
-        engine = engine_from_torch(made)
-        alone = engine.advance(engine.initial_state(2), frames)
-        assert np.abs(values[:, word] - alone[:, 0]).max() < 1e-5
-
-
-def test_a_reset_forgets_everything():
-    engine = engine_from_torch(network())
-    rng = np.random.default_rng(4)
-    before, after = rng.normal(-5, 4, (2, 1, 133, 40)).astype("f")
-    fresh = engine.advance(engine.initial_state(), after)
-    state = engine.initial_state()
-    engine.advance(state, before)
-    state.reset()
-    again = engine.advance(state, after)
-    assert (again == fresh).all()
-
-
-def test_one_stream_is_reset_as_if_it_had_just_begun():
-    engine = engine_from_torch(network())
-    front_end = LogMel()
-    first, second, other = (speech_like(3, seed) for seed in (5, 6, 7))
-    mel_state, state = front_end.initial_state(2), engine.initial_state(2)
-    undisturbed = engine_stream(engine, cut(np.concatenate([other, other]), [HOP]))
-    hops = list(
-        zip(
-            cut(np.concatenate([first, second]), [HOP]),
-            cut(np.concatenate([other, other]), [HOP]),
-            strict=True,
-        )
-    )
-    values = []
-    for index, pair in enumerate(hops):
-        if index == 30:
-            mel_state.tail[0] = 0
-            state.reset(np.array([True, False]))
-        values.append(engine.advance(state, front_end.advance(mel_state, np.stack(pair))))
-    found = np.concatenate(values, axis=2)[:, 0]
-    assert np.abs(found[1] - undisturbed).max() < 1e-5  # its neighbour noticed nothing
-    # From the reset on the stream is what a new one would be, two frames later on the shared grid.
-    heard_alone = engine_stream(engine, cut(np.concatenate([first, second])[30 * HOP :], [HOP]))
-    since = found[0, 30 * 8 :]
-    assert np.abs(since[: len(heard_alone)] - heard_alone).max() < 1e-5
-
-
-def test_nothing_grows_and_nothing_drifts():
-    engine = engine_from_torch(network())
-    front_end = LogMel()
-    mel_state, state = front_end.initial_state(), engine.initial_state()
-    hop = speech_like(HOP / SAMPLE_RATE)[None]
-    sizes, values = [], []
-    for index in range(400):
-        values.append(engine.advance(state, front_end.advance(mel_state, hop))[0, 0, -1])
-        if index in (20, 399):
-            sizes.append(
-                (
-                    mel_state.tail.nbytes,
-                    state.frames.nbytes,
-                    state.attention.window.nbytes,
-                )
-            )
-    assert sizes[0] == sizes[1]
+def test_nothing_drifts(stream_of):
+    stream = stream_of([engine_from_torch(network())])
+    hop = speech_like(HOP / SAMPLE_RATE)
+    values = [scores[0] for _ in range(400) for _, _, scores in stream.hear(hop)]
     # A periodic input settles into a constant answer, which no clock or cursor disturbs.
     assert np.ptp(values[-100:]) < 1e-6
     assert np.isfinite(values).all()
@@ -230,7 +202,7 @@ def test_weights_that_do_not_fit_are_refused():
         CRNN(
             Architecture(),
             FeatureSettings(),
-            [weights | {"gru.weight_hh_l0": np.zeros((3, 4), "f")}],
+            weights | {"gru.weight_hh_l0": np.zeros((3, 4), "f")},
         )
 
 
@@ -240,7 +212,7 @@ def test_energies_that_could_overflow_are_refused():
         CRNN(
             Architecture(),
             FeatureSettings(),
-            [weights | {"energy.2.weight": np.full((1, 64), 5, "f")}],
+            weights | {"energy.2.weight": np.full((1, 64), 5, "f")},
         )
 
 
@@ -258,17 +230,16 @@ def test_shapes_that_cannot_stream_are_refused(shape):
 
 def test_the_attention_of_a_step_is_that_of_the_network():
     made = network(SMALL)
-    engine = engine_from_torch(made)
-    frames = np.random.default_rng(0).normal(-5, 4, (2, 40, 40)).astype(np.float32)
-    state = engine.initial_state(2)
-    assert (state.attention.shares() == 0).all()
+    stream = NumpyStream([engine_from_torch(made)])
+    frames = np.random.default_rng(0).normal(-5, 4, (40, 40)).astype(np.float32)
+    assert (stream.attention_shares() == 0).all()
     with torch.no_grad():
-        energies = made.energy(made.gru(made.columns(torch.from_numpy(frames)))[0])[..., 0]
-    for step in range(energies.shape[1]):
+        energies = made.energy(made.gru(made.columns(torch.from_numpy(frames[None])))[0])[0, :, 0]
+    for step in range(len(energies)):
         heard = SMALL.frames_of_step(step)
         start = 0 if not step else SMALL.frames_of_step(step - 1)
-        engine.steps(state, frames[:, start:heard])
-        window = energies[:, max(0, step + 1 - SMALL.steps) : step + 1].softmax(1).numpy()
-        shares = state.attention.shares()[:, 0].T
-        assert np.abs(shares[:, -window.shape[1] :] - window).max() < 1e-4
-        assert (shares[:, : -window.shape[1]] == 0).all()
+        stream.hear_frames(frames[start:heard])
+        window = energies[max(0, step + 1 - SMALL.steps) : step + 1].softmax(0).numpy()
+        shares = stream.attention_shares()
+        assert np.abs(shares[-len(window) :] - window).max() < 1e-4
+        assert (shares[: -len(window)] == 0).all()

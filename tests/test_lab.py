@@ -15,6 +15,7 @@ from torch import nn
 
 from wakeword_daemon.engine.modelfile import read_model
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
+from wakeword_daemon.engine.streams import running_step
 from wakeword_daemon.errors import ConfigError, TrainingError
 from wakeword_daemon.lab import pictures, table
 from wakeword_daemon.lab.answers import Answers, Teachers, answer
@@ -398,13 +399,14 @@ def test_offline_streaming_and_engine_agree_on_int8_weights(architecture, tmp_pa
     stored = int8_rows(made)
     model = saved(made, tmp_path / "m.safetensors", stored)
     links = check_chain(model, clips_like(), unrounded=made)
+    in_c = ["engine, C"] if running_step() == "C" else []
     assert [link.name for link in links] == [
-        "streaming, torch", "engine, numpy", "before quantizing, torch",
+        "streaming, torch", "engine, numpy", *in_c, "before quantizing, torch",
     ]  # fmt: skip
     assert all(link.holds for link in links)
     assert links[0].difference < 1e-5
-    assert links[1].difference < 1e-4
-    assert 0 < links[2].difference < 0.1
+    assert max(link.difference for link in links[1:-1]) < 1e-4
+    assert 0 < links[-1].difference < 0.1
     assert read_model(tmp_path / "m.safetensors").card == model.card
     assert weight_bytes(stored) < 0.5 * sum(w.nbytes for w in folded_weights(made).values())
 

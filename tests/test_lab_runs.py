@@ -16,6 +16,7 @@ from wakeword_daemon.cli import main
 from wakeword_daemon.engine import Detector, read_model
 from wakeword_daemon.engine.crnn import CRNN
 from wakeword_daemon.engine.modelfile import Model, SelfTest, save_model
+from wakeword_daemon.engine.streams import running_step
 
 pytestmark = pytest.mark.torch
 
@@ -95,7 +96,7 @@ def test_every_kind_of_recipe_gives_a_row(done):
     for row in rows.values():
         for run in row["runs"]:
             exact = [link for link in run["chain"] if link["exact"]]
-            assert len(exact) == 2
+            assert len(exact) == (3 if running_step() == "C" else 2)
             assert all(link["difference"] <= 1e-4 and not link["decisions"] for link in exact)
             assert run["cpu_ms"] > 0
             assert run["stream"]["takes"] > 0
@@ -197,7 +198,7 @@ def test_a_start_of_another_shape_is_refused(done, recordings, tmp_path, capsys)
 def test_a_model_that_attends_to_more_than_a_clip_is_a_start(done, recordings, tmp_path):
     model = read_model(done / "student-0/model.safetensors")
     card = replace(model.card, architecture=replace(model.card.architecture, steps=40))
-    network = CRNN(card.architecture, card.features, [model.weights])
+    network = CRNN(card.architecture, card.features, model.weights)
     quiet = np.full((60, card.features.mels), -9.0, np.float32)
     file = tmp_path / "far.safetensors"
     save_model(file, Model(card, model.weights, SelfTest.record(network, quiet)))

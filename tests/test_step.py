@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ import pytest
 from support.models import TINY, random_model
 
 from wakeword_daemon.clock import HOP
-from wakeword_daemon.engine import Detector, read_model, streams
+from wakeword_daemon.engine import Detector, native, read_model, streams
 from wakeword_daemon.engine.crnn import CRNN
+from wakeword_daemon.engine.modelfile import SelfTest
+from wakeword_daemon.engine.numpy_stream import NumpyStream
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
-from wakeword_daemon.engine.streams import NativeStream, NumpyStream
 from wakeword_daemon.resources import shipped_models
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,9 +37,15 @@ def build_hook():
 
 
 @pytest.fixture
-def native():
-    if streams.native_step() is None:
+def step_in_c():
+    step = native.native_step()
+    if step is None:
         pytest.skip("the step in C was not built here: python hatch_build.py")
+    return step
+
+
+def native_stream(networks):
+    return native.native_step().Stream(native.pack(networks))
 
 
 def sounds(count, seed=0):
@@ -53,7 +61,7 @@ def sounds(count, seed=0):
 
 def networks(architecture, words, features=None):
     models = [random_model(str(n), architecture=architecture, seed=n) for n in range(words)]
-    return [CRNN(architecture, features or FeatureSettings(), [m.weights for m in models])]
+    return [CRNN(architecture, features or FeatureSettings(), m.weights) for m in models]
 
 
 def heard(stream, pcm, seed=None):
@@ -69,40 +77,49 @@ def heard(stream, pcm, seed=None):
 
 
 def alike(one, other):
-    assert [frame for frame, _ in one] == [frame for frame, _ in other]
-    a, b = (np.array([scores for _, scores in made]) for made in (one, other))
+    assert [step[:2] for step in one] == [step[:2] for step in other]
+    a, b = (np.array([scores for _, _, scores in made]) for made in (one, other))
     assert np.isfinite(a).all()
     assert np.isfinite(b).all()
     return float(np.abs(a - b).max())
 
 
-@pytest.mark.usefixtures("native")
+@pytest.mark.usefixtures("step_in_c")
 @pytest.mark.parametrize("words", [1, 2, 6])
 @pytest.mark.parametrize("architecture", [Architecture(), TINY, ODD])
 def test_both_steps_score_alike_for_any_split(architecture, words):
     made, pcm = networks(architecture, words), sounds(60_000)
     expected = heard(NumpyStream(made), pcm)
     assert len(expected) > 40
-    stream = NativeStream(made)
+    stream = native_stream(made)
     for seed in (None, 0, 1):
         stream.reset()
         assert alike(heard(stream, pcm, seed), expected) < 1e-5
 
 
-@pytest.mark.usefixtures("native")
-@pytest.mark.parametrize("window", [2, 100, 256, 398, 400, 512])
-def test_windows_of_any_even_length_score_alike(window):
+@pytest.mark.usefixtures("step_in_c")
+@pytest.mark.parametrize("window", [2, 100, 256, 320, 400, 512, 1024])
+def test_windows_of_many_lengths_score_alike(window):
     features = FeatureSettings(window=window, hop=min(window, 160))
     made, pcm = networks(TINY, 1, features), sounds(30_000)
-    assert alike(heard(NativeStream(made), pcm, 0), heard(NumpyStream(made), pcm)) < 1e-4
+    assert native.can_run(made)
+    assert alike(heard(native_stream(made), pcm, 0), heard(NumpyStream(made), pcm)) < 1e-4
 
 
-@pytest.mark.usefixtures("native")
+@pytest.mark.parametrize("window", [399, 398, 1280])
+def test_other_windows_are_numpys(window):
+    made = networks(TINY, 1, FeatureSettings(window=window))
+    stream = streams.new_stream(made)
+    assert isinstance(stream, NumpyStream)
+    assert stream.hear(sounds(20_000))
+
+
+@pytest.mark.usefixtures("step_in_c")
 def test_shipped_words_score_alike(monkeypatch):
     models = [read_model(path) for path in shipped_models().values()]
     pcm = sounds(160_000, seed=1)
     by_c = Detector(models).scores(pcm)
-    monkeypatch.setattr(streams, "native_step", lambda: None)
+    monkeypatch.setattr(native, "native_step", lambda: None)
     by_numpy = Detector(models).scores(pcm)
     assert [step.sample for step in by_c] == [step.sample for step in by_numpy]
     for c, n in zip(by_c, by_numpy, strict=True):
@@ -110,51 +127,58 @@ def test_shipped_words_score_alike(monkeypatch):
 
 
 @pytest.mark.parametrize("step", ["C", "numpy"])
-def test_the_self_test_vector_of_a_word_is_met_by_both_steps(step, request):
+def test_the_self_test_vector_of_a_word_is_met_by_both_steps(step, request, monkeypatch):
     model = read_model(shipped_models()["jarvis"])
-    network = CRNN(model.card.architecture, model.card.features, [model.weights])
-    mel = (-20.8 + 0.125 * model.self_test_vector.mel).astype(np.float32)
-    expected = model.self_test_vector.probabilities
     if step == "numpy":
-        found = network.steps(network.initial_state(), mel[None])[0][0, 0]
+        monkeypatch.setattr(native, "native_step", lambda: None)
     else:
-        request.getfixturevalue("native")
-        shape, weights, state = network.packed()
-        values = np.zeros((len(mel), 1), np.float32)
-        counts = np.zeros(2, np.int32)
-        made = streams.native_step().steps(shape, weights, state, counts, mel, values)
-        found = values[:made, 0]
-    assert np.abs(found - expected).max() < 1e-4
+        request.getfixturevalue("step_in_c")
+    found = SelfTest.record(model.network(), model.self_test_vector.log_mel())
+    assert np.abs(found.probabilities - model.self_test_vector.probabilities).max() < 1e-4
 
 
-@pytest.mark.usefixtures("native")
-def test_wrong_arrays_are_refused():
-    step = streams.native_step()
-    (network,) = networks(TINY, 1)
-    shape, weights, state = network.packed()
-    frames, values = np.zeros((8, 40), np.float32), np.zeros((2, 1), np.float32)
-    right = [shape, weights, state, np.zeros(2, np.int32), frames, values]
-    step.steps(*right)
-    wrong = [
-        (0, shape[:-1]), (0, shape * 0), (0, shape * 2), (1, weights[1:]), (2, state[1:]),
-        (3, np.array([99, 0], np.int32)), (3, np.array([-1, 0], np.int32)), (5, values[:1]),
-    ]  # fmt: skip
-    for index, array in wrong:
-        arrays = [*right]
-        arrays[index] = array
-        with pytest.raises(ValueError, match="does not have the length"):
-            step.steps(*arrays)
-    with pytest.raises(TypeError):
-        step.steps(shape)
-    with pytest.raises((BufferError, ValueError)):
-        step.steps(*right[:2], bytes(state), *right[3:])
+def test_wrong_plans_are_refused(step_in_c):
+    plan = native.pack(networks(TINY, 2))
+    step_in_c.Stream(plan)
+    integers = plan.view(np.int32)
+    for wrong in (plan[:-1], plan[:100], plan[:3], plan[:0], np.append(plan, np.float32(0))):
+        with pytest.raises(ValueError, match="not a plan"):
+            step_in_c.Stream(wrong)
+    for at in range(6 + 2 * 8 + 2 * 40):  # every integer, too small and too large
+        kept = integers[at]
+        for value in (-1, 0, 1025, 2**31 - 1):
+            integers[at] = value
+            filters = at >= 6 + 2 * 8
+            if not (filters and value in (0, kept)):
+                with pytest.raises(ValueError, match="not a plan"):
+                    step_in_c.Stream(plan)
+        integers[at] = kept
+    step_in_c.Stream(plan)
+    for nothing in (None, 5, "plan"):
+        with pytest.raises(TypeError):
+            step_in_c.Stream(nothing)
+
+
+def test_a_stream_is_one_threads_at_a_time(step_in_c):
+    stream = step_in_c.Stream(native.pack(networks(Architecture(), 6)))
+    pcm, refused = sounds(1_600_000), []
+    with ThreadPoolExecutor(2) as threads:
+        for _ in range(20):
+            for done in [threads.submit(stream.hear, pcm) for _ in range(2)]:
+                try:
+                    done.result()
+                except RuntimeError as error:
+                    refused.append(str(error))
+            if refused:
+                break
+    assert set(refused) == {"another thread is using this stream"}
 
 
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
         (b"\x7fELF of another machine", "cannot be loaded, numpy takes over"),
-        (None, "of version 99, not 1, and numpy takes over"),
+        (None, "of version 99, not 2, and numpy takes over"),
     ],
 )
 def test_a_step_of_another_machine_or_version_is_refused_in_one_sentence(
@@ -168,11 +192,9 @@ def test_a_step_of_another_machine_or_version_is_refused_in_one_sentence(
     elif not COMPILER:
         pytest.skip("no C compiler is installed")
     else:
-        hook = build_hook()
-        hook.SOURCE = tmp_path / "step.c"
-        source = (ROOT / "wakeword_daemon/engine/_step.c").read_text()
-        hook.SOURCE.write_text(source.replace("#define INTERFACE 1", "#define INTERFACE 99"))
-        assert hook.compile_step(target) is None
+        source = package / "engine/_module.c"
+        source.write_text(source.read_text().replace("INTERFACE 2", "INTERFACE 99"))
+        assert build_hook().compile_step(target, sources=package / "engine") is None
     program = (
         "import logging; logging.basicConfig()\n"
         "from wakeword_daemon.engine.streams import running_step\n"
@@ -195,22 +217,23 @@ import test_step as t
 words = {{a: t.networks(a, w) for a, w in ((t.Architecture(), 1), (t.TINY, 3), (t.ODD, 2))}}
 for seed in range(3):
     for one in words.values():
-        stream = t.NativeStream(one)
+        stream = t.native_stream(one)
         for _ in range(2):
             made = t.heard(stream, t.sounds(40_000), seed)
-            assert made and all(0 <= score <= 1 for _, row in made for score in row)
+            assert made and all(0 <= score <= 1 for _, _, row in made for score in row)
             stream.reset()
 print("fuzzed", t.streams.running_step())
 """
 
 
 @pytest.mark.skipif(not COMPILER, reason="no C compiler is installed")
-def test_sanitizers_find_nothing_in_odd_pieces(tmp_path):
+@pytest.mark.parametrize("avx2", [True, False])
+def test_sanitizers_find_nothing_in_odd_pieces(tmp_path, avx2):
     package = tmp_path / "wakeword_daemon"
     shutil.copytree(ROOT / "wakeword_daemon", package, ignore=shutil.ignore_patterns("*.so"))
     (tmp_path / "models").symlink_to(ROOT / "models")
     flags = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-    why = build_hook().compile_step(package / "engine/_step.abi3.so", *flags)
+    why = build_hook().compile_step(package / "engine/_step.abi3.so", *flags, avx2=avx2)
     if why:
         pytest.skip(f"the compiler has no sanitizers: {why}")
     libraries = [
@@ -232,11 +255,12 @@ def test_sanitizers_find_nothing_in_odd_pieces(tmp_path):
     assert done.stdout == "fuzzed C\n"
 
 
-@pytest.mark.parametrize("kind", [NativeStream, NumpyStream])
-def test_a_fresh_stream_shares_nothing_that_changes(kind, request):
-    if kind is NativeStream:
-        request.getfixturevalue("native")
-    first, pcm, other = kind(networks(TINY, 2)), sounds(20_000), sounds(20_000, seed=1)
+@pytest.mark.parametrize("step", ["C", "numpy"])
+def test_a_fresh_stream_shares_nothing_that_changes(step, request):
+    if step == "C":
+        request.getfixturevalue("step_in_c")
+    first = (native_stream if step == "C" else NumpyStream)(networks(TINY, 2))
+    pcm, other = sounds(20_000), sounds(20_000, seed=1)
     expected = heard(first.fresh(), pcm)
     second = first.fresh()
     found = []

@@ -17,7 +17,7 @@ def random_model(name="test", *, architecture=TINY, seed=0, threshold=0.5, point
         key: rng.normal(0, 0.3, shape).astype(np.float32)
         for key, shape in weight_shapes(architecture, features).items()
     }
-    network = CRNN(architecture, features, [weights])
+    network = CRNN(architecture, features, weights)
     card = ModelCard(
         name=name, phrase=name, language="en", features=features,
         architecture=architecture, threshold=threshold, operating_points=list(points),

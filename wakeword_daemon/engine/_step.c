@@ -1,399 +1,339 @@
-/* One step of the engine in C: samples to log-mel frames, frames to probabilities.
+/* One stream of audio through the front end and the networks, in C.
 
-   It computes what `logmel`, `crnn`, `gru` and `attention` do with numpy, from the same arrays;
-   their docstrings give formulas and sources. The caller provides all memory: nothing here
-   allocates, reads the locale or sets errno. gcc and clang make SSE or NEON of the vectors of four.
-   Wider ones gain little, as was measured, because a step waits for its weights. */
+   It computes what `numpy_stream` computes with numpy, whose modules give formulas and sources, from
+   the plan that `native` packs. A step allocates nothing, reads no locale and sets no errno.
 
-#define Py_LIMITED_API 0x030b0000
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
-#include <stdint.h>
-#include <string.h>
+   It is compiled once for vectors of four floats, which SSE2 and NEON have, and on x86-64 once more
+   with -DAVX2 for vectors of eight; _module.c chooses when it is loaded. */
 
-#define INTERFACE 1 /* as in streams.py; raised when arguments or layouts change */
-#define LANES 4 /* numbers in a vector, and frames that are transformed side by side */
+#include "_step.h"
+
+#ifdef AVX2
+#define LANES 8
+#define VARIANT(name) name##_avx2
+#else
+#define LANES 4
+#define VARIANT(name) name##_plain
+#endif
 typedef float Lanes __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef int16_t Short __attribute__((vector_size(2 * LANES)));
+typedef int32_t Whole __attribute__((vector_size(4 * LANES)));
+typedef uint32_t Bits __attribute__((vector_size(4 * LANES)));
+#define INLINE static inline __attribute__((always_inline))
 
-#define INLINE static inline
+/* exp, log, tanh and the logistic function, to about 1e-7. NaN ends at a bound. */
 
-/* exp, log and tanh of float32, to about 1e-7. Comparisons are such that NaN ends at a bound. */
-
-INLINE float exponential(float x)
+INLINE Lanes within(Lanes x, float low, float high)
 {
-    x = x < 80.0f ? x > -80.0f ? x : -80.0f : 80.0f;
-    int32_t power = (int32_t)(x * 1.44269504f + (x < 0 ? -0.5f : 0.5f));
-    float r = x - (float)power * 0.693359375f + (float)power * 2.12194440e-4f; /* x - power ln 2 */
-    float e = 1.0f / 120 + r * (1.0f / 720 + r * (1.0f / 5040)); /* Taylor's series */
+    Bits below = (Bits)(x < high), above;
+    x = (Lanes)(((Bits)x & below) | ((Bits)(high + (Lanes){0}) & ~below));
+    above = (Bits)(x > low);
+    return (Lanes)(((Bits)x & above) | ((Bits)(low + (Lanes){0}) & ~above));
+}
+
+INLINE Lanes exponential(Lanes x)
+{
+    const float magic = 12582912.0f; /* 1.5 * 2^23: the sum ends in the integer next to x / ln 2 */
+    x = within(x, -80.0f, 80.0f);
+    Lanes sum = x * 1.44269504f + magic, power = sum - magic;
+    Lanes r = x - power * 0.693359375f + power * 2.12194440e-4f; /* x - power ln 2 */
+    Lanes e = 1.0f / 120 + r * (1.0f / 720 + r * (1.0f / 5040)); /* Taylor's series */
     e = 1.0f + r * (1.0f + r * (0.5f + r * (1.0f / 6 + r * (1.0f / 24 + r * e))));
-    int32_t bits = (power + 127) * (1 << 23);
-    memcpy(&r, &bits, sizeof r);
-    return e * r;
+    return e * (Lanes)(((Bits)sum << 23) + (127u << 23)); /* the exponent of 2^power */
 }
 
-INLINE float hyperbolic_tangent(float x)
+INLINE Lanes logistic(Lanes x) { return 1.0f / (1.0f + exponential(-x)); }
+
+INLINE Lanes hyperbolic_tangent(Lanes x) { return 2.0f * logistic(2.0f * x) - 1.0f; }
+
+INLINE Lanes logarithm(Lanes x) /* of positive, normal numbers */
 {
-    x = x < 9.0f ? x > -9.0f ? x : -9.0f : 9.0f;
-    return 1.0f - 2.0f / (exponential(2.0f * x) + 1.0f);
+    Bits scaled = (Bits)x - 0x3f3504f3u; /* so that the mantissa lies around 1 */
+    Whole power = (Whole)scaled >> 23;
+    x = (Lanes)((Bits)x - ((Bits)power << 23));
+    Lanes t = (x - 1.0f) / (x + 1.0f), s = t * t; /* log x = 2 artanh t */
+    Lanes series = 2.0f + s * (2.0f / 3 + s * (2.0f / 5 + s * (2.0f / 7 + s * (2.0f / 9))));
+    return __builtin_convertvector(power, Lanes) * 0.693147181f + t * series;
 }
 
-INLINE float logarithm(float x) /* of a positive, normal number */
+/* The front end: frames side by side as the lanes of a vector; complex numbers as [re, im]. */
+
+INLINE void put(Lanes *y, Lanes re, Lanes im, const float *twiddle)
 {
-    int32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    int32_t power = (bits - 0x3f3504f3) >> 23; /* so that the mantissa lies around 1 */
-    bits -= power * (1 << 23);
-    memcpy(&x, &bits, sizeof x);
-    float t = (x - 1.0f) / (x + 1.0f), s = t * t; /* log x = 2 artanh t */
-    float series = 2.0f + s * (2.0f / 3 + s * (2.0f / 5 + s * (2.0f / 7 + s * (2.0f / 9))));
-    return (float)power * 0.693147181f + t * series;
+    y[0] = re, y[1] = im;
+    if (twiddle) {
+        y[0] = re * twiddle[0] - im * twiddle[1];
+        y[1] = re * twiddle[1] + im * twiddle[0];
+    }
 }
 
-/* y[o] = sum over i of x[i] * w[i][o], as many outputs at once as the registers hold. */
-INLINE void multiply(const float *x, const float *w, float *y, int inputs, int outputs)
+/* A DFT of `radix` numbers that lie `apart`, times the twiddle factors of all but the first. */
+INLINE void butterfly(int radix, const Lanes *x, int apart, const float *twiddle, Lanes *y, int to)
 {
-    int o = 0;
-    for (; o + 4 * LANES <= outputs; o += 4 * LANES) {
-        Lanes sums[4] = {{0}};
-        for (int i = 0; i < inputs; i++) {
-            const Lanes *row = (const Lanes *)(w + (size_t)i * outputs + o);
-            for (int tile = 0; tile < 4; tile++)
-                sums[tile] += x[i] * row[tile];
+    static const float cosines[] = {1, 0.309016994f, -0.809016994f, -0.809016994f, 0.309016994f};
+    static const float sines[] = {0, 0.951056516f, 0.587785252f, -0.587785252f, -0.951056516f};
+    const Lanes *a = x, *b = x + 2 * apart, *c = b + 2 * apart, *d = c + 2 * apart;
+    if (radix == 2) {
+        put(y, a[0] + b[0], a[1] + b[1], NULL);
+        put(y + 2 * to, a[0] - b[0], a[1] - b[1], twiddle);
+    } else if (radix == 4) {
+        Lanes re = a[0] + c[0], im = a[1] + c[1], even_re = a[0] - c[0], even_im = a[1] - c[1];
+        Lanes sum_re = b[0] + d[0], sum_im = b[1] + d[1];
+        Lanes odd_re = b[0] - d[0], odd_im = b[1] - d[1];
+        put(y, re + sum_re, im + sum_im, NULL);
+        put(y + 2 * to, even_re + odd_im, even_im - odd_re, twiddle);
+        put(y + 4 * to, re - sum_re, im - sum_im, twiddle ? twiddle + 2 : NULL);
+        put(y + 6 * to, even_re - odd_im, even_im + odd_re, twiddle ? twiddle + 4 : NULL);
+    } else { /* 5: numbers k and 5 - k have sums and differences in common */
+        const Lanes *e = d + 2 * apart;
+        Lanes sums[2][2] = {{b[0] + e[0], b[1] + e[1]}, {c[0] + d[0], c[1] + d[1]}};
+        Lanes differences[2][2] = {{b[0] - e[0], b[1] - e[1]}, {c[0] - d[0], c[1] - d[1]}};
+        for (int k = 1; k <= 2; k++) {
+            float c1 = cosines[k], c2 = cosines[2 * k], s1 = sines[k], s2 = sines[2 * k];
+            Lanes re = a[0] + c1 * sums[0][0] + c2 * sums[1][0];
+            Lanes im = a[1] + c1 * sums[0][1] + c2 * sums[1][1];
+            Lanes turned_re = s1 * differences[0][1] + s2 * differences[1][1];
+            Lanes turned_im = s1 * differences[0][0] + s2 * differences[1][0];
+            put(y + 2 * k * to, re + turned_re, im - turned_im,
+                twiddle ? twiddle + 2 * (k - 1) : NULL);
+            put(y + 2 * (5 - k) * to, re - turned_re, im + turned_im,
+                twiddle ? twiddle + 2 * (4 - k) : NULL);
         }
-        memcpy(y + o, sums, sizeof sums);
-    }
-    for (; o + LANES <= outputs; o += LANES) {
-        Lanes sum = {0};
-        for (int i = 0; i < inputs; i++)
-            sum += x[i] * *(const Lanes *)(w + (size_t)i * outputs + o);
-        *(Lanes *)(y + o) = sum;
-    }
-    for (; o < outputs; o++) {
-        y[o] = 0;
-        for (int i = 0; i < inputs; i++)
-            y[o] += x[i] * w[(size_t)i * outputs + o];
+        put(y, a[0] + sums[0][0] + sums[1][0], a[1] + sums[0][1] + sums[1][1], NULL);
     }
 }
 
-/* The front end. */
-
-typedef struct {
-    int32_t window, hop, mels, stages;
-    int32_t radix[12]; /* of the FFT's stages; their product is window / 2 */
-} Front;
-
-/* Stockham's FFT with stages of any radix. Each stage reads sums of `radix` inputs with one
-   coefficient each, the stage's twiddle factors times those of a small DFT. Numbers are complex,
-   [points][re, im][LANES]. Returns the buffer that holds the result. */
-INLINE Lanes *fft(const Front *f, const float *coefficients, Lanes *from, Lanes *to)
+/* One stage of Stockham's FFT (Van Loan, Computational Frameworks for the FFT, 1992). */
+INLINE const float *stage(int radix, int length, int stride, const float *twiddle, const Lanes *x,
+                          Lanes *y)
 {
-    int length = f->window / 2, stride = 1;
-    for (int stage = 0; stage < f->stages; stage++) {
-        int radix = f->radix[stage], rest = length / radix;
-        for (int p = 0; p < rest; p++)
-            for (int k = 0; k < radix; k++) {
-                for (int q = 0; q < stride; q++) {
-                    Lanes re = {0}, im = {0};
-                    for (int j = 0; j < radix; j++) {
-                        const Lanes *x = from + (size_t)(q + stride * (p + rest * j)) * 2;
-                        re += x[0] * coefficients[2 * j] - x[1] * coefficients[2 * j + 1];
-                        im += x[0] * coefficients[2 * j + 1] + x[1] * coefficients[2 * j];
-                    }
-                    Lanes *y = to + (size_t)(q + stride * (radix * p + k)) * 2;
-                    y[0] = re;
-                    y[1] = im;
-                }
-                coefficients += 2 * radix;
-            }
-        length = rest;
-        stride *= radix;
-        Lanes *swap = from;
-        from = to, to = swap;
-    }
-    return from;
+    int rest = length / radix;
+    for (int q = 0; q < stride; q++)
+        butterfly(radix, x + 2 * q, stride * rest, NULL, y + 2 * q, stride);
+    for (int p = 1; p < rest; p++, twiddle += 2 * (radix - 1))
+        for (int q = 0; q < stride; q++)
+            butterfly(radix, x + 2 * (q + stride * p), stride * rest, twiddle,
+                      y + 2 * (q + stride * radix * p), stride);
+    return twiddle;
 }
 
-/* Power spectra of a real signal from the FFT of its even and odd samples, [bins][LANES]. */
-INLINE void powers(int points, const float *twiddle, const Lanes *z, Lanes *power)
+/* Power spectra of real signals from the FFT of their even and odd samples, [bins]. */
+INLINE void powers(int points, const float *turn, const Lanes *z, Lanes *power)
 {
-    for (int k = 0; k <= points; k++) {
-        const Lanes *a = z + (size_t)(k % points) * 2, *b = z + (size_t)((points - k) % points) * 2;
-        float c = twiddle[2 * k], s = twiddle[2 * k + 1];
+    for (int k = 0; k <= points / 2; k++, turn += 2) {
+        const Lanes *a = z + 2 * k, *b = z + 2 * (k ? points - k : 0);
+        Lanes even_re = a[0] + b[0], even_im = a[1] - b[1];
         Lanes odd_re = a[1] + b[1], odd_im = b[0] - a[0];
-        Lanes re = a[0] + b[0] + c * odd_re - s * odd_im;
-        Lanes im = a[1] - b[1] + c * odd_im + s * odd_re;
-        power[k] = 0.25f * (re * re + im * im);
+        Lanes re = turn[0] * odd_re - turn[1] * odd_im, im = turn[0] * odd_im + turn[1] * odd_re;
+        Lanes sum_re = even_re + re, sum_im = even_im + im;
+        Lanes other_re = even_re - re, other_im = even_im - im;
+        power[k] = sum_re * sum_re + sum_im * sum_im; /* four times as much: the window is halved */
+        power[points - k] = other_re * other_re + other_im * other_im;
     }
 }
 
-/* `tables` holds the window [window], floor and ceiling, the coefficients of every stage, the
-   twiddle factors [bins, 2] and the filters: for each mel its first bin, its last and a weight for
-   each bin [mels, 2 + bins]. `room` is [3 * window * LANES + LANES]. `held` samples of `tail` come
-   before `pcm`; what no frame needs any more goes. Returns how many frames were made. */
-static int log_mel(const Front *f, const float *tables, float *room, int16_t *tail, int32_t *held,
-                   const int16_t *pcm, int samples, float *frames)
+/* Make `count` frames, at most LANES, from `pcm` on. */
+static void log_mel(Stream *s, const int16_t *pcm, int count)
 {
-    int window = f->window, hop = f->hop, points = window / 2, bins = points + 1, before = *held;
-    int heard = before + samples, count = heard < window ? 0 : (heard - window) / hop + 1;
-    const float *coefficients = tables + window + 2, *twiddle = coefficients;
-    for (int stage = 0, length = points; stage < f->stages; length /= f->radix[stage++])
-        twiddle += (size_t)length * f->radix[stage] * 2;
-    const float *filters = twiddle + 2 * bins;
-    float floor = tables[window], ceiling = tables[window + 1];
-    for (int first = 0; first < count; first += LANES) {
-        int lanes = count - first < LANES ? count - first : LANES;
-        float *signal = room, *other = signal + (size_t)window * LANES;
-        Lanes *power = (Lanes *)(other + (size_t)window * LANES);
-        for (int lane = 0; lane < LANES; lane++) { /* idle lanes repeat the last frame */
-            int start = (first + (lane < lanes ? lane : lanes - 1)) * hop;
-            int old = before - start < 0 ? 0 : before - start < window ? before - start : window;
-            for (int n = 0; n < old; n++)
-                signal[n * LANES + lane] = (float)tail[start + n] * tables[n];
-            const int16_t *fresh = pcm + (start + old - before);
-            for (int n = old; n < window; n++)
-                signal[n * LANES + lane] = (float)fresh[n - old] * tables[n];
-        }
-        Lanes *spectra = fft(f, coefficients, (Lanes *)signal, (Lanes *)other);
-        powers(points, twiddle, spectra, power);
-        for (int mel = 0; mel < f->mels; mel++) {
-            const float *filter = filters + (size_t)mel * (2 + bins);
-            Lanes sum = {0};
-            for (int bin = (int)filter[0]; bin < (int)filter[1]; bin++)
-                sum += filter[2 + bin] * power[bin];
-            float logs[LANES];
-            for (int lane = 0; lane < LANES; lane++) {
-                logs[lane] = sum[lane] > floor ? sum[lane] : floor;
-                logs[lane] = logarithm(logs[lane] < ceiling ? logs[lane] : ceiling);
-            }
-            for (int lane = 0; lane < lanes; lane++)
-                frames[(size_t)(first + lane) * f->mels + mel] = logs[lane];
-        }
+    Lanes one[MOST_WINDOW] __attribute__((aligned(64)));
+    Lanes two[MOST_WINDOW] __attribute__((aligned(64)));
+    const Front *f = s->front;
+    const int16_t *lanes[LANES]; /* idle ones repeat the last frame */
+    for (int lane = 0; lane < LANES; lane++)
+        lanes[lane] = pcm + (lane < count ? lane : count - 1) * f->hop;
+    for (int n = 0; n < f->window; n++) {
+        Short sample;
+        for (int lane = 0; lane < LANES; lane++)
+            sample[lane] = lanes[lane][n];
+        one[n] = __builtin_convertvector(sample, Lanes) * s->tables[n];
     }
-    int gone = count * hop, kept = heard - gone; /* fewer than a window */
-    int old = gone < before ? before - gone : 0;
-    memmove(tail, tail + (before - old), (size_t)old * sizeof *tail);
-    if (kept > old)
-        memcpy(tail + old, pcm + (gone + old - before), (size_t)(kept - old) * sizeof *tail);
-    *held = kept;
-    return count;
-}
-
-/* The network. */
-
-typedef struct {
-    int32_t words, mels, bands, channels, kernel_mels, kernel_frames, stride_mels, stride_frames;
-    int32_t hidden, layers, attention, steps;
-} Shape;
-
-/* How many numbers: of what a word's layers multiply, and of what a step computes on the way. */
-INLINE int line_length(const Shape *a)
-{
-    return a->bands * a->channels + 1 + a->layers * (a->hidden + 1);
-}
-INLINE int room_length(const Shape *a)
-{
-    int patch = a->kernel_mels * a->kernel_frames + a->words * a->channels;
-    int layer = 4 * a->hidden > a->attention + 1 ? 4 * a->hidden : a->attention + 1;
-    return patch > layer ? patch : layer;
-}
-INLINE size_t state_length(const Shape *a)
-{
-    return (size_t)a->kernel_frames * a->mels + (size_t)a->words * line_length(a)
-           + (size_t)a->words * a->steps * 2 + room_length(a);
-}
-
-INLINE size_t weights_length(const Shape *a)
-{
-    size_t inputs = (size_t)a->bands * a->channels, h = a->hidden;
-    size_t gru = (inputs + 1 + h) * 4 * h + (a->layers - 1) * (2 * h + 1) * 4 * h;
-    size_t kernel = (size_t)a->kernel_mels * a->kernel_frames * a->channels;
-    return (size_t)a->words * (kernel + gru + (h + 1) * ((size_t)a->attention + 1) + a->attention);
-}
-
-INLINE void convolve(const Shape *a, const float *kernel, const float *frames, float *lines,
-                     float *room)
-{
-    int taps = a->kernel_mels * a->kernel_frames, columns = a->words * a->channels;
-    float *maps = room + taps;
-    for (int band = 0; band < a->bands; band++) {
-        for (int mel = 0; mel < a->kernel_mels; mel++)
-            for (int frame = 0; frame < a->kernel_frames; frame++)
-                room[mel * a->kernel_frames + frame]
-                    = frames[frame * a->mels + band * a->stride_mels + mel];
-        multiply(room, kernel, maps, taps, columns);
-        for (int word = 0; word < a->words; word++)
-            memcpy(lines + (size_t)word * line_length(a) + (size_t)band * a->channels,
-                   maps + (size_t)word * a->channels, (size_t)a->channels * sizeof *maps);
+    Lanes *x = one, *y = two;
+    const float *twiddle = s->twiddles, *triangle = s->triangles;
+    for (int length = f->window / 2, stride = 1, radix; length > 1; length /= radix, stride *= radix) {
+        radix = next_radix(length);
+        twiddle = radix == 5   ? stage(5, length, stride, twiddle, x, y)
+                  : radix == 4 ? stage(4, length, stride, twiddle, x, y)
+                               : stage(2, length, stride, twiddle, x, y);
+        Lanes *swap = x;
+        x = y, y = swap;
     }
-}
-
-INLINE void gru(int size, int inputs, const float *weights, const float *input, float *hidden,
-                float *room)
-{
-    multiply(input, weights, room, inputs, 4 * size);
-    const float *reset = room, *update = reset + size;
-    const float *input_part = update + size, *recurrent = input_part + size;
-    for (int unit = 0; unit < size; unit++) {
-        float r = hyperbolic_tangent(reset[unit]), u = hyperbolic_tangent(update[unit]);
-        float candidate = hyperbolic_tangent(input_part[unit] + recurrent[unit] * r);
-        hidden[unit] = (hidden[unit] - candidate) * ((u + 1.0f) * 0.5f) + candidate;
+    powers(f->window / 2, s->turns, x, y);
+    for (int mel = 0; mel < f->mels; mel++) {
+        Lanes sum = {0}, *power = y + s->filters[mel].first;
+        for (int bin = 0; bin < s->filters[mel].bins; bin++)
+            sum += *triangle++ * power[bin];
+        sum = logarithm(within(sum, s->tables[f->window], s->tables[f->window + 1]));
+        float *frames = s->history + mel * f->kernel_frames + s->held_frames;
+        if (count == LANES)
+            *(Lanes *)frames = sum;
+        else
+            memcpy(frames, &sum, (size_t)count * sizeof *frames);
     }
+    s->held_frames += count;
 }
 
-INLINE float attend(const Shape *a, const float *inner, const float *outer, const float *hidden,
-                    float *window, int newest, float *room)
+/* The network of a word. Its weights lie in the order of use: each part returns where they go on. */
+
+/* `count` bands of the convolution, of LANES channels. A band's kernel covers whole rows of the
+   history, so its input is one run of it. */
+INLINE void convolve_bands(int count, const float *x, int apart, const float *kernel, int taps,
+                           float *maps, int channels)
 {
-    multiply(hidden, inner, room, a->hidden + 1, a->attention + 1);
-    float energy = 0, weight = 0, margin = 0;
-    for (int unit = 0; unit < a->attention; unit++)
-        room[unit] = hyperbolic_tangent(room[unit]) * outer[unit];
-    for (int unit = 0; unit < a->attention; unit++)
-        energy += room[unit];
-    window[2 * newest] = exponential(energy);
-    window[2 * newest + 1] = window[2 * newest] * room[a->attention];
+    Lanes sums[6] = {{0}};
+    for (int tap = 0; tap < taps; tap++)
+        for (int band = 0; band < count; band++)
+            sums[band] += x[band * apart + tap] * *(const Lanes *)(kernel + tap * BLOCK);
+    for (int band = 0; band < count; band++)
+        *(Lanes *)(maps + band * channels) = sums[band];
+}
+
+INLINE const float *convolve(const Shape *a, int frames, const float *w, const float *x, float *maps)
+{
+    int taps = a->kernel_mels * frames, apart = a->stride_mels * frames;
+    for (int channel = 0; channel < a->channels; channel += LANES) {
+        const float *kernel = w + channel / BLOCK * BLOCK * taps + channel % BLOCK;
+        int band = 0;
+        for (; band + 6 <= a->bands; band += 6)
+            convolve_bands(6, x + band * apart, apart, kernel, taps,
+                           maps + band * a->channels + channel, a->channels);
+        for (; band < a->bands; band++)
+            convolve_bands(1, x + band * apart, apart, kernel, taps,
+                           maps + band * a->channels + channel, a->channels);
+    }
+    return w + taps * a->channels;
+}
+
+/* y = W x + b, with W in blocks [outputs / TILE][b, then inputs][TILE]. */
+INLINE const float *multiply(const float *w, const float *x, int inputs, float *y, int outputs)
+{
+    for (int output = 0; output < outputs; output += TILE) {
+        Lanes sums[TILE / LANES];
+        memcpy(sums, w, sizeof sums);
+        w += TILE;
+        for (int input = 0; input < inputs; input += BLOCK, w += BLOCK * TILE)
+            for (int row = 0; row < BLOCK; row++)
+                for (int part = 0; part < TILE / LANES; part++)
+                    sums[part] += x[input + row] * *(const Lanes *)(w + row * TILE + part * LANES);
+        memcpy(y + output, sums, sizeof sums);
+    }
+    return w;
+}
+
+INLINE const float *gru(const float *w, const float *x, int inputs, float *hidden, int size,
+                        float *room)
+{
+    int outputs = ROUND_UP(3 * size, TILE);
+    const Lanes *input_part = (Lanes *)room, *hidden_part = (Lanes *)(room + outputs);
+    w = multiply(w, x, inputs, room, outputs);
+    w = multiply(w, hidden, size, room + outputs, outputs);
+    for (int r = 0, u = size / LANES, c = 2 * u; r < size / LANES; r++, u++, c++) {
+        Lanes reset = logistic(input_part[r] + hidden_part[r]), *h = (Lanes *)hidden + r;
+        Lanes update = logistic(input_part[u] + hidden_part[u]);
+        Lanes candidate = hyperbolic_tangent(input_part[c] + reset * hidden_part[c]);
+        *h = candidate + update * (*h - candidate);
+    }
+    return w;
+}
+
+INLINE float total(Lanes x)
+{
+    float sum = 0;
+    for (int lane = 0; lane < LANES; lane++)
+        sum += x[lane];
+    return sum;
+}
+
+INLINE const float *attend(const Shape *a, const float *w, const float *hidden, float *newest,
+                           float *window, float *room, float *probability)
+{
+    int inner = ROUND_UP(a->attention, TILE);
+    Lanes energy = {0}, vote = {0};
+    w = multiply(w, hidden, a->hidden, room, inner);
+    for (int unit = 0; unit < inner; unit += LANES, w += LANES)
+        energy += hyperbolic_tangent(*(Lanes *)(room + unit)) * *(const Lanes *)w;
+    for (int unit = 0; unit < a->hidden; unit += LANES, w += LANES)
+        vote += *(const Lanes *)(hidden + unit) * *(const Lanes *)w;
+    newest[0] = exponential(total(energy) + (Lanes){0})[0];
+    newest[1] = newest[0] * (total(vote) + *w);
+    float weight = 0, margin = 0;
     for (int step = 0; step < a->steps; step++) {
         weight += window[2 * step];
         margin += window[2 * step + 1];
     }
-    return (hyperbolic_tangent(margin / weight) + 1.0f) * 0.5f;
+    *probability = logistic(margin / weight + (Lanes){0})[0];
+    return w + BLOCK;
 }
 
-/* `state` holds frames [kernel_frames, mels], each word's line (what the layers multiply: columns,
-   1, hidden state, 1, hidden state, 1), each word's window [steps, 2], and room. `counts` are the
-   frames that are held and where in the window the newest step lies. Returns how many steps were
-   made; their probabilities are [steps, words]. */
-static int steps(const Shape *a, const float *weights, float *state, int32_t *counts,
-                 const float *frames, int count, float *probabilities)
+static void make_step(Stream *s)
 {
-    int line = line_length(a), inputs = a->bands * a->channels, h = a->hidden, made = 0;
-    float *held = state, *lines = held + (size_t)a->kernel_frames * a->mels;
-    float *windows = lines + (size_t)a->words * line;
-    float *room = windows + (size_t)a->words * a->steps * 2;
-    for (int frame = 0; frame < count; frame++) {
-        memcpy(held + (size_t)counts[0] * a->mels, frames + (size_t)frame * a->mels,
-               (size_t)a->mels * sizeof *held);
-        if (++counts[0] < a->kernel_frames)
-            continue;
-        const float *w = weights; /* the kernel, and for each word its layers, inner and outer */
-        convolve(a, w, held, lines, room);
-        w += (size_t)a->kernel_mels * a->kernel_frames * a->words * a->channels;
-        counts[1] = (counts[1] + 1) % a->steps;
-        for (int word = 0; word < a->words; word++) {
-            float *input = lines + (size_t)word * line, *hidden = input + inputs + 1;
-            for (int layer = 0; layer < a->layers; layer++, hidden += h + 1) {
-                int length = (int)(hidden - input) + h;
-                gru(h, length, w, input, hidden, room);
-                w += (size_t)length * 4 * h;
-                input = hidden;
-            }
-            const float *outer = w + (size_t)(h + 1) * (a->attention + 1);
-            probabilities[(size_t)made * a->words + word]
-                = attend(a, w, outer, input, windows + (size_t)word * a->steps * 2, counts[1],
-                         room);
-            w = outer + a->attention;
+    const Front *f = s->front;
+    const float *w = s->weights;
+    float *state = s->words;
+    for (int word = 0; word < f->words; word++) {
+        const Shape *a = s->shapes + word;
+        int inputs = a->bands * a->channels;
+        float *input = s->room, *room = input + inputs;
+        w = convolve(a, f->kernel_frames, w, s->history, input);
+        for (int layer = 0; layer < a->layers; layer++) {
+            w = gru(w, input, inputs, state, a->hidden, room);
+            input = state, inputs = a->hidden;
+            state += a->hidden;
         }
-        made++;
-        counts[0] -= a->stride_frames;
-        memmove(held, held + (size_t)a->stride_frames * a->mels,
-                (size_t)counts[0] * a->mels * sizeof *held);
+        float *newest = state + s->made % (uint32_t)a->steps * 2;
+        w = attend(a, w, input, newest, state, room, s->probabilities + word);
+        state += ROUND_UP(2 * a->steps, BLOCK);
     }
-    return made;
+    s->made++;
+    s->held_frames -= f->stride_frames;
+    /* Each row loses its oldest frames; what moves in at its end is overwritten. */
+    memmove(s->history, s->history + f->stride_frames,
+            (size_t)(f->mels * f->kernel_frames - f->stride_frames) * sizeof *s->history);
 }
 
-/* What Python calls. Lengths are checked here, so that no wrong array is read past its end. */
+/* The frames of a step are made together, so that vectors are full whatever pieces the audio comes in.
+*/
 
-static void release(Py_buffer *views, int count)
+int VARIANT(hear_samples)(Stream *s, const char *pcm, size_t samples, size_t *used)
 {
-    while (count--)
-        PyBuffer_Release(views + count);
-}
-
-static PyObject *refuse(Py_buffer *views, int count)
-{
-    release(views, count);
-    PyErr_SetString(PyExc_ValueError, "an array does not have the length that the step needs");
-    return NULL;
-}
-
-static int borrow(PyObject *args, Py_buffer *views, int count, unsigned writable)
-{
-    if (PyTuple_Size(args) != count) {
-        PyErr_SetString(PyExc_TypeError, "wrong number of arrays");
-        return 0;
-    }
-    for (int i = 0; i < count; i++)
-        if (PyObject_GetBuffer(PyTuple_GetItem(args, i), views + i,
-                               writable >> i & 1 ? PyBUF_WRITABLE : PyBUF_SIMPLE)) {
-            release(views, i);
-            return 0;
+    const Front *f = s->front;
+    for (*used = 0; *used < samples;) {
+        int due = (f->kernel_frames - s->held_frames - 1) % f->stride_frames + 1;
+        size_t missing = (size_t)(f->window + (due - 1) * f->hop - s->held_samples);
+        size_t taken = samples - *used < missing ? samples - *used : missing;
+        memcpy(s->samples + s->held_samples, pcm + 2 * *used, 2 * taken);
+        s->held_samples += (int32_t)taken;
+        *used += taken;
+        if (taken < missing)
+            break;
+        s->energy = 0;
+        for (int n = f->window - f->hop; n < s->held_samples; n++)
+            s->energy += (int32_t)s->samples[n] * s->samples[n];
+        for (int frame = 0; frame < due; frame += LANES)
+            log_mel(s, s->samples + frame * f->hop, due - frame < LANES ? due - frame : LANES);
+        s->frames += due;
+        s->held_samples -= due * f->hop;
+        memmove(s->samples, s->samples + due * f->hop, 2 * (size_t)s->held_samples);
+        if (s->held_frames == f->kernel_frames) {
+            make_step(s);
+            return 1;
         }
-    return 1;
-}
-
-static PyObject *py_log_mel(PyObject *Py_UNUSED(module), PyObject *args)
-{
-    Py_buffer v[7]; /* front, tables, room, tail, held, pcm, frames */
-    if (!borrow(args, v, 7, 1 << 2 | 1 << 3 | 1 << 4 | 1 << 6))
-        return NULL;
-    const Front *f = v[0].len == sizeof *f && v[4].len == 4 ? v[0].buf : NULL;
-    if (!f)
-        return refuse(v, 7);
-    Py_ssize_t bins = f->window / 2 + 1, floats = f->window + 2 + 2 * bins + (2 + bins) * f->mels;
-    Py_ssize_t samples = v[5].len / 2, held = *(int32_t *)v[4].buf, length = f->window / 2;
-    if (f->window < 2 || f->window % 2 || f->hop < 1 || f->hop > f->window || f->mels < 1
-        || f->stages < 0 || f->stages > 12 || held < 0 || held >= f->window || samples > 1 << 20)
-        return refuse(v, 7);
-    for (int stage = 0; stage < f->stages; length /= f->radix[stage++]) {
-        if (f->radix[stage] < 2 || length % f->radix[stage])
-            return refuse(v, 7);
-        floats += length * f->radix[stage] * 2;
     }
-    Py_ssize_t count = held + samples < f->window ? 0 : (held + samples - f->window) / f->hop + 1;
-    if (length != 1 || v[1].len != 4 * floats || v[2].len < 4 * (3 * f->window + 1) * LANES
-        || v[3].len < 2 * f->window || v[6].len < 4 * count * f->mels)
-        return refuse(v, 7);
-    int made; /* without the GIL: the arrays are one stream's, and a stream is one thread's */
-    Py_BEGIN_ALLOW_THREADS
-    made = log_mel(f, v[1].buf, v[2].buf, v[3].buf, v[4].buf, v[5].buf, (int)samples, v[6].buf);
-    Py_END_ALLOW_THREADS
-    release(v, 7);
-    return PyLong_FromLong(made);
+    return 0;
 }
 
-static PyObject *py_steps(PyObject *Py_UNUSED(module), PyObject *args)
+int VARIANT(hear_frames)(Stream *s, const char *frames, size_t count, size_t *used)
 {
-    Py_buffer v[6]; /* shape, weights, state, counts, frames, probabilities */
-    if (!borrow(args, v, 6, 1 << 2 | 1 << 3 | 1 << 5))
-        return NULL;
-    const Shape *a = v[0].buf;
-    const int32_t *counts = v[3].buf;
-    for (size_t i = 0; i < sizeof *a / 4; i++)
-        if (v[0].len != sizeof *a || v[3].len != 8 || ((const int32_t *)a)[i] < 1
-            || ((const int32_t *)a)[i] > 1 << 10)
-            return refuse(v, 6);
-    Py_ssize_t count = v[4].len / 4 / a->mels;
-    if ((a->bands - 1) * a->stride_mels + a->kernel_mels > a->mels
-        || a->stride_frames > a->kernel_frames || v[1].len != (Py_ssize_t)(4 * weights_length(a))
-        || v[2].len != (Py_ssize_t)(4 * state_length(a))
-        || counts[0] < 0 || counts[0] >= a->kernel_frames || counts[1] < 0 || counts[1] >= a->steps
-        || v[5].len < 4 * (count / a->stride_frames + 1) * a->words)
-        return refuse(v, 6);
-    int made;
-    Py_BEGIN_ALLOW_THREADS
-    made = steps(a, v[1].buf, v[2].buf, v[3].buf, v[4].buf, (int)count, v[5].buf);
-    Py_END_ALLOW_THREADS
-    release(v, 6);
-    return PyLong_FromLong(made);
-}
-
-static PyMethodDef methods[] = {
-    {"log_mel", py_log_mel, METH_VARARGS, "Make the log-mel frames that samples complete."},
-    {"steps", py_steps, METH_VARARGS, "Make the steps that log-mel frames complete."},
-    {0}};
-static struct PyModuleDef definition = {.m_name = "_step", .m_size = 0, .m_methods = methods};
-
-PyMODINIT_FUNC PyInit__step(void)
-{
-    PyObject *module = PyModule_Create(&definition);
-    return module && PyModule_AddIntConstant(module, "INTERFACE", INTERFACE) ? NULL : module;
+    const Front *f = s->front;
+    for (*used = 0; *used < count;) {
+        for (int mel = 0; mel < f->mels; mel++, frames += sizeof(float))
+            memcpy(s->history + mel * f->kernel_frames + s->held_frames, frames, sizeof(float));
+        s->frames++;
+        s->energy = 0;
+        ++*used;
+        if (++s->held_frames == f->kernel_frames) {
+            make_step(s);
+            return 1;
+        }
+    }
+    return 0;
 }

@@ -16,29 +16,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wakeword_daemon.engine.arrays import HALF, ONE, Array, with_bias
-from wakeword_daemon.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-LARGEST_ENERGY = 60.0
-"""exp of it, times the steps of any window, is still a float32."""
-
-
 @dataclass(slots=True)
 class AttentionState:
-    """The window of running streams, and the room that a step works in.
+    """The window of a running stream, and the room that a step works in.
 
     Attributes:
-        hidden: the last layer's hidden state with a 1 behind it, [words, streams, hidden + 1].
-        product: what it gives, [words, streams, attention + 1].
-        inner, vote: its parts, the energies' inner layer and the vote.
+        hidden: the last layer's hidden state with a 1 behind it, [words, 1, hidden + 1].
+        product: what it gives, [words, 1, attention + 1].
+        inner, vote: its parts, the energies' inner layer [words, attention] and the vote [words].
         window: exp of the last T energies, and the votes times it; 0 where nothing was heard; in
-            the order of a ring, [T, 2, words, streams].
-        rows: the same, [T, 2 * words * streams].
-        sums: over the window, [2 * words * streams].
-        weight, margin: its halves, [words, streams].
+            the order of a ring, [T, 2, words].
+        places: of the window one view a step: both, the weight and the vote.
+        rows: the same, [T, 2 * words].
+        sums: over the window, [2 * words].
+        weight, margin: its halves, [words].
         newest: where in the ring the newest step lies.
 
     """
@@ -48,6 +44,7 @@ class AttentionState:
     inner: Array
     vote: Array
     window: Array
+    places: list[tuple[Array, Array]]
     rows: Array
     sums: Array
     weight: Array
@@ -57,18 +54,26 @@ class AttentionState:
     @classmethod
     def of(cls, hidden: Array, inner: int, steps: int) -> AttentionState:
         """Make the state for a window of `steps` steps and an inner layer of `inner` units."""
-        words, streams = hidden.shape[:2]
-        product = np.empty((words, streams, inner + 1), np.float32)
-        window = np.zeros((steps, 2, words, streams), np.float32)
+        words = len(hidden)
+        product = np.empty((words, 1, inner + 1), np.float32)
+        window = np.zeros((steps, 2, words), np.float32)
         rows = window.reshape(steps, -1)
         sums = np.empty_like(rows[0])
-        halves = sums.reshape(2, words, streams)
         return cls(
-            hidden, product, product[..., :-1], product[..., -1], window, rows, sums, *halves
+            hidden,
+            product,
+            product[:, 0, :-1],
+            product[:, 0, -1],
+            window,
+            [(place[0], place[1]) for place in window],
+            rows,
+            sums,
+            sums[:words],
+            sums[words:],
         )
 
     def shares(self) -> Array:
-        """Return how the last step shared its attention out: [T, words, streams], summing to 1.
+        """Return how the last step shared its attention out: [T, words], summing to 1.
 
         The step itself is last, the one before it next to last; 0 where nothing was heard.
         """
@@ -85,7 +90,7 @@ class Attention:
     Attributes:
         inner: the energies' inner layer and, as the last column, the vote,
             [words, hidden + 1, attention + 1].
-        outer: the energies' outer layer, [words, 1, attention].
+        outer: the energies' outer layer, [words, attention].
         ones: what sums over the window, [T].
 
     """
@@ -96,12 +101,7 @@ class Attention:
 
     @classmethod
     def of(cls, stack: Mapping[str, Array], steps: int) -> Attention:
-        """Take them out of the stacked weights of all words, in torch's layout.
-
-        Raises:
-            ModelError: exp of the energies could overflow.
-
-        """
+        """Take them out of the stacked weights of all words, in torch's layout."""
         # Softmax over two classes is the logistic function of their difference; half of that is
         # the vote, for the tanh of half an argument as in `gru`. As attention's weights sum to 1,
         # the classifier's bias may be part of each vote.
@@ -110,23 +110,18 @@ class Attention:
         inner = with_bias(stack, "energy.0.weight", "energy.0.bias")
         rows = np.concatenate([inner, vote], axis=1)
         # Softmax does not see what all energies have in common: their outer layer needs no bias.
-        outer = stack["energy.2.weight"]
-        # tanh bounds them, so that it needs no shift against overflow either.
-        highest = np.abs(outer).sum(axis=-1).max()
-        if not highest < LARGEST_ENERGY:
-            raise ModelError(f"attention energies up to {highest:.0f} cannot be computed")
+        outer = stack["energy.2.weight"][:, 0]
         return cls(np.ascontiguousarray(rows.swapaxes(1, 2)), outer, np.ones(steps, np.float32))
 
     def step(self, s: AttentionState, probabilities: Array) -> None:
-        """Take the newest hidden state into the window and set `probabilities` [words, streams]."""
+        """Take the newest hidden state into the window and set `probabilities` [words]."""
         np.matmul(s.hidden, self.inner, out=s.product)
         np.tanh(s.inner, out=s.inner)
-        s.newest = (s.newest + 1) % len(self.ones)
-        newest = s.window[s.newest]
-        weight = newest[0]
+        s.newest = (s.newest + 1) % len(s.places)
+        weight, vote = s.places[s.newest]
         np.vecdot(s.inner, self.outer, out=weight)
         np.exp(weight, out=weight)
-        np.multiply(weight, s.vote, out=newest[1])
+        np.multiply(weight, s.vote, out=vote)
         np.dot(self.ones, s.rows, out=s.sums)  # softmax does not care for order
         s.margin /= s.weight
         np.tanh(s.margin, out=s.margin)

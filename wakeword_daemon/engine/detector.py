@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from wakeword_daemon.clock import SAMPLE_RATE
-from wakeword_daemon.engine.crnn import CRNN
 from wakeword_daemon.engine.streams import new_stream
 from wakeword_daemon.engine.trigger import Trigger, WordSettings
 from wakeword_daemon.errors import ConfigError, ModelError
@@ -22,11 +21,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from wakeword_daemon.engine.modelfile import Model
+    from wakeword_daemon.engine.streams import Made
     from wakeword_daemon.pcm import Pcm
 
 
-LEVEL_WINDOW = SAMPLE_RATE
-"""Samples before a detection that its level is measured over."""
 SILENCE_DBFS = -100.0
 
 
@@ -38,7 +36,8 @@ class Detection:
         word: its name.
         score: the smoothed probability that crossed the threshold, 0 to 1.
         sample: index one past the last sample heard when it did, on the detector's clock.
-        level: RMS of the second before, in dB relative to full scale, at least -100.
+        level: RMS of the second before, in whole steps, in dB relative to full scale, at least
+            -100.
         model: id of the model that heard it.
 
     """
@@ -66,8 +65,8 @@ class Step(NamedTuple):
 class Detector:
     """Hears 16 kHz mono audio in pieces of any length, and says when a word is spoken.
 
-    Words whose networks have the same shape run in one call; the features are computed once for
-    all. The detector counts samples itself, from 0 or from where `reset` puts it.
+    The features are computed once for all words. The detector counts samples itself, from 0 or from
+    where `reset` puts it.
 
     Args:
         models: the wake words; their names must differ and their features agree.
@@ -87,33 +86,35 @@ class Detector:
         self, models: Sequence[Model], settings: Mapping[str, WordSettings] | None = None
     ) -> None:
         self._models = {model.name: model for model in models}
+        names = list(self._models)
         features = {model.card.features for model in models}
         strides = {model.card.architecture.stride_frames for model in models}
         kernels = {model.card.architecture.kernel_frames for model in models}
-        if not models or len(self._models) != len(models):
+        if not models or len(names) != len(models):
             raise ModelError("a detector takes one or more models of different words")
         if len(features) > 1 or len(strides) > 1 or len(kernels) > 1:
             raise ModelError(
-                f"the models of {', '.join(self._models)} cannot run together: they were trained "
+                f"the models of {', '.join(names)} cannot run together: they were trained "
                 "on different features or steps"
             )
         chosen = settings or {}
         for word in chosen:
-            if word not in self._models:
+            if word not in names:
                 raise ConfigError(
                     f"there are settings for {word!r}, but no model of that name; the words are "
-                    + ", ".join(self._models)
+                    + ", ".join(names)
                 )
-        self._features = features.pop()
-        self._words, networks = _networks(models)
-        self._stream = new_stream(networks)
+        shared = features.pop()
+        self._stream = new_stream([model.network() for model in models])
         self._triggers = {
             model.name: _trigger(model, chosen.get(model.name, WordSettings())) for model in models
         }
-        self._recent: deque[Pcm] = deque()
-        self._recent_length = 0
-        self._origin = 0
+        self._hop, self._window = shared.hop, shared.window
         self.clock = 0
+        self._first_end = self._window  # where the first frame ends, on the clock
+        # One a step of the last second, for the level of what may be detected.
+        self._step_samples = strides.pop() * shared.hop
+        self._energies: deque[int] = deque(maxlen=max(1, SAMPLE_RATE // self._step_samples))
 
     def fresh(self) -> Detector:
         """Return a detector of the same words and settings that has heard nothing.
@@ -154,12 +155,14 @@ class Detector:
 
         """
         detections = []
-        for sample, scores in self.scores(pcm):
-            for word, probability in scores.items():
-                score = self._triggers[word].step(probability, sample)
+        for frame, energy, scores in self._hear(pcm):
+            self._energies.append(energy)
+            sample = self._first_end + frame * self._hop
+            for (word, trigger), probability in zip(self._triggers.items(), scores, strict=True):
+                score = trigger.step(probability, sample)
                 if score is not None:
                     model = self._models[word].model_id
-                    detections.append(Detection(word, score, sample, self._level(sample), model))
+                    detections.append(Detection(word, score, sample, self._level(), model))
             if trace is not None:
                 trace.append(
                     Step(sample, {word: one.score for word, one in self._triggers.items()})
@@ -180,13 +183,10 @@ class Detector:
             ValueError: the array has more than one dimension.
 
         """
-        if pcm.dtype != np.int16 or pcm.ndim != 1:
-            raise _unsuitable(pcm)
-        made = self._stream.hear(self._remember(pcm))
-        end, origin, words = self._features.frame_end, self._origin, self._words
+        words = self._models
         return [
-            Step(origin + end(frame), dict(zip(words, scores, strict=True)))
-            for frame, scores in made
+            Step(self._first_end + frame * self._hop, dict(zip(words, scores, strict=True)))
+            for frame, _, scores in self._hear(pcm)
         ]
 
     def reset(self, at_sample: int | None = None) -> None:
@@ -199,9 +199,10 @@ class Detector:
         self._stream.reset()
         for trigger in self._triggers.values():
             trigger.reset()
-        self._recent.clear()
-        self._recent_length = 0
-        self.clock = self._origin = self.clock if at_sample is None else at_sample
+        self._energies.clear()
+        if at_sample is not None:
+            self.clock = at_sample
+        self._first_end = self.clock + self._window
 
     def _begin(self) -> None:
         """Take up a stream of its own, whose clock begins at 0."""
@@ -210,50 +211,41 @@ class Detector:
             word: Trigger(trigger.threshold, trigger.smoothing, trigger.refractory)
             for word, trigger in self._triggers.items()
         }
-        self._recent = deque()
-        self._recent_length = self._origin = self.clock = 0
+        self._energies = deque(maxlen=self._energies.maxlen)
+        self.clock, self._first_end = 0, self._window
 
-    def _remember(self, pcm: Pcm) -> Pcm:
-        """Keep a copy of the samples, for the level of what may be detected, and return it."""
-        pcm = pcm.copy()
+    def _hear(self, pcm: Pcm) -> Made:
+        """Count and hear samples; see `streams.Stream.hear`."""
+        try:
+            made = self._stream.hear(pcm)
+        except (TypeError, ValueError, BufferError):
+            made = self._stream.hear(_suitable(pcm))
         self.clock += len(pcm)
-        self._recent.append(pcm)
-        self._recent_length += len(pcm)
-        # Steps lie in the newest piece or less than a window before it.
-        enough = LEVEL_WINDOW + len(pcm) + self._features.window
-        while self._recent_length - len(self._recent[0]) >= enough:
-            self._recent_length -= len(self._recent.popleft())
-        return pcm
+        return made
 
-    def _level(self, sample: int) -> float:
-        start = self.clock - self._recent_length
-        heard = np.concatenate(self._recent)[max(0, sample - LEVEL_WINDOW - start) : sample - start]
-        power = float(np.mean(np.square(heard, dtype=np.float64))) if len(heard) else 0.0
+    def _level(self) -> float:
+        power = sum(self._energies) / len(self._energies) / self._step_samples
         return max(SILENCE_DBFS, round(10 * math.log10(power / 2**30 + 1e-12), 1))
-
-
-def _networks(models: Sequence[Model]) -> tuple[list[str], list[CRNN]]:
-    """Return the words and their networks: one for all words whose networks have one shape."""
-    words, networks = [], []
-    for architecture in dict.fromkeys(model.card.architecture for model in models):
-        alike = [model for model in models if model.card.architecture == architecture]
-        words += [model.name for model in alike]
-        weights = [model.weights for model in alike]
-        networks.append(CRNN(architecture, alike[0].card.features, weights))
-    return words, networks
 
 
 def _trigger(model: Model, settings: WordSettings) -> Trigger:
     return Trigger(model.threshold_for(settings), settings.smoothing, settings.refractory)
 
 
-def _unsuitable(pcm: npt.NDArray[np.generic]) -> Exception:
-    """Return the error for samples that are not int16 and mono, and say what converts them."""
+def _suitable(pcm: npt.NDArray[np.generic]) -> Pcm:
+    """Return the samples without gaps between them.
+
+    Raises:
+        TypeError, ValueError: they are not int16 and mono; the message says what converts them.
+
+    """
     if pcm.ndim != 1:
-        return ValueError(
+        raise ValueError(
             f"samples must come in one dimension, not in the shape {pcm.shape}: choose one channel,"
             " as in pcm[:, 0]"
         )
+    if pcm.dtype == np.int16:
+        return pcm.astype(np.int16)  # a copy, without gaps
     if pcm.dtype.kind == "f":
         how = "(pcm * 32767).clip(-32768, 32767).astype(np.int16) if they lie between -1 and 1"
     elif pcm.dtype == np.dtype(">i2"):
@@ -262,4 +254,4 @@ def _unsuitable(pcm: npt.NDArray[np.generic]) -> Exception:
         how = "(pcm >> 16).astype(np.int16) if they use all 32 bits"
     else:
         how = "samples of 16 bits, whose full scale is 32768"
-    return TypeError(f"samples must be int16, not {pcm.dtype}: convert them with {how}")
+    raise TypeError(f"samples must be int16, not {pcm.dtype}: convert them with {how}")

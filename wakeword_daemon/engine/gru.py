@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class GRUState:
-    """A layer's part of running streams: the hidden state, and the room that a step works in.
+    """A layer's part of a running stream: the hidden state, and the room that a step works in.
 
     Attributes:
         input: what the layer multiplies: its input, 1 and hidden state side by side,
-            [words, streams, inputs + 1 + hidden].
+            [words, 1, inputs + 1 + hidden].
         hidden: the end of it.
-        product: what comes of it, [words, streams, 4 * hidden].
+        product: what comes of it, [words, 1, 4 * hidden].
         gates: its first half, for reset and update.
-        reset, update, candidate, recurrent: its quarters, [words, streams, hidden].
+        reset, update, candidate, recurrent: its quarters, [words, 1, hidden].
 
     """
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from wakeword_daemon.clock import SAMPLE_RATE
+
+if TYPE_CHECKING:
+    from wakeword_daemon.engine.settings import FeatureSettings
 
 Array = npt.NDArray[np.float64]
 
@@ -23,3 +28,13 @@ def band_edges(mels: int) -> Array:
     """
     top = hertz_to_mel(SAMPLE_RATE / 2)
     return 700 * (10 ** (np.linspace(0, top, mels + 2) / 2595) - 1)
+
+
+def mel_filters(settings: FeatureSettings) -> npt.NDArray[np.float32]:
+    """Return triangular filters [window // 2 + 1, mels], equally spaced on the HTK mel scale."""
+    bins = np.linspace(0, SAMPLE_RATE / 2, settings.window // 2 + 1)
+    edges = band_edges(settings.mels)
+    left, centre, right = edges[:-2], edges[1:-1], edges[2:]
+    rising = (bins[:, None] - left) / (centre - left)
+    falling = (right - bins[:, None]) / (right - centre)
+    return np.maximum(0, np.minimum(rising, falling)).astype(np.float32)

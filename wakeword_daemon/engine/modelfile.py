@@ -22,6 +22,7 @@ from safetensors.numpy import save as save_arrays
 
 from wakeword_daemon.engine.crnn import CRNN, weight_shapes
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
+from wakeword_daemon.engine.streams import new_stream
 from wakeword_daemon.errors import ConfigError, ModelError
 from wakeword_daemon.storage import write_atomically
 
@@ -156,16 +157,22 @@ class SelfTest:
 
     @classmethod
     def record(cls, network: CRNN, log_mel: npt.NDArray[np.float32]) -> SelfTest:
-        """Run a network of one word over log-mel frames [frames, mels] and keep both."""
+        """Run a network over log-mel frames [frames, mels] and keep both."""
         mel = ((log_mel - _MEL_ORIGIN) / _MEL_STEP).round().clip(0, 255).astype(np.uint8)
-        return cls(mel, _run(network, mel))
+        return cls(mel, _run(network, _log_mel(mel)))
+
+    def log_mel(self) -> npt.NDArray[np.float32]:
+        """Return the input as the network takes it."""
+        return _log_mel(self.mel)
 
 
-def _run(network: CRNN, mel: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    log_mel = (_MEL_ORIGIN + _MEL_STEP * mel).astype(np.float32)
-    values, _ = network.steps(network.initial_state(), log_mel[None])
-    probabilities: npt.NDArray[np.float32] = values[0, 0]
-    return probabilities
+def _log_mel(mel: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    return (_MEL_ORIGIN + _MEL_STEP * mel).astype(np.float32)
+
+
+def _run(network: CRNN, log_mel: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    made = new_stream([network]).hear_frames(log_mel)
+    return np.array([probability for _, _, (probability,) in made], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +216,15 @@ class Model:
         """Name and first digits of the checksum: tells which file fired."""
         return f"{self.card.name}-{self.card.checksum[:8]}"
 
+    def network(self) -> CRNN:
+        """Return what the engine runs.
+
+        Raises:
+            ModelError: the weights do not fit the architecture.
+
+        """
+        return CRNN(self.card.architecture, self.card.features, self.weights)
+
     def self_test(self) -> None:
         """Run the stored input and compare the probabilities with those it was shipped with.
 
@@ -216,8 +232,7 @@ class Model:
             ModelError: they differ, so this machine would not hear what was measured.
 
         """
-        network = CRNN(self.card.architecture, self.card.features, [self.weights])
-        found = _run(network, self.self_test_vector.mel)
+        found = _run(self.network(), self.self_test_vector.log_mel())
         expected = self.self_test_vector.probabilities
         if found.shape != expected.shape or not np.abs(found - expected).max() < _TOLERANCE:
             raise ModelError(

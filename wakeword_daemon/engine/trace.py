@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wakeword_daemon.clock import seconds
-from wakeword_daemon.engine.crnn import CRNN
 from wakeword_daemon.engine.logmel import LogMel
+from wakeword_daemon.engine.numpy_stream import NumpyStream
 
 if TYPE_CHECKING:
     from wakeword_daemon.engine.modelfile import Model
@@ -38,17 +38,14 @@ class Trace:
 def trace(model: Model, pcm: Pcm) -> Trace:
     """Run a word's network over int16 samples [samples] at 16 kHz and keep what it computed."""
     card = model.card
-    front_end = LogMel(card.features)
-    log_mel = front_end.advance(front_end.initial_state(), pcm[None])[0]
-    network = CRNN(card.architecture, card.features, [model.weights])
-    state = network.initial_state()
+    log_mel = LogMel(card.features).frames(pcm)
+    stream = NumpyStream([model.network()])
     ends, attention, probabilities = [], [], []
     for index, frame in enumerate(log_mel):
-        values, completing = network.steps(state, frame[None, None])
-        if len(completing):
+        for _, _, scores in stream.hear_frames(frame[None]):
             ends.append(seconds(card.features.frame_end(index)))
-            attention.append(state.attention.shares()[:, 0, 0])
-            probabilities.append(values[0, 0, 0])
+            attention.append(stream.attention_shares())
+            probabilities.append(scores[0])
     return Trace(
         log_mel,
         np.array(ends),

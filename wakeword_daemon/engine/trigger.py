@@ -45,7 +45,7 @@ class WordSettings:
             raise ConfigError(f"a refractory time cannot be negative: {self.refractory}")
 
 
-@dataclass
+@dataclass(slots=True)
 class Trigger:
     """Fires once when the smoothed score of a word crosses its threshold from below.
 

@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 
 from wakeword_daemon.engine.modelfile import Model
+from wakeword_daemon.engine.numpy_stream import NumpyStream
+from wakeword_daemon.engine.streams import Stream, new_stream, running_step
 from wakeword_daemon.lab.answers import log_odds_of
-from wakeword_daemon.lab.models import engine_from_model, torch_from_model
+from wakeword_daemon.lab.models import torch_from_model
 from wakeword_daemon.training.fit.network import StreamingCRNN, TorchCRNN
 
 TOLERANCE = 1e-4
@@ -68,8 +70,10 @@ def check_chain(
     offline = _sigmoid(log_odds_of(torch_from_model(model), mel))
     ways: list[tuple[str, Probabilities, bool]] = [
         ("streaming, torch", _streamed(torch_from_model(model), mel), True),
-        ("engine, numpy", _run(model, mel), True),
+        ("engine, numpy", _run(NumpyStream([model.network()]), mel), True),
     ]
+    if running_step() == "C":
+        ways.append(("engine, C", _run(new_stream([model.network()]), mel), True))
     if unrounded is not None:
         ways.append(("before quantizing, torch", _sigmoid(log_odds_of(unrounded, mel)), False))
     if dynamic is not None:
@@ -104,8 +108,10 @@ def _streamed(network: TorchCRNN, mel: Mel) -> Probabilities:
     return np.concatenate(parts)
 
 
-def _run(model: Model, mel: Mel) -> Probabilities:
-    network = engine_from_model(model)
-    state = network.initial_state(len(mel))
-    values, _ = network.steps(state, mel)
-    return values[:, 0, -1]
+def _run(stream: Stream, mel: Mel) -> Probabilities:
+    """Return the last probability of a stream through one network, heard from its beginning."""
+    last = np.empty(len(mel), np.float32)
+    for index, clip in enumerate(mel):
+        stream.reset()
+        _, _, (last[index],) = stream.hear_frames(clip)[-1]
+    return last

@@ -178,7 +178,7 @@ def _cuts(
         if recordings[index].word == word:
             pcm = _spoken(pcm, front_end)
         cuts = pcm[: len(pcm) // CLIP * CLIP].reshape(-1, CLIP)
-        frames = front_end.advance(front_end.initial_state(len(cuts)), cuts)
+        frames = np.stack([front_end.frames(cut) for cut in cuts])
         yield index, frames.astype(np.float16)
     refuse_many(unreadable, len(recordings))
 
@@ -195,7 +195,7 @@ def _spoken(pcm: Pcm, front_end: LogMel) -> Pcm:
     """Return the second of a take with the word in its middle."""
     if len(pcm) == CLIP:
         return pcm
-    frames = front_end.advance(front_end.initial_state(), pcm[None])[0]
+    frames = front_end.frames(pcm)
     span = speech_span(np.exp(frames))
     middle = len(pcm) // 2
     if span is not None:

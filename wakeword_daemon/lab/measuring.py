@@ -22,7 +22,7 @@ from wakeword_daemon.lab.answers import log_odds_of
 from wakeword_daemon.lab.chain import check_chain
 from wakeword_daemon.lab.clips import Clips
 from wakeword_daemon.lab.macs import macs, parameters
-from wakeword_daemon.lab.models import engine_from_model, torch_from_model
+from wakeword_daemon.lab.models import torch_from_model
 from wakeword_daemon.lab.split import Split
 from wakeword_daemon.training.data.corpus import Corpus
 from wakeword_daemon.training.data.endpoints import speech_span
@@ -125,7 +125,7 @@ def measure_model(
     if broken:
         raise TrainingError(f"{path}: {', '.join(broken)} differs from the offline network")
     if evaluation_set.streams is not None:
-        report = measure(engine_from_model(model), evaluation_set.streams)
+        report = measure(model.network(), evaluation_set.streams)
         figures["stream"] = {
             "takes": len(report.takes),
             "hours": report.hours,

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from wakeword_daemon.engine import crnn
 from wakeword_daemon.engine.modelfile import (
     Arrays,
     Model,
@@ -46,7 +45,7 @@ def write_model(
     mel = spoken[start : start + length]
     nothing = SelfTest(np.zeros((0, 0), np.uint8), np.zeros(0, np.float32))
     save_model(path, Model(card, cast("Arrays", stored), nothing))
-    network = engine_from_model(read_model(path))  # with the stored numbers
+    network = read_model(path).network()  # with the stored numbers
     save_model(path, Model(card, cast("Arrays", stored), SelfTest.record(network, mel)))
     model = read_model(path)
     model.self_test()
@@ -63,11 +62,6 @@ def describe(word: str, network: TorchCRNN, threshold: float) -> ModelCard:
         architecture=network.architecture,
         threshold=threshold,
     )
-
-
-def engine_from_model(model: Model) -> crnn.CRNN:
-    """Return the engine that runs a model."""
-    return crnn.CRNN(model.card.architecture, model.card.features, [model.weights])
 
 
 def torch_from_model(model: Model) -> TorchCRNN:

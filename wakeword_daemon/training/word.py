@@ -254,7 +254,7 @@ def self_test_vector(network: crnn.CRNN, phrase: str) -> SelfTest:
     vectors: list[SelfTest] = []
     for spoken in _spoken_by_all(phrase):
         pcm = np.concatenate([pause, spoken, pause])[: samples(SELF_TEST_SECONDS)]
-        frames = front_end.advance(front_end.initial_state(), pcm[None])[0]
+        frames = front_end.frames(pcm)
         vectors.append(SelfTest.record(network, frames))
     return max(vectors, key=lambda vector: float(vector.probabilities.max()))
 

@@ -76,7 +76,7 @@ def examine(pcm: Pcm, earlier: Sequence[Pcm] = ()) -> NewTake:
     """
     features = FeatureSettings()
     front_end = LogMel(features)
-    power = np.exp(front_end.advance(front_end.initial_state(), pcm[None])[0])
+    power = np.exp(front_end.frames(pcm))
     span = speech_span(power) or Span(0, 0)
     start, stop = span.start * features.hop, span.stop * features.hop
     loud = np.abs(pcm.astype(np.int32))

@@ -28,8 +28,8 @@ def folded_weights(network: TorchCRNN) -> dict[str, npt.NDArray[np.float32]]:
 
 
 def engine_from_torch(network: TorchCRNN) -> crnn.CRNN:
-    """Return the numpy engine with the weights of a torch network."""
-    return crnn.CRNN(network.architecture, network.features, [folded_weights(network)])
+    """Return what the engine runs, with the weights of a torch network."""
+    return crnn.CRNN(network.architecture, network.features, folded_weights(network))
 
 
 @torch.no_grad()

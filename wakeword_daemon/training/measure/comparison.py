@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wakeword_daemon.engine.crnn import CRNN
 from wakeword_daemon.engine.modelfile import Model
 from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.training.data.corpus import Split, read_corpus
@@ -93,8 +92,7 @@ def evaluate(
 
 def measure_model(model: Model, data: SpeechSet, condition: Condition = CLEAN) -> StreamReport:
     """Measure a model file under one condition."""
-    network = CRNN(model.card.architecture, model.card.features, [model.weights])
-    return measure(network, build_streams(data, model.card.features, condition))
+    return measure(model.network(), build_streams(data, model.card.features, condition))
 
 
 def write_evaluation(evaluations: Sequence[Evaluation], command: str) -> str:

@@ -13,6 +13,7 @@ from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine.crnn import CRNN
 from wakeword_daemon.engine.logmel import LogMel
 from wakeword_daemon.engine.settings import FeatureSettings
+from wakeword_daemon.engine.streams import new_stream
 from wakeword_daemon.pcm import Pcm
 from wakeword_daemon.training.measure import metrics
 from wakeword_daemon.training.measure.channel import Background, Wave, transmit
@@ -179,12 +180,12 @@ def in_streams(pieces: Sequence[Pcm]) -> Pcm:
 def stream_frames(
     streams: Pcm, front_end: LogMel, dtype: npt.DTypeLike = np.float32
 ) -> npt.NDArray[np.float32]:
-    """Return the log-mel frames of streams, one stream after the other to save memory."""
+    """Return the log-mel frames of streams, [streams, F, mels]."""
     f = front_end.settings
     count = max(0, (streams.shape[1] - f.window) // f.hop + 1)
     frames = np.empty((len(streams), count, f.mels), dtype)
     for index, pcm in enumerate(streams):
-        frames[index] = front_end.advance(front_end.initial_state(), pcm[None])[0]
+        frames[index] = front_end.frames(pcm)
     return frames
 
 
@@ -256,7 +257,7 @@ class StreamReport:
 
 
 def measure(network: CRNN, streams: FeatureStreams) -> StreamReport:
-    """Score streams with the numpy engine and return the stream metric of its first word."""
+    """Score streams with the engine and return the stream metric."""
     takes: list[ScoredTake] = []
     longest = np.empty(0, np.int64)
     if streams.words:
@@ -297,20 +298,23 @@ def clip_metric(network: CRNN, streams: FeatureStreams) -> float:
 def score(
     network: CRNN, frames: npt.NDArray[np.float32 | np.float16]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """Return the first word's probability at every step [streams, steps], and the steps' ends.
+    """Return the probability at every step [streams, steps], and the steps' ends.
 
     The one place that runs the engine.
     """
-    state = network.initial_state(len(frames))
-    chunk = 64 * network.architecture.stride_frames
-    chunks = (
-        frames[:, start : start + chunk].astype(np.float32)
-        for start in range(0, frames.shape[1], chunk)
-    )
-    joined = np.concatenate([network.steps(state, part)[0][:, 0] for part in chunks], axis=1)
     f, a = network.features, network.architecture
-    ends = np.array([f.frame_end(a.frames_of_step(k) - 1) for k in range(joined.shape[1])])
-    return joined, ends
+    steps = max(0, (frames.shape[1] - a.kernel_frames) // a.stride_frames + 1)
+    scores = np.empty((len(frames), steps), np.float32)
+    stream = new_stream([network])
+    for row, heard in zip(scores, frames, strict=True):
+        stream.reset()
+        row[:] = [probability for _, _, (probability,) in stream.hear_frames(_float32(heard))]
+    ends = np.array([f.frame_end(a.frames_of_step(k) - 1) for k in range(steps)], np.int64)
+    return scores, ends
+
+
+def _float32(frames: npt.NDArray[np.float32 | np.float16]) -> npt.NDArray[np.float32]:
+    return np.ascontiguousarray(frames, np.float32)
 
 
 def _said_first(takes: Sequence[SpokenTake], index: int) -> SpokenTake:

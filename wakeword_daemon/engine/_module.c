@@ -1,0 +1,240 @@
+/* Python's part of the step in C: a stream through the networks of a plan.
+
+   On the limited API, so that one file serves every version from 3.11 on. */
+
+#define Py_LIMITED_API 0x030b0000
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdlib.h>
+
+#include "_step.h"
+
+#define INTERFACE 2 /* as in native.py; raised when the plan or a method changes */
+
+static HearSamples *hear_samples = hear_samples_plain;
+static HearFrames *hear_frames = hear_frames_plain;
+
+typedef struct {
+    PyObject_HEAD
+    Stream stream;
+    Py_buffer plan;
+    float *memory; /* of the stream, which everything that changes lies in */
+    size_t floats;
+    int busy;
+} StreamObject;
+
+/* Find the parts of a plan and say how many floats a stream takes. Lengths are checked here, once,
+   so that nothing is read or written past its end: returns 0 if they do not fit. */
+static int lay_out(Stream *s, const Py_buffer *plan, size_t parts[5])
+{
+    const int32_t *head = plan->buf;
+    const Front *f = plan->buf;
+    size_t length = (size_t)plan->len / 4, integers = sizeof *f / 4, points, at;
+    if (length < integers || f->words < 1 || f->words > 1024 || f->mels < 1 || f->mels > 1024)
+        return 0;
+    integers += (size_t)f->words * sizeof(Shape) / 4;
+    at = ROUND_UP(integers + 2 * (size_t)f->mels, 16);
+    if (length < at)
+        return 0;
+    for (size_t i = 0; i < integers; i++)
+        if (head[i] < 1 || head[i] > 1024)
+            return 0;
+    s->front = f;
+    s->shapes = (const Shape *)(f + 1);
+    s->filters = (const Filter *)(s->shapes + f->words);
+    if (f->window % 2 || f->window > MOST_WINDOW || f->hop > f->window
+        || f->stride_frames > f->kernel_frames)
+        return 0;
+    s->tables = (const float *)plan->buf + at;
+    at += (size_t)f->window + 2;
+    s->twiddles = (const float *)plan->buf + at;
+    for (points = (size_t)f->window / 2; points > 1;) {
+        size_t radix = (size_t)next_radix((int)points);
+        if (!radix)
+            return 0;
+        points /= radix;
+        at += (points - 1) * (radix - 1) * 2;
+    }
+    s->turns = (const float *)plan->buf + at;
+    at += 2 * ((size_t)f->window / 4 + 1);
+    s->triangles = (const float *)plan->buf + at;
+    for (int mel = 0; mel < f->mels; mel++) {
+        Filter one = s->filters[mel];
+        if (one.first < 0 || one.first > f->window || one.bins < 0
+            || one.bins > f->window / 2 + 1 - one.first)
+            return 0;
+        at += (size_t)one.bins;
+    }
+    at = ROUND_UP(at, 16);
+    s->weights = (const float *)plan->buf + at;
+    size_t states = 0, room = 0;
+    for (int word = 0; word < f->words; word++) {
+        const Shape *a = s->shapes + word;
+        size_t hidden = (size_t)a->hidden, gates = ROUND_UP(3 * hidden, TILE);
+        size_t inputs = (size_t)a->bands * (size_t)a->channels;
+        size_t inner = ROUND_UP((size_t)a->attention, TILE);
+        if (a->channels % BLOCK || a->hidden % BLOCK
+            || (a->bands - 1) * a->stride_mels + a->kernel_mels > f->mels)
+            return 0;
+        at += (size_t)a->kernel_mels * (size_t)f->kernel_frames * (size_t)a->channels
+              + (inputs + hidden + 2) * gates + (size_t)(a->layers - 1) * (2 * hidden + 2) * gates
+              + (hidden + 2) * inner + hidden + BLOCK;
+        states += (size_t)a->layers * hidden + ROUND_UP(2 * (size_t)a->steps, BLOCK);
+        size_t wanted = inputs + (2 * gates > inner ? 2 * gates : inner);
+        room = wanted > room ? wanted : room;
+    }
+    parts[0] = ROUND_UP((size_t)(f->window + (f->stride_frames - 1) * f->hop), 32) / 2;
+    parts[1] = ROUND_UP((size_t)f->mels * (size_t)f->kernel_frames, 16);
+    parts[2] = ROUND_UP(states, 16);
+    parts[3] = ROUND_UP(room, 16);
+    parts[4] = ROUND_UP((size_t)f->words, 16);
+    return length == at;
+}
+
+static PyObject *reset(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    StreamObject *one = (StreamObject *)self;
+    Stream *s = &one->stream;
+    s->held_samples = s->held_frames = 0;
+    s->frames = s->made = 0;
+    memset(one->memory, 0, one->floats * sizeof *one->memory);
+    Py_RETURN_NONE;
+}
+
+/* Make a stream of a plan, which it keeps hold of. */
+static PyObject *begin(PyTypeObject *type, PyObject *plan)
+{
+    StreamObject *self = (StreamObject *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
+    size_t parts[5];
+    if (!self)
+        return NULL;
+    if (PyObject_GetBuffer(plan, &self->plan, PyBUF_SIMPLE)) {
+        Py_DECREF(self);
+        return NULL;
+    }
+    if (!lay_out(&self->stream, &self->plan, parts)) {
+        PyErr_SetString(PyExc_ValueError, "this is not a plan of the step in C");
+        Py_DECREF(self);
+        return NULL;
+    }
+    self->floats = parts[0] + parts[1] + parts[2] + parts[3] + parts[4];
+    self->memory = aligned_alloc(64, self->floats * sizeof *self->memory);
+    if (!self->memory) {
+        Py_DECREF(self);
+        return PyErr_NoMemory();
+    }
+    self->stream.samples = (int16_t *)self->memory;
+    self->stream.history = self->memory + parts[0];
+    self->stream.words = self->stream.history + parts[1];
+    self->stream.room = self->stream.words + parts[2];
+    self->stream.probabilities = self->stream.room + parts[3];
+    Py_DECREF(reset((PyObject *)self, NULL));
+    return (PyObject *)self;
+}
+
+static PyObject *create(PyTypeObject *type, PyObject *args, PyObject *Py_UNUSED(keywords))
+{
+    PyObject *plan;
+    return PyArg_ParseTuple(args, "O", &plan) ? begin(type, plan) : NULL;
+}
+
+static PyObject *fresh(PyObject *self, PyObject *Py_UNUSED(none))
+{
+    return begin(Py_TYPE(self), ((StreamObject *)self)->plan.obj);
+}
+
+static void destroy(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    free(((StreamObject *)self)->memory);
+    PyBuffer_Release(&((StreamObject *)self)->plan);
+    ((freefunc)PyType_GetSlot(type, Py_tp_free))(self);
+    Py_DECREF(type);
+}
+
+/* Append (the frame that completed the newest step, its energy, [each word's probability]). */
+static int append(PyObject *made, const Stream *s)
+{
+    PyObject *row = PyList_New(s->front->words);
+    for (int word = 0; row && word < s->front->words; word++) {
+        PyObject *number = PyFloat_FromDouble((double)s->probabilities[word]);
+        if (!number || PyList_SetItem(row, word, number)) {
+            Py_CLEAR(row);
+        }
+    }
+    PyObject *step = row ? Py_BuildValue("(LLN)", (long long)s->frames - 1, (long long)s->energy, row) : NULL;
+    int failed = !step || PyList_Append(made, step);
+    Py_XDECREF(step);
+    return !failed;
+}
+
+/* Without the GIL, which every step takes up only to note what it made. */
+static PyObject *hear(PyObject *self, PyObject *given, int frames)
+{
+    StreamObject *one = (StreamObject *)self;
+    Stream *s = &one->stream;
+    Py_buffer view;
+    if (one->busy) {
+        PyErr_SetString(PyExc_RuntimeError, "another thread is using this stream");
+        return NULL;
+    }
+    if (PyObject_GetBuffer(given, &view, PyBUF_ND | PyBUF_FORMAT))
+        return NULL;
+    const char *format = view.format + (view.format[0] == '='); /* native, if not aligned */
+    if (view.ndim != (frames ? 2 : 1) || strcmp(format, frames ? "f" : "h")
+        || (frames && view.shape[1] != s->front->mels)) {
+        PyBuffer_Release(&view);
+        PyErr_SetString(PyExc_TypeError, frames ? "frames must be float32, [frames, mels]"
+                                                : "samples must be int16, [samples]");
+        return NULL;
+    }
+    size_t each = frames ? 4 * (size_t)s->front->mels : 2, count = (size_t)view.len / each;
+    const char *buffer = view.buf;
+    PyObject *made = PyList_New(0);
+    one->busy = 1;
+    for (size_t used; made && count; buffer += used * each, count -= used) {
+        int stepped;
+        Py_BEGIN_ALLOW_THREADS
+        stepped = frames ? hear_frames(s, buffer, count, &used)
+                         : hear_samples(s, buffer, count, &used);
+        Py_END_ALLOW_THREADS
+        if (stepped && !append(made, s))
+            Py_CLEAR(made);
+    }
+    one->busy = 0;
+    PyBuffer_Release(&view);
+    return made;
+}
+
+static PyObject *py_samples(PyObject *self, PyObject *pcm) { return hear(self, pcm, 0); }
+
+static PyObject *py_frames(PyObject *self, PyObject *frames) { return hear(self, frames, 1); }
+
+static PyMethodDef methods[] = {
+    {"hear", py_samples, METH_O, "Hear int16 samples and make the steps that they complete."},
+    {"hear_frames", py_frames, METH_O, "The same with log-mel frames, float32 [frames, mels]."},
+    {"reset", reset, METH_NOARGS, "Forget everything."},
+    {"fresh", fresh, METH_NOARGS, "Return another stream of the plan that has heard nothing."},
+    {0}};
+static PyType_Slot slots[] = {
+    {Py_tp_doc, "A stream through the networks of a plan, as native.py packs it."},
+    {Py_tp_new, create},
+    {Py_tp_dealloc, destroy},
+    {Py_tp_methods, methods},
+    {0}};
+static PyType_Spec stream = {"wakeword_daemon.engine._step.Stream", sizeof(StreamObject), 0,
+                             Py_TPFLAGS_DEFAULT, slots};
+static struct PyModuleDef definition = {.m_name = "_step", .m_size = 0};
+
+PyMODINIT_FUNC PyInit__step(void)
+{
+#ifdef WITH_AVX2
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        hear_samples = hear_samples_avx2, hear_frames = hear_frames_avx2;
+#endif
+    PyObject *module = PyModule_Create(&definition), *type = PyType_FromSpec(&stream);
+    if (!module || !type || PyModule_AddObject(module, "Stream", type)
+        || PyModule_AddIntConstant(module, "INTERFACE", INTERFACE))
+        return NULL;
+    return module;
+}

@@ -1,0 +1,52 @@
+/* What a stream is, and the two ways to hear, for the arithmetic in _step.c and for Python's part in
+   _module.c. */
+
+#ifndef STEP_H
+#define STEP_H
+
+#include <stdint.h>
+#include <string.h>
+
+#define TILE 32  /* outputs that are summed at once; matrices come in blocks of so many columns */
+#define BLOCK 8  /* channels and hidden units are filled up with zeros to a multiple of it */
+#define MOST_WINDOW 1024
+#define ROUND_UP(count, to) (((count) + (to) - 1) / (to) * (to))
+
+typedef struct { /* the head of a plan: what all words share, and then each word's own */
+    int32_t window, hop, mels, kernel_frames, stride_frames, words;
+} Front;
+typedef struct {
+    int32_t bands, channels, kernel_mels, stride_mels, hidden, layers, attention, steps;
+} Shape;
+typedef struct {
+    int32_t first, bins;
+} Filter;
+
+typedef struct {
+    const Front *front; /* in the plan, which never changes */
+    const Shape *shapes;
+    const Filter *filters;
+    const float *tables, *twiddles, *turns, *triangles, *weights;
+    int32_t held_samples, held_frames;
+    int64_t frames; /* heard so far */
+    uint32_t made;  /* steps so far */
+    int64_t energy; /* sum of the squares of the samples that came with the newest step */
+    int16_t *samples;
+    float *history; /* log-mel [mels, kernel_frames] */
+    float *words;   /* of each word its hidden states [layers, hidden] and its window [steps, 2] */
+    float *room, *probabilities;
+} Stream;
+
+/* Both hear until a step is made or nothing is left, say which, and set what they `used`. */
+typedef int HearSamples(Stream *stream, const char *pcm, size_t samples, size_t *used);
+typedef int HearFrames(Stream *stream, const char *frames, size_t count, size_t *used);
+HearSamples hear_samples_plain, hear_samples_avx2;
+HearFrames hear_frames_plain, hear_frames_avx2;
+
+/* The radix of the FFT's next stage, of the length that is left; 0 if there is none. */
+static inline int next_radix(int length)
+{
+    return length % 5 == 0 ? 5 : length % 4 == 0 ? 4 : length % 2 == 0 ? 2 : 0;
+}
+
+#endif

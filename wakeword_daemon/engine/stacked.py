@@ -1,0 +1,120 @@
+"""The networks of one or more words of the same shape, run together in numpy.
+
+Words are stacked along a leading axis, so that all of them cost one call: they share the features
+and one wide matrix for the convolution, and their other matrices are multiplied in one batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from wakeword_daemon.engine.arrays import Array
+from wakeword_daemon.engine.attention import Attention, AttentionState
+from wakeword_daemon.engine.gru import GRULayer, GRUState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wakeword_daemon.engine.crnn import CRNN
+
+
+@dataclass(slots=True)
+class StackedState:
+    """What changes while a stream runs, and the room that a step works in.
+
+    Attributes:
+        patches: what the kernel covers at each band, a view of the stream's history,
+            [bands, kernel_mels * kernel_frames].
+        covered: room for a copy of them, which BLAS multiplies.
+        maps: output of the convolution, [bands, words * channels].
+        maps_by_word: the same, [words, bands, channels].
+        columns: where it lies as the first layer's input, [words, bands, channels].
+        layers: each GRU layer's.
+        attention: the window's.
+        probabilities: of the last step, [words].
+
+    """
+
+    patches: Array
+    covered: Array
+    maps: Array
+    maps_by_word: Array
+    columns: Array
+    layers: list[GRUState]
+    attention: AttentionState
+    probabilities: Array
+
+    def reset(self) -> None:
+        """Forget everything."""
+        for layer in self.layers:
+            layer.hidden[:] = 0
+        self.attention.window[:] = 0
+        self.attention.newest = 0
+
+
+class StackedWords:
+    """The weights of words of the same shape."""
+
+    def __init__(self, networks: Sequence[CRNN]) -> None:
+        self.architecture = a = networks[0].architecture
+        self._bands = a.bands(networks[0].features)
+        self._words = len(networks)
+        stack = {
+            name: np.stack([network.weights[name] for network in networks])
+            for name in networks[0].weights
+        }
+        # One matrix [kernel_mels * kernel_frames, words * channels] multiplies the patches.
+        kernel = stack["conv.weight"].reshape(self._words * a.channels, -1)
+        self._kernel = np.ascontiguousarray(kernel.T)
+        self._gru = [GRULayer.of(stack, layer) for layer in range(a.layers)]
+        self._gru[0].take_columns(stack["conv.bias"], self._bands)
+        self._attention = Attention.of(stack, a.steps)
+
+    def initial_state(self, history: Array) -> StackedState:
+        """Return the state of a stream that has heard nothing.
+
+        Args:
+            history: the log-mel frames under the kernel, [mels, kernel_frames], contiguous; the
+                stream keeps them and changes them in place.
+
+        """
+        a, words, bands = self.architecture, self._words, self._bands
+        inputs, size = bands * a.channels, a.hidden
+        # What is multiplied lies side by side, each part with a 1 behind it for the biases:
+        # columns, 1, hidden state of the first layer, 1, hidden state of the second layer, 1.
+        line = np.zeros((words, 1, inputs + 1 + a.layers * (size + 1)), np.float32)
+        line[..., inputs :: size + 1] = 1
+        columns = line[:, 0, :inputs].reshape(words, bands, a.channels)
+        begins = [0, *range(inputs + 1, line.shape[-1], size + 1)]
+        number, row = history.itemsize, history.strides[0]
+        patches = np.ndarray(
+            (bands, len(self._kernel)), np.float32, history, 0, (a.stride_mels * row, number)
+        )
+        maps = np.empty((bands, words * a.channels), np.float32)
+        return StackedState(
+            patches=patches,
+            covered=np.empty(patches.shape, np.float32),
+            maps=maps,
+            maps_by_word=maps.reshape(bands, words, a.channels).swapaxes(0, 1),
+            columns=columns,
+            layers=[
+                GRUState.of(line[..., start : own + size], size) for start, own in pairwise(begins)
+            ],
+            attention=AttentionState.of(line[..., -size - 1 :], a.attention, a.steps),
+            probabilities=np.zeros(words, np.float32),
+        )
+
+    def step(self, s: StackedState) -> list[float]:
+        """Make one step from the frames under the kernel and return each word's probability."""
+        s.covered[:] = s.patches
+        np.dot(s.covered, self._kernel, out=s.maps)
+        s.columns[:] = s.maps_by_word
+        for layer, state in zip(self._gru, s.layers, strict=True):
+            layer.step(state)
+        self._attention.step(s.attention, s.probabilities)
+        probabilities: list[float] = s.probabilities.tolist()
+        return probabilities
