@@ -117,6 +117,7 @@ def configured(folder, text):
     return path
 
 
+@pytest.mark.slow
 def test_the_daemon_runs_a_program_at_each_detection(tmp_path):
     recording(tmp_path / "in.wav", 2.0, "jarvis-slt", 3.0, "jarvis-rms", 30.0)
     config = configured(
@@ -134,6 +135,7 @@ def test_the_daemon_runs_a_program_at_each_detection(tmp_path):
     assert given == heard
 
 
+@pytest.mark.slow
 def test_a_program_that_hangs_touches_no_hearing_and_ends_with_the_daemon(tmp_path):
     recording(tmp_path / "in.wav", 2.0, "jarvis-slt", 3.0, "jarvis-rms", 60.0)
     pid = tmp_path / "pid"
@@ -153,6 +155,7 @@ def test_a_program_that_hangs_touches_no_hearing_and_ends_with_the_daemon(tmp_pa
     until(lambda: not is_running(pid.read_text().strip()), "the end of the program")
 
 
+@pytest.mark.slow
 def test_actions_change_with_a_reload(tmp_path):
     recording(tmp_path / "in.wav", 4.0, "jarvis-slt", 60.0)
     config = configured(tmp_path, "{}")
@@ -181,6 +184,7 @@ def test_mistakes_in_the_settings_are_told(tmp_path, text, complaint):
     assert f"config.yaml{complaint}" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_daemon_without_actions_loads_none(tmp_path):
     recording(tmp_path / "in.wav", 20.0)
     with Daemon("--input", tmp_path / "in.wav", settings={"PYTHONVERBOSE": "1"}) as daemon:

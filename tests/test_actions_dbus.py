@@ -26,6 +26,7 @@ def on_the_bus(daemon):
     until(lambda: "on the session bus as org.wakeword.Daemon1" in daemon.log, "the name")
 
 
+@pytest.mark.slow
 def test_a_program_on_the_bus_is_told_of_words_and_of_the_state(bus, config, tmp_path):
     recording(tmp_path / "in.wav", 5.0, "jarvis-slt", 60.0)
     with Daemon(
@@ -44,6 +45,7 @@ def test_a_program_on_the_bus_is_told_of_words_and_of_the_state(bus, config, tmp
     assert "was not provided" in bus.property("State")  # it left the bus
 
 
+@pytest.mark.slow
 def test_pause_and_resume(bus, config, tmp_path):
     recording(tmp_path / "in.wav", 60.0)
     with Daemon(
@@ -62,6 +64,7 @@ def test_pause_and_resume(bus, config, tmp_path):
         assert "a pause takes up to 10080 minutes" in refused
 
 
+@pytest.mark.slow
 def test_a_bus_that_comes_late_and_goes_away_is_waited_for(bus, config, tmp_path):
     recording(tmp_path / "in.wav", 6.0, "jarvis-slt", 60.0)
     bus.stop()
@@ -82,6 +85,7 @@ def test_a_bus_that_comes_late_and_goes_away_is_waited_for(bus, config, tmp_path
         assert daemon.log.count("no session bus at ") <= 2  # said once for each time
 
 
+@pytest.mark.slow
 def test_of_two_daemons_one_has_the_name(bus, config, tmp_path):
     recording(tmp_path / "in.wav", 60.0)
     arguments = ("--config", config, "--input", tmp_path / "in.wav")

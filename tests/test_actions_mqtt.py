@@ -108,6 +108,7 @@ def configured(tmp_path, port, *lines):
     return path
 
 
+@pytest.mark.slow
 def test_home_assistant_finds_the_daemon_and_is_told_of_words(broker, tmp_path):
     recording(tmp_path / "in.wav", 5.0, "jarvis-slt", 60.0)
     client = broker.client()
@@ -136,6 +137,7 @@ def test_home_assistant_finds_the_daemon_and_is_told_of_words(broker, tmp_path):
     assert event["event_types"] == ["jarvis"]
 
 
+@pytest.mark.slow
 def test_who_subscribes_later_finds_the_state_and_no_old_word(broker, tmp_path):
     recording(tmp_path / "in.wav", 2.0, "jarvis-slt", 60.0)
     config = configured(tmp_path, broker.port, "discovery: null")
@@ -151,6 +153,7 @@ def test_who_subscribes_later_finds_the_state_and_no_old_word(broker, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_the_switch_pauses_and_resumes(broker, tmp_path):
     recording(tmp_path / "in.wav", 60.0)
     client = broker.client()
@@ -167,6 +170,7 @@ def test_the_switch_pauses_and_resumes(broker, tmp_path):
     client.loop_stop()
 
 
+@pytest.mark.slow
 def test_a_daemon_that_dies_is_offline(broker, tmp_path):
     recording(tmp_path / "in.wav", 60.0)
     client = broker.client()
@@ -178,6 +182,7 @@ def test_a_daemon_that_dies_is_offline(broker, tmp_path):
     client.loop_stop()
 
 
+@pytest.mark.slow
 def test_a_broker_that_is_away_is_waited_for(broker, tmp_path):
     recording(tmp_path / "in.wav", 2.0, "jarvis-slt", 60.0)
     broker.stop()
@@ -199,6 +204,7 @@ def test_a_broker_that_is_away_is_waited_for(broker, tmp_path):
     assert broker.last("home/ear/detection") is None  # it would come too late
 
 
+@pytest.mark.slow
 def test_a_broker_that_hangs_keeps_nobody_from_hearing_or_ending(tmp_path):
     recording(tmp_path / "in.wav", 2.0, "jarvis-slt", 60.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
@@ -209,6 +215,7 @@ def test_a_broker_that_hangs_keeps_nobody_from_hearing_or_ending(tmp_path):
             assert daemon.stop()[0] == 0
 
 
+@pytest.mark.slow
 def test_a_password_and_tls(tmp_path):
     recording(tmp_path / "in.wav", 60.0)
     with Broker(secret=True) as broker:

@@ -101,6 +101,7 @@ def test_what_it_says_can_go_into_the_config(evening, tmp_path):
     assert len(found.stdout.splitlines()) == 2, threshold
 
 
+@pytest.mark.slow
 def test_it_hears_the_room_through_the_daemon(tmp_path):
     pcm = soundfile.read(AUDIO / "jarvis-slt.flac", dtype="int16")[0]
     silence = np.zeros(90 * SAMPLE_RATE, np.int16)
@@ -117,6 +118,7 @@ def test_it_hears_the_room_through_the_daemon(tmp_path):
     assert "0 false accepts here, so with 90 % confidence fewer than" in text
 
 
+@pytest.mark.slow
 def test_ctrl_c_uses_what_was_heard_until_then(tmp_path):
     recording(tmp_path / "in.wav", 60.0)
     with Daemon("--input", tmp_path / "in.wav") as daemon:

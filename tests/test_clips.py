@@ -136,6 +136,7 @@ def configured(folder, *lines):
     return path
 
 
+@pytest.mark.slow
 def test_the_daemon_keeps_what_it_heard(tmp_path):
     recording(tmp_path / "in.wav", 4.0, "jarvis-slt", 60.0)
     config = configured(tmp_path)
@@ -157,6 +158,7 @@ def test_the_daemon_keeps_what_it_heard(tmp_path):
     assert "jarvis" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_near_miss_is_kept_as_one(tmp_path):
     recording(tmp_path / "in.wav", 4.0, "jarvis-slt", 60.0)
     config = configured(tmp_path)
@@ -173,6 +175,7 @@ def test_a_near_miss_is_kept_as_one(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a small file system needs root")
+@pytest.mark.slow
 def test_a_full_disk_is_told_once_and_touches_no_hearing(tmp_path):
     recording(tmp_path / "in.wav", 3.0, "jarvis-slt", 3.0, "jarvis-rms", 3.0, "jarvis-slt", 60.0)
     config = configured(tmp_path)

@@ -61,6 +61,7 @@ def test_an_unknown_word_is_refused_in_a_sentence():
     assert b"Traceback" not in err
 
 
+@pytest.mark.slow
 def test_the_subscriber_prints_what_the_daemon_hears(daemon):
     process = start("subscribe.py", daemon.socket)
     try:
@@ -70,6 +71,7 @@ def test_the_subscriber_prints_what_the_daemon_hears(daemon):
         process.communicate()
 
 
+@pytest.mark.slow
 def test_a_command_is_run_for_every_word(daemon, tmp_path):
     found = tmp_path / "found"
     command = f'echo "$WAKEWORD" >> {found}'
@@ -83,6 +85,7 @@ def test_a_command_is_run_for_every_word(daemon, tmp_path):
         process.communicate()
 
 
+@pytest.mark.slow
 def test_linux_voice_assistant_is_started_by_every_word(daemon):
     """A small server that speaks its protocol: a snapshot on connecting, then commands."""
     server = pytest.importorskip("websockets.sync.server", reason="websockets is not installed")

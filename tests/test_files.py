@@ -71,7 +71,7 @@ def test_what_is_no_recording_is_refused_at_once(tmp_path):
     (tmp_path / "text.wav").write_text("this is not audio\n" * 100)
     for name, reason in [
         ("missing.wav", r"Cannot read .*missing\.wav: No such file or directory\."),
-        ("", "is a directory"),
+        ("", "is a folder"),
         ("empty.wav", r"empty\.wav is empty\."),
         ("text.wav", "is not a recording in WAV, FLAC, OGG or MP3"),
     ]:
