@@ -106,15 +106,21 @@ def test_it_hears_the_room_through_the_daemon(tmp_path):
     pcm = soundfile.read(AUDIO / "jarvis-slt.flac", dtype="int16")[0]
     silence = np.zeros(90 * SAMPLE_RATE, np.int16)
     soundfile.write(tmp_path / "in.wav", np.concatenate([silence[:80_000], pcm, silence]), 16_000)
-    with Daemon("--input", tmp_path / "in.wav") as daemon:
+    config = tmp_path / "config.yaml"
+    config.write_text("# mine\nwords:\n  jarvis:\n")
+    with Daemon("--config", config, "--input", tmp_path / "in.wav") as daemon:
         daemon.told("READY")
-        arguments = ("--word", "jarvis", "--socket", daemon.socket, "--for", "62s")
+        arguments = ("--word", "jarvis", "--socket", daemon.socket, "--for", "62s", "--save")
         with Person("calibrate", *arguments) as person:
             person.sees("to go; highest scores: jarvis")
             until(lambda: daemon.status()["last_detection"], "a detection")
             assert person.ends() == 0
             text = person.screen
     assert "1 false accept here" in text
+    (proposed,) = re.findall(r"proposed +(\S+)", text)
+    assert f"jarvis: {proposed} is in force and in {config}" in text
+    assert config.read_text().startswith("# mine\n")
+    assert f"threshold: {proposed}" in config.read_text()
     assert "0 false accepts here, so with 90 % confidence fewer than" in text
 
 
@@ -129,6 +135,15 @@ def test_ctrl_c_uses_what_was_heard_until_then(tmp_path):
             person.process.send_signal(signal.SIGINT)
             assert person.ends() == 1
             assert "s were heard; a proposal needs a minute, and should have hours" in person.screen
+
+
+def test_words_of_the_daemon_that_are_not_known_here_are_named(tmp_path):
+    recording(tmp_path / "in.wav", 60.0)
+    with Daemon("--input", tmp_path / "in.wav") as daemon:
+        daemon.told("READY")
+        done = wakeword("calibrate", "--word", "alexa", "--socket", daemon.socket)
+    assert done.returncode == 1
+    assert "the daemon listens for jarvis, which the config here does not name" in done.stderr
 
 
 @pytest.mark.parametrize("duration", ["3", "0h", "soon", "-1h"])

@@ -12,13 +12,11 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from wakeword_daemon.cli import _arguments, _audio
 from wakeword_daemon.engine.calibration import RoomScores, propose
 from wakeword_daemon.errors import WakewordError
-from wakeword_daemon.events.client import subscribe
-from wakeword_daemon.events.protocol import Detection
+from wakeword_daemon.events.client import set_threshold, watch
+from wakeword_daemon.events.protocol import Info, Telemetry
 from wakeword_daemon.words import Words, load_words
 
 if TYPE_CHECKING:
@@ -26,11 +24,10 @@ if TYPE_CHECKING:
 
     from wakeword_daemon.engine import Step
     from wakeword_daemon.engine.calibration import Proposal
-    from wakeword_daemon.pcm import Pcm
 
 _EXAMPLES = """examples:
   wakeword calibrate --for 4h                    an evening, with the running daemon
-  wakeword calibrate --for 4h --rate 0.1         stricter: one false accept in ten hours
+  wakeword calibrate --for 4h --rate 0.1 --save  stricter, and write it into the config
   wakeword calibrate --from evening.flac         from a recording, as fast as it can be heard
 
 Leave everything as it is on such an evening: television, music, visitors. Only the wake words must
@@ -67,6 +64,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help=f"hear recordings instead of the daemon's microphone: {_audio.FORMATS}",
     )
+    parser.add_argument(
+        "--save",
+        action="store_true",
+        help="let the running daemon use the thresholds, and write them into its config",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object per word")
     _arguments.add_word(parser)
     _arguments.add_address(parser)
@@ -76,12 +78,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Listen, and print a proposal for each word."""
+    if args.save and args.recordings:
+        raise WakewordError("--save is for the running daemon, which --from does without")
     words = load_words(_arguments.read_config(args).words)
     scores = {name: RoomScores(words.settings[name].refractory) for name in words.names}
     if args.recordings:
         _hear(words, args.recordings, scores)
     else:
-        _listen(args, words, scores)
+        _watch(args, scores)
     hours = max(one.hours for one in scores.values())
     if hours * 3600 < _LEAST:
         raise WakewordError(
@@ -93,55 +97,42 @@ def run(args: argparse.Namespace) -> int:
         if scores[model.name].hops
     }
     _print(args, words, scores, proposals)
+    if args.save:
+        for name, proposal in proposals.items():
+            done = set_threshold(name, proposal.threshold, save=True, socket=args.socket)
+            print(f"{name}: {done.threshold:.6g} is in force and in {done.saved}", file=sys.stderr)
     return 0
-
-
-class _Ear:
-    """Hears audio with the words' own settings, and collects the scores."""
-
-    def __init__(self, words: Words, scores: Mapping[str, RoomScores]) -> None:
-        self._detector = words.detector()
-        self._scores = scores
-
-    def reset(self) -> None:
-        """Forget all audio, as after a gap in it."""
-        self._detector.reset()
-
-    def hear(self, pcm: Pcm) -> None:
-        trace: list[Step] = []
-        self._detector.push(pcm, trace)
-        for step in trace:
-            for word, score in step.scores.items():
-                self._scores[word].add([score])
 
 
 def _hear(words: Words, recordings: list[str], scores: Mapping[str, RoomScores]) -> None:
     for name in recordings:
-        ear = _Ear(words, scores)
+        detector = words.detector()
         for pcm in _audio.blocks(name):
-            ear.hear(pcm)
+            trace: list[Step] = []
+            detector.push(pcm, trace)
+            for step in trace:
+                for word, score in step.scores.items():
+                    scores[word].add([score])
 
 
-def _listen(args: argparse.Namespace, words: Words, scores: Mapping[str, RoomScores]) -> None:
-    """Hear what the daemon's microphone records, until the time is over or Ctrl-C."""
+def _watch(args: argparse.Namespace, scores: Mapping[str, RoomScores]) -> None:
+    """Collect the daemon's scores until the time is over or Ctrl-C."""
     logging.basicConfig(format="wakeword: %(message)s")  # that the daemon is away, or hears nothing
-    shown = 0.0
     shows = sys.stderr.isatty()
-    ear = _Ear(words, scores)
     end = time.monotonic() + args.duration
-    # An interruption is no news while what was heard before it is used.
-    with (
-        contextlib.suppress(KeyboardInterrupt),
-        subscribe(
-            args.socket, audio="always", timeout=args.duration, token=args.token
-        ) as everything,
-    ):
-        for item in everything:
-            if isinstance(item, Detection):
+    shown, next_hop = 0.0, None
+    with contextlib.suppress(KeyboardInterrupt):  # what was heard before it is used
+        for item in watch(args.socket, timeout=args.duration, token=args.token):
+            if isinstance(item, Info):
+                _refuse_strangers(item, scores)
                 continue
-            if item.lost:
-                ear.reset()
-            ear.hear(np.frombuffer(item.pcm, "<i2").astype(np.int16))
+            if not isinstance(item, Telemetry):
+                continue
+            for word, few in item.scores.items():
+                if next_hop not in (None, item.hop):  # what is missing is silence, not a loud word
+                    scores[word].add([0.0])
+                scores[word].add(few)
+            next_hop = item.hop + len(item.level)
             now = time.monotonic()
             if shows and now - shown > 1:
                 shown = now
@@ -150,6 +141,14 @@ def _listen(args: argparse.Namespace, words: Words, scores: Mapping[str, RoomSco
                 print(f"\r\x1b[K{left} to go; highest scores: {highest}", end="", file=sys.stderr)
     if shows:
         print("\r\x1b[K", end="", file=sys.stderr)
+
+
+def _refuse_strangers(daemon: Info, scores: Mapping[str, RoomScores]) -> None:
+    if unknown := sorted(set(daemon.words) - set(scores)):
+        raise WakewordError(
+            f"the daemon listens for {', '.join(unknown)}, which the config here does not name;"
+            " give the daemon's own by --config, or its words by --word"
+        )
 
 
 def _print(
