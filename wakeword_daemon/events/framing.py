@@ -96,6 +96,8 @@ class FrameDecoder:
 
         """
         if self._header is None:
+            if self._start == self._end and not self._held:  # as after most reads
+                return None
             line = self._take_line()
             if line is None:
                 self._hold()

@@ -11,6 +11,8 @@ _RATE = 1.01
 class Pace:
     """How much audio a room may still send at once; `now` is any clock in seconds."""
 
+    __slots__ = ("_allowance", "_at")
+
     def __init__(self, now: float) -> None:
         self._allowance = _AHEAD
         self._at = now
