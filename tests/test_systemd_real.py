@@ -246,3 +246,17 @@ def test_system_service_hears_in_its_sandbox_and_tells_its_group_and_nobody_else
         assert manager.stop() < 1
         assert not manager.socket.exists()
         assert "Traceback" not in manager.log
+
+
+def test_the_sandbox_of_the_service_lets_a_program_run_and_clips_be_kept(room, word, manager):
+    manager.write(
+        manager.config,
+        "on_detection:\n  command: [sh, -c, 'echo acted on $WAKEWORD_NAME']\n"
+        "clips:\n  keep: true\n",
+    )
+    manager.systemctl("start", SERVICE)
+    room.play(word)
+    manager.until(lambda: "acted on jarvis" in manager.log, "the program")
+    manager.until(
+        lambda: list(manager.path("/mnt/home/.local/state/wakeword/clips").glob("*.json")), "a clip"
+    )

@@ -100,6 +100,8 @@ class ClipKeeper:
                 where = error.filename or self._folder.path
                 logger.warning("no clips are kept, %s: %s", where, error.strerror)
             self._failing = True
+        except Exception:  # the next clip may do better
+            logger.exception("a clip failed")
         else:
             if self._failing and moment is not None:
                 logger.info("clips are kept again")
