@@ -93,6 +93,20 @@ def test_a_trained_word_is_heard(recordings, cache, tmp_path):
     assert all(p.target * model.card.hours >= 1 for p in points)  # what the hours can show
     assert [p.threshold for p in points] == sorted((p.threshold for p in points), reverse=True)
 
+    tables = tmp_path / "tables.md"
+    evaluate = [
+        "evaluate",
+        str(tmp_path / "run" / "sweep.safetensors"),
+        "--data",
+        str(recordings),
+        "--output",
+        str(tables),
+    ]
+    assert main(evaluate) == 0
+    told = tables.read_text()
+    assert told.count("| missed, run-on 0 ms |") == 2  # at the default, and at one rate for all
+    assert "default threshold 0.5" in told
+
     heard = 0
     for path in sorted(recordings.glob("words/[6-9]-*.wav")):  # speakers it never learned from
         quiet = np.random.default_rng(0).normal(0, 4, SAMPLE_RATE).astype(np.int16)

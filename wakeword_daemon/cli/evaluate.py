@@ -68,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
     text = comparison.write_evaluation(evaluations, command)
     if args.output:
         write_atomically(args.output, text.encode())
-        print(comparison.side_by_side(evaluations))
+        thresholds = [one.threshold for one in evaluations]
+        print(comparison.side_by_side(evaluations, thresholds))
     else:
         print(text, end="")
     return 0
