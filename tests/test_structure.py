@@ -164,7 +164,7 @@ def test_the_daemon_loads_no_torch():
     assert not loaded & TRAINING_ONLY
 
 
-@pytest.mark.parametrize("command", ["listen", "status", "pause", "resume", "service"])
+@pytest.mark.parametrize("command", ["listen", "monitor", "status", "pause", "resume", "service"])
 def test_a_client_starts_light(command):
     loaded = loaded_by(
         f"from wakeword_daemon.cli import build_parser; build_parser(['{command}'])",

@@ -25,6 +25,7 @@ COMMANDS = {
     "serve": "find wake words in audio from Home Assistant and other Wyoming clients",
     "listen": "print what a running daemon hears",
     "status": "show how a running daemon is doing",
+    "monitor": "watch a running daemon in the terminal: level, scores, thresholds",
     "pause": "close the microphone of a running daemon for a while",
     "resume": "open the microphone of a paused daemon again",
     "detect": "find wake words in recordings",

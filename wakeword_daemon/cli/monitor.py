@@ -1,0 +1,228 @@
+"""`wakeword monitor`: a live view of a running daemon in the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import select
+import signal
+import sys
+import termios
+import threading
+import tty
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from wakeword_daemon.cli import _arguments, _extras
+from wakeword_daemon.cli._watched import Watch
+from wakeword_daemon.errors import EventsError, WakewordError
+from wakeword_daemon.events import client
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator
+
+    from wakeword_daemon.events.items import Watched
+
+_EPILOG = """keys:
+  up, down     choose a word
+  + -          raise or lower its threshold by 0.01, at once
+  s            save its threshold to the config file, where comments stay
+  p            pause: close the microphone, or open it again
+  q, Ctrl-C    quit
+"""
+
+_FRAME = 0.1
+"""Seconds between two frames, if there is anything new."""
+
+_STEP = 0.01
+_ONE_KEY = re.compile(rb"\x1b[\[O].|.", re.DOTALL)
+"""An arrow, as terminals send them, or a character."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    _arguments.add_address(parser)
+    parser.epilog = _EPILOG
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show the view until a key ends it."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM") == "dumb":
+        raise WakewordError(
+            "the monitor needs a terminal; `wakeword status` and `wakeword listen` do without"
+        )
+    try:
+        import rich  # noqa: F401, PLC0415 - nobody else pays for it
+    except ModuleNotFoundError as error:
+        raise _extras.missing("the monitor", error, "monitor") from None
+    logging.getLogger().addHandler(logging.NullHandler())  # what it would say is in the view
+    Monitor(args.socket, args.token).run()
+    return 0
+
+
+class Monitor:
+    """The view, its keys, and a thread each for what comes from and goes to the daemon."""
+
+    def __init__(self, socket: str | None, token: str | None) -> None:
+        self._socket = socket
+        self._token = token
+        self._watch = Watch()
+        self._arrived: SimpleQueue[Watched | EventsError] = SimpleQueue()
+        self._requests: SimpleQueue[Callable[[], str]] = SimpleQueue()
+        self._selected: str | None = None
+        self._wanted: dict[str, float] = {}  # thresholds that were chosen here and are not saved
+        self._message = self._shown = ""
+
+    def run(self) -> None:
+        """Show the daemon until a key ends it.
+
+        Raises:
+            EventsError: the daemon refused us.
+
+        """
+        from rich.console import Console  # noqa: PLC0415
+        from rich.live import Live  # noqa: PLC0415
+
+        from wakeword_daemon.cli import _monitor_view as view  # noqa: PLC0415
+
+        console = Console()
+        utf8 = console.encoding.lower().startswith("utf")
+        characters = view.UNICODE if utf8 else view.ASCII
+        for work in (self._receive, self._send):
+            threading.Thread(target=work, daemon=True).start()
+        with (
+            _single_keys(sys.stdin.fileno()),
+            Live(console=console, screen=True, auto_refresh=False) as live,
+        ):
+            while True:
+                live.update(
+                    view.render(
+                        self._watch,
+                        (console.size.width, console.size.height),
+                        selected=self._selected,
+                        unsaved=frozenset(self._wanted),
+                        message=self._message,
+                        characters=characters,
+                    ),
+                    refresh=True,
+                )
+                self._shown = self._message
+                if not self._wait(console.size):
+                    return
+
+    def _wait(self, size: object) -> bool:
+        """Wait until something is new; return False to end."""
+        while True:
+            readable, _, _ = select.select([sys.stdin], [], [], _FRAME)
+            if readable:
+                self._message = ""
+                typed = os.read(sys.stdin.fileno(), 64)
+                return bool(typed) and all(map(self._press, _ONE_KEY.findall(typed)))
+            if self._take() or self._message != self._shown or os.get_terminal_size() != size:
+                return True
+
+    def _take(self) -> bool:
+        """Take in what has come; return whether anything has."""
+        new = False
+        while not self._arrived.empty():
+            item = self._arrived.get()
+            if isinstance(item, EventsError):
+                raise item
+            self._watch.take(item)
+            new = True
+        if self._selected not in self._watch.words:
+            self._selected = next(iter(self._watch.words), None)
+        return new
+
+    def _press(self, key: bytes) -> bool:
+        """Do what a key asks for; return False to end."""
+        match key:
+            case b"q" | b"\x04":
+                return False
+            case b"\x1b[A" | b"\x1bOA" | b"k":
+                self._choose(-1)
+            case b"\x1b[B" | b"\x1bOB" | b"j":
+                self._choose(1)
+            case b"+" | b"=":
+                self._tune(_STEP)
+            case b"-":
+                self._tune(-_STEP)
+            case b"s":
+                self._save()
+            case b"p":
+                self._ask(self._resume if self._watch.state == "paused" else self._pause)
+        return True
+
+    def _choose(self, by: int) -> None:
+        words = self._watch.words
+        if self._selected in words:
+            self._selected = words[(words.index(self._selected) + by) % len(words)]
+
+    def _tune(self, by: float) -> None:
+        word = self._selected
+        if word is None:
+            return
+        now = self._wanted.get(word, self._watch.thresholds[word])
+        threshold = round(min(max(now + by, _STEP), 1 - _STEP), 3)
+        self._wanted[word] = self._watch.thresholds[word] = threshold
+        self._ask(lambda: self._set(word, threshold, save=False))
+
+    def _save(self) -> None:
+        word = self._selected
+        if word is not None:
+            threshold = self._wanted.pop(word, self._watch.thresholds[word])
+            self._ask(lambda: self._set(word, threshold, save=True))
+
+    # What the daemon is asked, on a thread of its own: it may take its time
+
+    def _ask(self, request: Callable[[], str]) -> None:
+        self._requests.put(request)
+
+    def _set(self, word: str, threshold: float, *, save: bool) -> str:
+        try:
+            done = client.set_threshold(word, threshold, save=save, socket=self._socket)
+        except EventsError:
+            self._wanted[word] = threshold
+            raise
+        return f"saved to {done.saved}" if done.saved else ""
+
+    def _pause(self) -> str:
+        client.pause(socket=self._socket)
+        return ""
+
+    def _resume(self) -> str:
+        client.resume(socket=self._socket)
+        return ""
+
+    def _send(self) -> None:
+        while True:
+            request = self._requests.get()
+            try:
+                message = request()
+            except EventsError as error:
+                message = str(error)
+            if message:
+                self._message = message
+
+    def _receive(self) -> None:
+        try:
+            for item in client.watch(self._socket, token=self._token):
+                self._arrived.put(item)
+        except EventsError as error:
+            self._arrived.put(error)
+
+
+@contextlib.contextmanager
+def _single_keys(terminal: int) -> Iterator[None]:
+    """Let each key come at once and unseen, and mend the terminal also when we are ended."""
+    before = termios.tcgetattr(terminal)
+    end = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        tty.setcbreak(terminal)
+        yield
+    finally:
+        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+        signal.signal(signal.SIGTERM, end)
