@@ -8,7 +8,7 @@ from wakeword_daemon.training.fit.trainer import TrainingSettings
 from wakeword_daemon.training.word import TrainingJob, train_word
 
 SETTINGS = TrainingSettings(
-    epochs=3, batches=8, batch_size=32, averaging=0.9, rate=3e-3, mining=2, peers=2
+    epochs=3, batches=8, batch_size=32, averaging=0.9, rate=3e-3, mining=2, peers=(64, 64)
 )
 
 
