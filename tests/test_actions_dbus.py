@@ -105,5 +105,6 @@ def test_without_the_package_the_config_is_refused(config, tmp_path):
     done = wakeword("run", "--check", "--config", config, env={"PYTHONPATH": path})
     assert done.returncode == 2
     assert done.stderr.strip() == (
-        "wakeword: dbus.enabled needs a package: pip install 'wakeword-daemon[dbus]'"
+        "wakeword: dbus.enabled needs the package dbus_fast; in a clone of this project, install"
+        " what is missing with: pip install '.[dbus]'"
     )

@@ -5,18 +5,10 @@ import subprocess
 import pytest
 import soundfile
 from support.daemon import AUDIO, Daemon, recording, until
-from support.soundserver import PulseServer
 
 from wakeword_daemon.clock import SAMPLE_RATE
 
 pytestmark = pytest.mark.sound
-
-
-@pytest.fixture
-def room():
-    with PulseServer() as server:
-        server.hum()
-        yield server
 
 
 def test_the_sound_is_heard_and_wakes_nobody(room, tmp_path):

@@ -17,14 +17,6 @@ from wakeword_daemon.events.client import subscribe
 pytestmark = pytest.mark.sound
 
 
-@pytest.fixture
-def room():
-    """A sound server whose microphone hears a quiet room."""
-    with PulseServer() as server:
-        server.hum()
-        yield server
-
-
 def test_a_spoken_word_is_one_event(room, tmp_path):
     recording(tmp_path / "word.wav", 0.5, "jarvis-slt", 1.0)
     with Daemon(settings=room.env()) as daemon:

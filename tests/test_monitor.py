@@ -76,7 +76,7 @@ def test_a_daemon_that_goes_away_is_shown_and_waited_for(daemon, tmp_path):
 
 
 def test_what_cannot_be_saved_is_told_in_the_view(daemon, tmp_path):
-    with monitor(daemon, columns=120) as terminal:
+    with monitor(daemon, columns=200) as terminal:
         terminal.sees("dBFS, noise")
         (tmp_path / "config.yaml").write_text("words: {alexa: {}}")
         terminal.type("+s")

@@ -11,18 +11,10 @@ import pytest
 import soundfile
 from support.daemon import AUDIO, recording, wakeword
 from support.keyboard import Person
-from support.soundserver import PulseServer
 
 from wakeword_daemon.clock import SAMPLE_RATE
 
 pytestmark = pytest.mark.sound
-
-
-@pytest.fixture
-def room():
-    with PulseServer() as server:
-        server.hum()
-        yield server
 
 
 @pytest.fixture

@@ -191,7 +191,9 @@ def test_kokoro_tells_where_it_says_the_word(tmp_path):
     assert min(loud[int(start * 20) - 4 : int(start * 20) + 1]) < level
     assert min(loud[int(stop * 20) : int(stop * 20) + 3]) < level
     assert min(loud[int(start * 20) + 2 : int(stop * 20) - 2]) > level
-    with pytest.raises(TrainingError, match="as it stands"):
+    with pytest.raises(
+        TrainingError, match="does not say 'computer' as separate words in 'nothing'"
+    ):
         synthesis.speak("nothing", voice, tmp_path / "said.wav", "computer")
 
 

@@ -19,7 +19,7 @@ def build(folder, **environment):
     with tempfile.TemporaryDirectory() as copy:
         shutil.copytree(
             ROOT, copy, dirs_exist_ok=True,
-            ignore=shutil.ignore_patterns(".*", "*.so", "runs"),
+            ignore=shutil.ignore_patterns(".*", "*.so", "runs", "dist"),
         )  # fmt: skip
         return subprocess.run(
             [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, copy],

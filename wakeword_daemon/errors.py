@@ -1,5 +1,7 @@
 """The failures that a user can mend; the message of each is one sentence."""
 
+from __future__ import annotations
+
 
 class WakewordError(Exception):
     """A failure that the user can mend; the message says what is wrong and what to do about it.
@@ -31,3 +33,11 @@ class EventsError(WakewordError):
 
 class TrainingError(WakewordError):
     """Recordings, splits or options that cannot be used for training."""
+
+
+def lacks(task: str, package: str | None, extra: str) -> str:
+    """Return a sentence that says which package `task` needs, and how to install its extra."""
+    return (
+        f"{task} needs the package {package}; in a clone of this project, install what is missing"
+        f" with: pip install '.[{extra}]'"
+    )

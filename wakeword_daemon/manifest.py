@@ -1,4 +1,4 @@
-"""The manifest of a folder of recordings, as training reads it: adding rows to it."""
+"""The manifest of a folder of recordings: reading it, and adding rows."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def rows(folder: Path) -> list[dict[str, str]]:
         TrainingError: the manifest cannot be read, or lacks a column.
 
     """
-    return _read(folder)[1]
+    path = folder / NAME
+    return [row for _, row in read(path)[1]] if path.exists() else []
 
 
 def append(folder: Path, new: Iterable[Row]) -> list[Row]:
@@ -61,26 +62,47 @@ def append(folder: Path, new: Iterable[Row]) -> list[Row]:
         OSError: it cannot be written.
 
     """
-    columns, there = _read(folder)
-    known = {row["path"] for row in there}
+    path = folder / NAME
+    columns, there = read(path) if path.exists() else (COLUMNS, [])
+    known = {row["path"] for _, row in there}
     added = [row for row in new if row.path not in known]
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows([*there, *map(asdict, added)])
-    write_atomically(folder / NAME, text.getvalue().encode())
+    writer.writerows([*(row for _, row in there), *map(asdict, added)])
+    write_atomically(path, text.getvalue().encode())
     return added
 
 
-def _read(folder: Path) -> tuple[Sequence[str], list[dict[str, str]]]:
-    path = folder / NAME
+def read(manifest: Path) -> tuple[Sequence[str], list[tuple[str, dict[str, str]]]]:
+    """Read a manifest.
+
+    Returns:
+        its columns, and the rows, each with its file and line.
+
+    Raises:
+        TrainingError: it is not UTF-8, lacks a column, or has a line that is no row.
+
+    """
     try:
-        reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""))
-    except FileNotFoundError:
-        return COLUMNS, []
-    except UnicodeDecodeError:
-        raise TrainingError(f"{path} is not UTF-8") from None
-    columns = reader.fieldnames or ()
-    if missing := [name for name in COLUMNS if name not in columns]:
-        raise TrainingError(f"{path} lacks the column {', '.join(missing)}")
-    return columns, list(reader)
+        text = manifest.read_bytes().decode("utf-8-sig")  # some programs begin UTF-8 with a BOM
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise TrainingError(f"{manifest}, line {line}: not UTF-8; save the file as UTF-8") from None
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    found: list[tuple[str, dict[str, str]]] = []
+    try:
+        names = reader.fieldnames or ()
+        absent = [c for c in COLUMNS if c not in names]
+        if absent and len(names) == 1 and ";" in names[0]:
+            raise TrainingError(f"{manifest} is separated by semicolons; save it with commas")
+        if absent:
+            raise TrainingError(f"{manifest} lacks the column {', '.join(absent)}")
+        for row in reader:
+            where = f"{manifest}, line {reader.line_num}"
+            if None in row or None in row.values():
+                raise TrainingError(f"{where}: not as many fields as there are columns")
+            found.append((where, row))
+    except csv.Error as error:
+        raise TrainingError(f"{manifest}, line {reader.line_num}: {error}") from None
+    return names, found

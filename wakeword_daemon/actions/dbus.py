@@ -17,7 +17,7 @@ from dbus_fast.service import ServiceInterface, dbus_method, dbus_property, dbus
 from wakeword_daemon import xdg
 from wakeword_daemon.actions.remote import Remote
 from wakeword_daemon.errors import WakewordError
-from wakeword_daemon.events.protocol import Detection, StateChanged
+from wakeword_daemon.events.protocol import LONGEST_PAUSE, Detection, StateChanged
 
 # No `from __future__ import annotations`: the D-Bus signatures are read from the annotations.
 
@@ -57,10 +57,10 @@ class Daemon1(ServiceInterface):
     @dbus_method()
     async def Pause(self, minutes: DBusDouble) -> None:  # noqa: N802
         """Close the microphone for so many minutes; 0 for until Resume."""
-        if not 0 <= minutes <= 10_080:  # noqa: PLR2004 -- a week
+        if not 0 <= minutes <= LONGEST_PAUSE:
             raise DBusError(
                 "org.freedesktop.DBus.Error.InvalidArgs",
-                "a pause takes up to 10080 minutes, or 0 for until Resume",
+                f"a pause takes up to {LONGEST_PAUSE} minutes, or 0 for until Resume",
             )
         await self._ask("pause", minutes or None)
 

@@ -13,12 +13,13 @@ import logging
 import re
 import socket
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import msgspec
 
 from wakeword_daemon import __version__
 from wakeword_daemon.errors import WakewordError
+from wakeword_daemon.events.protocol import StateName
 
 if TYPE_CHECKING:
     from paho.mqtt.client import Client
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from wakeword_daemon.events.protocol import Detection, StateChanged
 
 logger = logging.getLogger(__name__)
-
-STATES = ("starting", "listening", "degraded", "deaf", "paused")
 
 _KEEPALIVE = 30
 """Seconds after which a connection that says nothing is asked whether it lives."""
@@ -187,7 +186,7 @@ class Mqtt:
             "unique_id": f"{self._id}_state",
             "state_topic": f"{self._topic}/state",
             "device_class": "enum",
-            "options": list(STATES),
+            "options": list(get_args(StateName)),
             "entity_category": "diagnostic",
         }
         listen = {

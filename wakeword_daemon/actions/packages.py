@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from wakeword_daemon.errors import ConfigError
+from wakeword_daemon.errors import ConfigError, lacks
 
 if TYPE_CHECKING:
     from wakeword_daemon.config import Config
@@ -23,7 +23,7 @@ def check(config: Config) -> None:
         (config.mqtt.host is not None, "paho", "mqtt.host", "mqtt"),
     ):
         if wanted and not _is_there(package):
-            raise ConfigError(f"{setting} needs a package: pip install 'wakeword-daemon[{extra}]'")
+            raise ConfigError(lacks(setting, package, extra))
 
 
 def _is_there(package: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import stat
 from pathlib import Path
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-    from numpy.typing import NDArray
+    from wakeword_daemon.pcm import Pcm
 
 _RAW = frozenset({".raw", ".pcm"})
 """Suffixes of files with raw samples: s16le, 16 kHz, mono, as in pipes."""
 
 
-def blocks(path: Path | str, frames: int = SAMPLE_RATE) -> Iterator[NDArray[np.int16]]:
+def blocks(path: Path | str, frames: int = SAMPLE_RATE) -> Iterator[Pcm]:
     """Return an iterator over a recording: 16 kHz mono, int16[n], about `frames` samples each.
 
     Channels are mixed. Only one block at a time is in memory.
@@ -36,7 +37,7 @@ def blocks(path: Path | str, frames: int = SAMPLE_RATE) -> Iterator[NDArray[np.i
     return _decode(_open(Path(path)), Path(path), frames)
 
 
-def read(path: Path | str) -> NDArray[np.int16]:
+def read(path: Path | str) -> Pcm:
     """Return a whole recording, int16[n] at 16 kHz mono.
 
     Raises:
@@ -46,7 +47,7 @@ def read(path: Path | str) -> NDArray[np.int16]:
     return np.concatenate(list(blocks(path)))
 
 
-def live_blocks(stream: BinaryIO) -> Iterator[NDArray[np.int16]]:
+def live_blocks(stream: BinaryIO) -> Iterator[Pcm]:
     """Yield raw samples (s16le, 16 kHz, mono) as they come, int16[n], at most a hop each.
 
     Args:
@@ -67,6 +68,19 @@ def live_blocks(stream: BinaryIO) -> Iterator[NDArray[np.int16]]:
             yield np.frombuffer(data[:whole], "<i2").astype(np.int16)
     if empty:
         raise AudioError("there was no sound on standard input; s16le at 16 kHz, mono, is expected")
+
+
+def flac(pcm: Pcm) -> bytes:
+    """Return samples, int16[n] at 16 kHz, as a FLAC file of 16 bits."""
+    import soundfile  # noqa: PLC0415 -- only who keeps recordings pays for it
+
+    # Into a descriptor: a file object needs callbacks, which the sandbox of the service forbids.
+    memory = os.memfd_create("flac")
+    try:
+        soundfile.write(os.dup(memory), pcm, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+        return os.pread(memory, os.fstat(memory).st_size, 0)
+    finally:
+        os.close(memory)
 
 
 def _open(path: Path) -> Any:  # noqa: ANN401 -- soundfile has no types
@@ -99,7 +113,7 @@ def _open(path: Path) -> Any:  # noqa: ANN401 -- soundfile has no types
         ) from None
 
 
-def _decode(file: Any, path: Path, frames: int) -> Iterator[NDArray[np.int16]]:  # noqa: ANN401
+def _decode(file: Any, path: Path, frames: int) -> Iterator[Pcm]:  # noqa: ANN401
     import soundfile  # noqa: PLC0415
 
     with file:

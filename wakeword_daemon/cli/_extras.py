@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from wakeword_daemon.errors import WakewordError
+from wakeword_daemon.errors import WakewordError, lacks
 
 
 def missing(task: str, error: ModuleNotFoundError, extra: str = "train") -> WakewordError:
     """Return an error that says which package `task` needs, and how to install it."""
-    return WakewordError(
-        f"{task} needs the package {error.name}; in a clone of this project, install what is"
-        f" missing with: pip install '.[{extra}]'"
-    )
+    return WakewordError(lacks(task, error.name, extra))

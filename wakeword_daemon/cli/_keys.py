@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import sys
 import termios
 import tty
@@ -15,7 +17,14 @@ from wakeword_daemon.errors import WakewordError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_INTERRUPT, _END, _ESCAPE = "\x03", "\x04", "\x1b"
+_INTERRUPT, _END = "\x03", "\x04"
+
+_ONE_KEY = re.compile("\x1b[\\[O].|.", re.DOTALL)
+"""An arrow, as terminals send them, or a character."""
+
+
+class EndOfKeys(KeyboardInterrupt):
+    """Ctrl-D was pressed, or the terminal has gone."""
 
 
 class Keys:
@@ -23,37 +32,40 @@ class Keys:
 
     def __init__(self, terminal: int) -> None:
         self._terminal = terminal
-        self._waiting = ""  # pressed and not asked for yet
+        self._waiting: list[str] = []  # pressed and not asked for yet
 
     def read(self, timeout: float | None = None) -> str:
-        """Return the next key, in lower case, or "" after `timeout` seconds.
+        """Return the next key, an arrow as the sequence it comes as, or "" after `timeout` seconds.
 
         Raises:
-            KeyboardInterrupt: Ctrl-C was pressed, or the terminal has gone.
+            EndOfKeys: Ctrl-D was pressed, or the terminal has gone.
+            KeyboardInterrupt: Ctrl-C was pressed.
 
         """
         if not self._waiting:
             if not select([self._terminal], [], [], timeout)[0]:
                 return ""
-            self._waiting = os.read(self._terminal, 64).decode(errors="replace").lower() or _END
-        if self._waiting[0] == _ESCAPE:  # an arrow or the like comes as a sequence
-            key, self._waiting = self._waiting, ""
-        else:
-            key, self._waiting = self._waiting[0], self._waiting[1:]
-        if key in (_INTERRUPT, _END):
+            typed = os.read(self._terminal, 64).decode(errors="replace") or _END
+            self._waiting = _ONE_KEY.findall(typed)
+        key = self._waiting.pop(0)
+        if key == _END:
+            raise EndOfKeys
+        if key == _INTERRUPT:
             raise KeyboardInterrupt
         return key
 
     def choose(self, choices: str) -> str:
-        """Return the next key that is one of `choices`."""
-        while (key := self.read()) not in choices:
+        """Return the next key that is one of `choices`, in lower case."""
+        while (key := self.read().lower()) not in choices:
             pass
         return key
 
 
 @contextmanager
 def keys(task: str) -> Iterator[Keys]:
-    """Let single keys be read from standard input; `task` is what needs them, for the error.
+    """Read single keys from standard input; `task` is what needs them, for the error.
+
+    The terminal is restored at the end, also after SIGTERM.
 
     Raises:
         WakewordError: standard input or output is no terminal.
@@ -63,8 +75,10 @@ def keys(task: str) -> Iterator[Keys]:
         raise WakewordError(f"{task} needs a terminal")
     terminal = sys.stdin.fileno()
     before = termios.tcgetattr(terminal)
+    end = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         tty.setcbreak(terminal)
         yield Keys(terminal)
     finally:
         termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+        signal.signal(signal.SIGTERM, end)

@@ -5,24 +5,20 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
-import select
-import signal
 import sys
-import termios
 import threading
-import tty
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from wakeword_daemon.cli import _arguments, _extras
+from wakeword_daemon.cli._keys import EndOfKeys, Keys, keys
 from wakeword_daemon.cli._watched import Watch
 from wakeword_daemon.errors import EventsError, WakewordError
 from wakeword_daemon.events import client
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from wakeword_daemon.events.items import Watched
 
@@ -38,8 +34,6 @@ _FRAME = 0.1
 """Seconds between two frames, if there is anything new."""
 
 _STEP = 0.01
-_ONE_KEY = re.compile(rb"\x1b[\[O].|.", re.DOTALL)
-"""An arrow, as terminals send them, or a character."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +68,7 @@ class Monitor:
         self._requests: SimpleQueue[Callable[[], str]] = SimpleQueue()
         self._selected: str | None = None
         self._wanted: dict[str, float] = {}  # thresholds that were chosen here and are not saved
-        self._message = self._shown = ""
+        self._message = ""
 
     def run(self) -> None:
         """Show the daemon until a key ends it.
@@ -94,34 +88,36 @@ class Monitor:
         for work in (self._receive, self._send):
             threading.Thread(target=work, daemon=True).start()
         with (
-            _single_keys(sys.stdin.fileno()),
+            contextlib.suppress(EndOfKeys),
+            keys("the monitor") as keyboard,
             Live(console=console, screen=True, auto_refresh=False) as live,
         ):
             while True:
+                # Read once: what changes while it is drawn must be drawn again. The terminal knows
+                # its size best: rich believes the variable COLUMNS, which never changes.
+                size, message = os.get_terminal_size(), self._message
+                console.size = size
                 live.update(
                     view.render(
                         self._watch,
-                        (console.size.width, console.size.height),
+                        size,
                         selected=self._selected,
                         unsaved=frozenset(self._wanted),
-                        message=self._message,
+                        message=message,
                         characters=characters,
                     ),
                     refresh=True,
                 )
-                self._shown = self._message
-                if not self._wait(console.size):
+                if not self._wait(keyboard, size, message):
                     return
 
-    def _wait(self, size: object) -> bool:
-        """Wait until something is new; return False to end."""
+    def _wait(self, keyboard: Keys, size: object, message: str) -> bool:
+        """Wait until anything differs from what is shown; return False to end."""
         while True:
-            readable, _, _ = select.select([sys.stdin], [], [], _FRAME)
-            if readable:
+            if key := keyboard.read(_FRAME):
                 self._message = ""
-                typed = os.read(sys.stdin.fileno(), 64)
-                return bool(typed) and all(map(self._press, _ONE_KEY.findall(typed)))
-            if self._take() or self._message != self._shown or os.get_terminal_size() != size:
+                return self._press(key)
+            if self._take() or self._message != message or os.get_terminal_size() != size:
                 return True
 
     def _take(self) -> bool:
@@ -137,22 +133,22 @@ class Monitor:
             self._selected = next(iter(self._watch.words), None)
         return new
 
-    def _press(self, key: bytes) -> bool:
+    def _press(self, key: str) -> bool:
         """Do what a key asks for; return False to end."""
         match key:
-            case b"q" | b"\x04":
+            case "q":
                 return False
-            case b"\x1b[A" | b"\x1bOA" | b"k":
+            case "\x1b[A" | "\x1bOA" | "k":
                 self._choose(-1)
-            case b"\x1b[B" | b"\x1bOB" | b"j":
+            case "\x1b[B" | "\x1bOB" | "j":
                 self._choose(1)
-            case b"+" | b"=":
+            case "+" | "=":
                 self._tune(_STEP)
-            case b"-":
+            case "-":
                 self._tune(-_STEP)
-            case b"s":
+            case "s":
                 self._save()
-            case b"p":
+            case "p":
                 self._ask(self._resume if self._watch.state == "paused" else self._pause)
         return True
 
@@ -213,16 +209,3 @@ class Monitor:
                 self._arrived.put(item)
         except EventsError as error:
             self._arrived.put(error)
-
-
-@contextlib.contextmanager
-def _single_keys(terminal: int) -> Iterator[None]:
-    """Let each key come at once and unseen, and mend the terminal also when we are ended."""
-    before = termios.tcgetattr(terminal)
-    end = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        tty.setcbreak(terminal)
-        yield
-    finally:
-        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
-        signal.signal(signal.SIGTERM, end)

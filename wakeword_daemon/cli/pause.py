@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 from wakeword_daemon.cli import _arguments
 from wakeword_daemon.events import client
+from wakeword_daemon.events.protocol import LONGEST_PAUSE
 
 if TYPE_CHECKING:
     from wakeword_daemon.events.protocol import Paused
-
-_LONGEST = 10_080
 
 _EXAMPLES = """examples:
   wakeword pause       until `wakeword resume`
@@ -44,8 +43,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _minutes(text: str) -> float:
     minutes = _arguments.positive_float(text)
-    if minutes > _LONGEST:
-        raise argparse.ArgumentTypeError(f"{text} minutes are more than a week, {_LONGEST}")
+    if minutes > LONGEST_PAUSE:
+        raise argparse.ArgumentTypeError(f"{text} minutes are more than a week, {LONGEST_PAUSE}")
     return minutes
 
 

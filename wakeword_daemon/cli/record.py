@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import io
 import re
 import shutil
 import tempfile
@@ -132,16 +131,12 @@ class Takes:
 
     def add(self, take: NewTake) -> Path:
         """Write a take and then its row in the manifest; return its path."""
-        import soundfile  # noqa: PLC0415
-
-        flac = io.BytesIO()
-        soundfile.write(flac, take.kept, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
         number = 1
         while (path := self._folder / f"{self._speaker}-{number:03}.flac") and (
             self._data / path
         ).exists():
             number += 1
-        write_atomically(self._data / path, flac.getvalue())
+        write_atomically(self._data / path, files.flac(take.kept))
         row = manifest.Row(
             path=str(path),
             word=self._word,
@@ -208,10 +203,7 @@ class _Session:
               "Enter keep it   r record again   p play   q quit")  # fmt: skip
         with tempfile.NamedTemporaryFile(suffix=".flac") as file:
             while (key := self._choose(choices)) == "p":
-                import soundfile  # noqa: PLC0415
-
-                pcm = take.kept if take.stop else take.pcm
-                soundfile.write(file.name, pcm, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+                Path(file.name).write_bytes(files.flac(take.kept if take.stop else take.pcm))
                 if failure := self._player.play(Path(file.name)):
                     print(failure)
             self._player.stop()
@@ -221,7 +213,7 @@ class _Session:
         """Wait for a key, and meanwhile throw away what the microphone hears."""
         while True:
             next(self._blocks)
-            key = self._keys.read(0)
+            key = self._keys.read(0).lower()
             if key and key in choices:
                 return key
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from wakeword_daemon import xdg
+from wakeword_daemon.audio.files import flac
 from wakeword_daemon.clips.clip import LABELS, Clip, Label
-from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.errors import WakewordError
+from wakeword_daemon.storage import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,10 +63,10 @@ class ClipFolder:
             OSError: it cannot be written, and nothing of it is.
 
         """
-        flac = _flac(pcm)
+        audio = flac(pcm)
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         # A clip is there when its JSON file is, so that comes last.
-        self._write(f"{clip.name}.flac", flac)
+        self._write(f"{clip.name}.flac", audio)
         try:
             self._write(f"{clip.name}.json", _encoded(clip))
         except OSError:
@@ -151,28 +152,7 @@ class ClipFolder:
         return deleted
 
     def _write(self, name: str, content: bytes) -> None:
-        """Write a file that only its owner may read, whole or not at all."""
-        temporary = self.path / f".{name}.{os.getpid()}"
-        try:
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            temporary.replace(self.path / name)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-
-
-def _flac(pcm: Pcm) -> bytes:
-    import soundfile  # noqa: PLC0415 -- only who keeps clips pays for it
-
-    # Into a descriptor: a file object needs callbacks, which the sandbox of the service forbids.
-    memory = os.memfd_create("clip")
-    try:
-        soundfile.write(os.dup(memory), pcm, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
-        return os.pread(memory, os.fstat(memory).st_size, 0)
-    finally:
-        os.close(memory)
+        write_atomically(self.path / name, content, 0o600)
 
 
 def _encoded(clip: Clip) -> bytes:

@@ -52,7 +52,7 @@ class AttentionState:
     newest: int = 0
 
     @classmethod
-    def of(cls, hidden: Array, inner: int, steps: int) -> AttentionState:
+    def from_hidden(cls, hidden: Array, inner: int, steps: int) -> AttentionState:
         """Make the state for a window of `steps` steps and an inner layer of `inner` units."""
         words = len(hidden)
         product = np.empty((words, 1, inner + 1), np.float32)
@@ -100,7 +100,7 @@ class Attention:
     ones: Array
 
     @classmethod
-    def of(cls, stack: Mapping[str, Array], steps: int) -> Attention:
+    def from_stack(cls, stack: Mapping[str, Array], steps: int) -> Attention:
         """Take them out of the stacked weights of all words, in torch's layout."""
         # Softmax over two classes is the logistic function of their difference; half of that is
         # the vote, for the tanh of half an argument as in `gru`. As attention's weights sum to 1,

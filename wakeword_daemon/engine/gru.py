@@ -47,7 +47,7 @@ class GRUState:
     recurrent: Array
 
     @classmethod
-    def of(cls, line: Array, size: int) -> GRUState:
+    def from_input(cls, line: Array, size: int) -> GRUState:
         """Make the state of a layer of `size` units out of the `input` it shall have."""
         product = np.empty((*line.shape[:2], 4 * size), np.float32)
         quarters = (product[..., start : start + size] for start in range(0, 4 * size, size))
@@ -61,7 +61,7 @@ class GRULayer:
     weights: Array
 
     @classmethod
-    def of(cls, stack: Mapping[str, Array], layer: int) -> GRULayer:
+    def from_stack(cls, stack: Mapping[str, Array], layer: int) -> GRULayer:
         """Take one layer out of the stacked weights of all words, in torch's layout."""
         of_input = with_bias(stack, f"gru.weight_ih_l{layer}", f"gru.bias_ih_l{layer}")
         of_hidden = with_bias(stack, f"gru.weight_hh_l{layer}", f"gru.bias_hh_l{layer}")

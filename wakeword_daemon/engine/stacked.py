@@ -70,9 +70,9 @@ class StackedWords:
         # One matrix [kernel_mels * kernel_frames, words * channels] multiplies the patches.
         kernel = stack["conv.weight"].reshape(self._words * a.channels, -1)
         self._kernel = np.ascontiguousarray(kernel.T)
-        self._gru = [GRULayer.of(stack, layer) for layer in range(a.layers)]
+        self._gru = [GRULayer.from_stack(stack, layer) for layer in range(a.layers)]
         self._gru[0].take_columns(stack["conv.bias"], self._bands)
-        self._attention = Attention.of(stack, a.steps)
+        self._attention = Attention.from_stack(stack, a.steps)
 
     def initial_state(self, history: Array) -> StackedState:
         """Return the state of a stream that has heard nothing.
@@ -102,9 +102,10 @@ class StackedWords:
             maps_by_word=maps.reshape(bands, words, a.channels).swapaxes(0, 1),
             columns=columns,
             layers=[
-                GRUState.of(line[..., start : own + size], size) for start, own in pairwise(begins)
+                GRUState.from_input(line[..., start : own + size], size)
+                for start, own in pairwise(begins)
             ],
-            attention=AttentionState.of(line[..., -size - 1 :], a.attention, a.steps),
+            attention=AttentionState.from_hidden(line[..., -size - 1 :], a.attention, a.steps),
             probabilities=np.zeros(words, np.float32),
         )
 

@@ -24,6 +24,9 @@ StopReason: TypeAlias = Literal["complete", "silence", "detection", "no-audio"]
 
 StateName: TypeAlias = Literal["starting", "listening", "degraded", "deaf", "paused"]
 
+LONGEST_PAUSE = 10_080
+"""Minutes: a week."""
+
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """Base of all events: becomes a line, and is read from a frame."""
@@ -432,7 +435,7 @@ class Pause(Event, frozen=True, kw_only=True):
 
     kind: ClassVar[str] = "pause"
 
-    minutes: Annotated[float, msgspec.Meta(gt=0, le=10_080)] | None = None
+    minutes: Annotated[float, msgspec.Meta(gt=0, le=LONGEST_PAUSE)] | None = None
     """How long, up to a week; null for until `resume`."""
 
 

@@ -67,7 +67,7 @@ class ListeningSocket:
 
 
 def listen_unix(path: Path, group: str | None = None) -> ListeningSocket:
-    """Listen on a unix socket that only this user may open, and `group` if one is given.
+    """Listen on a unix socket that only this user may open, or also `group` if one is given.
 
     A missing folder is made, with mode 0700 (0750 for a group); the socket has mode 0600 (0660). A
     socket file that no process listens on is replaced.

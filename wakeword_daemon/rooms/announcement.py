@@ -9,7 +9,7 @@ import logging
 import socket
 from typing import TYPE_CHECKING
 
-from wakeword_daemon.errors import EventsError, WakewordError
+from wakeword_daemon.errors import EventsError, WakewordError, lacks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,9 +42,7 @@ class Announcement:
         try:
             import zeroconf.asyncio  # noqa: F401, PLC0415 -- an extra that few need
         except ModuleNotFoundError as error:
-            raise WakewordError(
-                f"zeroconf needs the package {error.name}: pip install 'wakeword-daemon[zeroconf]'"
-            ) from None
+            raise WakewordError(lacks("zeroconf", error.name, "zeroconf")) from None
         if all(ipaddress.ip_address(host).is_loopback for host in hosts):
             raise EventsError(
                 f"nobody else can reach {' or '.join(hosts) or 'a unix socket'}: announce a service"

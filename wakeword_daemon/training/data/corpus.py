@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import math
 import random
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from wakeword_daemon import manifest
 from wakeword_daemon.errors import TrainingError
-from wakeword_daemon.manifest import COLUMNS
 from wakeword_daemon.storage import write_atomically
 
 Split = Literal["train", "val"]
@@ -121,20 +118,20 @@ def read_corpus(folder: Path, *, split_file: Path | None = None, seed: int = 0) 
     """
     if not folder.is_dir():
         raise TrainingError(f"{folder} is not a folder; give one with recordings to train on")
-    manifest = folder / "manifest.csv"
-    if manifest.exists():
-        corpus = _read_manifest(folder, manifest)
+    listed = folder / manifest.NAME
+    if listed.exists():
+        corpus = _read_manifest(folder, listed)
     else:
         corpus = _read_speech_commands(folder, split_file, seed)
     _refuse_shared_speakers(corpus)
     return corpus
 
 
-def _read_manifest(folder: Path, manifest: Path) -> Corpus:
+def _read_manifest(folder: Path, listed: Path) -> Corpus:
     recordings: list[Recording] = []
     missing: list[str] = []
     seen: dict[str, dict[str, str]] = {}
-    for where, row in _rows(manifest):
+    for where, row in manifest.read(listed)[1]:
         if row["path"] in seen:
             if row != seen[row["path"]]:
                 raise TrainingError(f"{where}: {row['path']} was listed before, with other fields")
@@ -146,35 +143,11 @@ def _read_manifest(folder: Path, manifest: Path) -> Corpus:
             missing.append(row["path"])
     if missing:
         raise TrainingError(
-            f"{manifest} lists {len(missing)} files that do not exist: {_some(missing)}"
+            f"{listed} lists {len(missing)} files that do not exist: {_some(missing)}"
         )
     if not recordings:
-        raise TrainingError(f"{manifest} lists no recordings")
+        raise TrainingError(f"{listed} lists no recordings")
     return Corpus(folder, tuple(recordings))
-
-
-def _rows(manifest: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the file and line of each row of a manifest, and the row."""
-    try:
-        text = manifest.read_bytes().decode("utf-8-sig")  # some programs begin UTF-8 with a BOM
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise TrainingError(f"{manifest}, line {line}: not UTF-8; save the file as UTF-8") from None
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    try:
-        names = reader.fieldnames or ()
-        absent = [c for c in COLUMNS if c not in names]
-        if absent and len(names) == 1 and ";" in names[0]:
-            raise TrainingError(f"{manifest} is separated by semicolons; save it with commas")
-        if absent:
-            raise TrainingError(f"{manifest} lacks the column {', '.join(absent)}")
-        for row in reader:
-            where = f"{manifest}, line {reader.line_num}"
-            if None in row or None in row.values():
-                raise TrainingError(f"{where}: not as many fields as there are columns")
-            yield where, row
-    except csv.Error as error:
-        raise TrainingError(f"{manifest}, line {reader.line_num}: {error}") from None
 
 
 def _recording(folder: Path, row: dict[str, str], where: str) -> Recording:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from wakeword_daemon import xdg
 from wakeword_daemon.clock import SAMPLE_RATE
-from wakeword_daemon.errors import TrainingError
+from wakeword_daemon.errors import TrainingError, lacks
 from wakeword_daemon.pcm import Pcm
 
 MODEL = "model_quantized.onnx"
@@ -89,7 +89,7 @@ def names(where: Path | None = None) -> list[str]:
 def lacking(where: Path | None = None) -> str:
     """Return what is missing before Kokoro can speak, as a sentence; "" if nothing is."""
     if importlib.util.find_spec("onnxruntime") is None:
-        return "onnxruntime is not installed (pip install 'wakeword-daemon[voices]')"
+        return lacks("Kokoro", "onnxruntime", "voices")
     if shutil.which("espeak-ng") is None:
         return "espeak-ng is not installed (sudo apt install espeak-ng)"
     missing = [n for n in (MODEL, VOCABULARY, VOICES) if not ((where or folder()) / n).exists()]

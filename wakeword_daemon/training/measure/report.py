@@ -252,8 +252,8 @@ def _points_table(r: Results) -> str:
     if not points:
         return "Too little other speech was measured to offer any."
     rows = [
-        "What the model file carries: no target that the hours of other speech, all conditions and",
-        "the synthetic speech together, are too few to show.",
+        "The model file carries these. It has no target that needs more hours of other speech than",
+        "were measured, over all conditions and in synthetic speech.",
         "",
         "| at most … false accepts/h | threshold | missed, clean | measured |",
         "|---|---|---|---|",
