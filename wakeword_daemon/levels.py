@@ -33,7 +33,14 @@ _LOWEST_RATIO = -20.0
 
 def level(pcm: Pcm) -> float:
     """Return the RMS level of int16 samples [n] in dBFS, at least `SILENCE`."""
-    power = float(np.mean(np.square(pcm, dtype=np.float64))) if len(pcm) else 0.0
+    return decibels(float(np.mean(np.square(pcm, dtype=np.float64))) if len(pcm) else 0.0)
+
+
+def decibels(power: float) -> float:
+    """Return the level in dBFS, at least `SILENCE`, of int16 samples whose mean square is `power`.
+
+    A square wave at full scale has 0 dBFS.
+    """
     return max(SILENCE, 10 * math.log10(power / 2**30 + 1e-12))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,6 +13,7 @@ from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine.streams import new_stream
 from wakeword_daemon.engine.trigger import Trigger, WordSettings
 from wakeword_daemon.errors import ConfigError, ModelError
+from wakeword_daemon.levels import decibels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from wakeword_daemon.engine.modelfile import Model
     from wakeword_daemon.engine.streams import Made
     from wakeword_daemon.pcm import Pcm
-
-
-SILENCE_DBFS = -100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +222,7 @@ class Detector:
 
     def _level(self) -> float:
         power = sum(self._energies) / len(self._energies) / self._step_samples
-        return max(SILENCE_DBFS, round(10 * math.log10(power / 2**30 + 1e-12), 1))
+        return round(decibels(power), 1)
 
 
 def _trigger(model: Model, settings: WordSettings) -> Trigger:
