@@ -9,13 +9,13 @@ SEED    ?= 1
 SERVER  ?= pulse
 WORKERS ?= 3
 
-# PortAudio for the daemon; for the tests also sound servers, a service manager and voices; to train,
-# more voices.
+# PortAudio for the daemon; for the tests also sound servers, a service manager, voices,
+# and valgrind, which counts instructions; to train, more voices.
 RUN_PACKAGES  = libportaudio2
 TRAIN_PACKAGES = espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts \
     wamerican
 TEST_PACKAGES = $(RUN_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins sox espeak-ng flite \
-    pipewire pipewire-pulse wireplumber dbus systemd groff-base mosquitto haproxy \
+    pipewire pipewire-pulse wireplumber dbus systemd groff-base mosquitto haproxy valgrind \
     $(DEB_PACKAGES)
 
 DEB_PACKAGES = build-essential debhelper fakeroot python3-dev python3-venv
