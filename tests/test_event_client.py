@@ -114,7 +114,7 @@ def test_a_subscriber_hears_the_words_it_asked_for(server, listen):
 
 
 def test_an_unknown_word_is_refused_by_name(server, listen):
-    with pytest.raises(EventsError, match="'sheila'; there are: jarvis, alexa"):
+    with pytest.raises(EventsError, match="'sheila'; the words are: jarvis, alexa"):
         listen(server, words=["sheila"]).__enter__()
 
 

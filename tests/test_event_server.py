@@ -136,6 +136,16 @@ def test_only_the_chosen_words_are_told(server):
             assert [peer.expect("detection")["name"] for _ in range(2)] == ["jarvis", "alexa"]
 
 
+@pytest.mark.parametrize("name", ["smart mirror", "Smart-Mirror", "smart_mirror"])
+def test_a_word_may_be_spelled_as_it_is_spoken(name):
+    words = info(("jarvis", "smart_mirror"))
+    with RunningServer(info=lambda: words) as server, server.connect() as peer:
+        peer.send("detect", {"names": [name]})
+        peer.ask("ping", answer="pong")
+        server.publish(detection("jarvis"), detection("smart_mirror"))
+        assert peer.expect("detection")["name"] == "smart_mirror"
+
+
 def test_an_unknown_word_is_an_error_that_names_the_known(server):
     with server.connect() as peer:
         peer.send("detect", {"names": ["alexa", "sheila"]})

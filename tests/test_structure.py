@@ -18,6 +18,7 @@ EVERYONE = {
     "errors",
     "levels",
     "manifest",
+    "names",
     "pcm",
     "settingsedit",
     "settingsfile",
@@ -64,7 +65,7 @@ FLOORS = {
     ],
     "events": [
         {"connection", "framing", "peers"},
-        {"paths", "protocol", "sockets"},
+        {"paths", "protocol", "sockets", "vocabulary"},
         {"audio", "control", "history", "items"},
         {"subscription"},
         {"aioclient", "client", "session"},
@@ -79,7 +80,7 @@ FLOORS = {
 }
 # A client needs nothing of the server, so it stays light.
 CLIENT = {"aioclient", "client", "connection", "items", "paths", "subscription"}
-SERVER = {"audio", "control", "history", "peers", "server", "session", "sockets"}
+SERVER = {"audio", "control", "history", "peers", "server", "session", "sockets", "vocabulary"}
 TRAINING_ONLY = {"torch", "torchaudio", "tqdm", "parselmouth", "onnx", "onnxruntime"}
 
 

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from wakeword_daemon import resources, settingsedit, settingsfile, xdg
 from wakeword_daemon.errors import ConfigError
+from wakeword_daemon.names import is_path, plain_name
 from wakeword_daemon.storage import write_atomically
 
 _NUMBER = r"[0-9]+(\.[0-9]+)?"
@@ -262,8 +263,8 @@ def save_threshold(chosen: Path | None, word: str, threshold: float) -> Path:
     else:
         text = settingsfile.read_text(path, "config file")
     before = parse(text, str(path))
-    names = {resources.plain_name(name): name for name in before.words}
-    name = names.get(resources.plain_name(word))
+    names = {plain_name(name): name for name in before.words}
+    name = names.get(plain_name(word))
     if name is None:
         raise ConfigError(f"{path} does not name the word {word!r}; add it there first")
     section = msgspec.structs.replace(before.words[name], threshold=threshold, sensitivity=None)
@@ -301,9 +302,9 @@ def _means(text: str, config: Config) -> bool:
 
 def _anchored(name: str, word: WordSection, file: Path) -> WordSection:
     """Return the word with a model path that is relative to the config file's folder."""
-    if resources.is_path(name):
+    if is_path(name):
         raise ConfigError(f"{file}: words.{name}: name the word, and set its model to this path")
-    if word.model is None or not resources.is_path(word.model):
+    if word.model is None or not is_path(word.model):
         return word
     return msgspec.structs.replace(word, model=_beside(file, word.model))
 

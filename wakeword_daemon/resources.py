@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 from wakeword_daemon.errors import ModelError
+from wakeword_daemon.names import MODEL_SUFFIX, is_path, plain_name
 
 _PACKAGE = Path(__file__).resolve().parent
-_SUFFIX = ".safetensors"
 
 
 def root() -> Path:
@@ -35,20 +34,7 @@ def demo_recording() -> Path:
 
 def shipped_models() -> dict[str, Path]:
     """Return the wake words that ship with the package and their model files, by name."""
-    return {path.stem: path for path in sorted((root() / "models").glob(f"*{_SUFFIX}"))}
-
-
-def is_path(reference: str) -> bool:
-    """Return whether a text is a path to a model file, and not the name of a word."""
-    return "/" in reference or reference.endswith(_SUFFIX)
-
-
-def plain_name(word: str) -> str:
-    """Return a word's name in its one spelling: “Smart mirror” is `smart_mirror`.
-
-    A path stays as it is.
-    """
-    return word if is_path(word) else re.sub(r"[\s_-]+", "_", word.strip()).casefold()
+    return {path.stem: path for path in sorted((root() / "models").glob(f"*{MODEL_SUFFIX}"))}
 
 
 def find_model(reference: str) -> Path:
@@ -70,6 +56,6 @@ def find_model(reference: str) -> Path:
         raise ModelError(
             f"no word named {reference!r} ships with this version{hint}"
             f" (shipped: {', '.join(shipped) or 'none'}; for a word of your own, give the path to"
-            f" its {_SUFFIX} file)"
+            f" its {MODEL_SUFFIX} file)"
         )
     return shipped[name]

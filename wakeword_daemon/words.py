@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from wakeword_daemon.engine import Detector, Model, WordSettings, read_model
 from wakeword_daemon.errors import ConfigError
-from wakeword_daemon.resources import find_model, is_path, plain_name
+from wakeword_daemon.names import is_path, plain_name
+from wakeword_daemon.resources import find_model
 
 if TYPE_CHECKING:
     from wakeword_daemon.config import WordSection

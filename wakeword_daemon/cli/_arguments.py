@@ -138,7 +138,7 @@ def _number(text: str, limit: float) -> float:
 def _chosen(wanted: list[str], configured: dict[str, WordSection]) -> dict[str, WordSection]:
     """Return the chosen words, each with its configured settings or the defaults."""
     from wakeword_daemon.config import WordSection  # noqa: PLC0415
-    from wakeword_daemon.resources import plain_name  # noqa: PLC0415
+    from wakeword_daemon.names import plain_name  # noqa: PLC0415
 
     names = {plain_name(name): name for name in configured}
     words = (names.get(plain_name(word), word) for word in wanted)

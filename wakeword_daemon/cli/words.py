@@ -12,7 +12,8 @@ from wakeword_daemon.config import WordSection
 from wakeword_daemon.engine import read_model
 from wakeword_daemon.engine.modelfile import DEFAULT_TARGET
 from wakeword_daemon.errors import WakewordError
-from wakeword_daemon.resources import find_model, plain_name, shipped_models
+from wakeword_daemon.names import plain_name
+from wakeword_daemon.resources import find_model, shipped_models
 from wakeword_daemon.words import word_settings
 
 if TYPE_CHECKING:

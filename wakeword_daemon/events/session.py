@@ -28,6 +28,7 @@ from wakeword_daemon.events.protocol import (
     Watch,
     Watching,
 )
+from wakeword_daemon.events.vocabulary import find_words
 
 logger = logging.getLogger(__name__)
 
@@ -321,18 +322,11 @@ class Session:
             ProtocolError: no wake word has such a name.
 
         """
-        known = self._context.info().words
-        unknown = [name for name in names or [] if name not in known]
-        if unknown:
-            self.words = frozenset()
-        else:
-            self.words = frozenset(names) if names else None
-        self._pending = deque(entry for entry in self._pending if self._wants(entry))
-        if unknown:
-            raise ProtocolError(
-                "unknown-word",
-                f"no wake word is called {unknown[0][:40]!r}; there are: {', '.join(known)}",
-            )
+        self.words = frozenset()
+        try:
+            self.words = frozenset(find_words(names, self._context.info().words)) if names else None
+        finally:
+            self._pending = deque(entry for entry in self._pending if self._wants(entry))
 
     async def _subscribe(self, request: Subscribe) -> None:
         if request.audio != "none" and self._context.audio is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wakeword_daemon.engine import Detector
-from wakeword_daemon.events.framing import ProtocolError
+from wakeword_daemon.events.vocabulary import find_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,13 +31,7 @@ class Detectors:
 
         """
         known = [model.name for model in self.models]
-        for name in names or ():
-            if name not in known:
-                raise ProtocolError(
-                    "unknown-word",
-                    f"no wake word is called {name[:40]!r}; there is {', '.join(known)}",
-                )
-        return frozenset(names or known)
+        return frozenset(find_words(names, known) if names else known)
 
     def detector(self, words: frozenset[str]) -> Detector:
         """Return a detector of these words that has heard nothing."""

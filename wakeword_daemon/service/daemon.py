@@ -16,7 +16,6 @@ from wakeword_daemon.audio.sources import CaptureSettings
 from wakeword_daemon.clock import milliseconds, seconds
 from wakeword_daemon.config import Config
 from wakeword_daemon.errors import WakewordError
-from wakeword_daemon.events.framing import ProtocolError
 from wakeword_daemon.events.paths import default_socket
 from wakeword_daemon.events.protocol import (
     Detection,
@@ -30,7 +29,7 @@ from wakeword_daemon.events.protocol import (
 )
 from wakeword_daemon.events.server import EventServer
 from wakeword_daemon.events.sockets import Tcp
-from wakeword_daemon.resources import plain_name
+from wakeword_daemon.events.vocabulary import find_words
 from wakeword_daemon.rooms.addresses import parse_uri
 from wakeword_daemon.rooms.detectors import Detectors
 from wakeword_daemon.rooms.protocol import wake_program
@@ -213,13 +212,7 @@ class Daemon:
             ConfigError: it cannot be saved, and is not changed.
 
         """
-        names = {plain_name(word): word for word in self._words.names}
-        word = names.get(plain_name(name))
-        if word is None:
-            raise ProtocolError(
-                "unknown-word",
-                f"no wake word is called {name[:40]!r}; there is {', '.join(self._words.names)}",
-            )
+        (word,) = find_words([name], self._words.names)
         saved = None
         if save:
             saved = await asyncio.to_thread(
