@@ -23,7 +23,7 @@ from wakeword_daemon.lab.chain import check_chain
 from wakeword_daemon.lab.clips import CLIP, read_clips
 from wakeword_daemon.lab.fitting import Fitter, Schedule, TrainingSetup
 from wakeword_daemon.lab.macs import macs, macs_a_step, parameters
-from wakeword_daemon.lab.models import describe, read_teacher, torch_from_model, write_model
+from wakeword_daemon.lab.models import clip_network, describe, read_teacher, write_model
 from wakeword_daemon.lab.objective import Objective, align
 from wakeword_daemon.lab.pruning import cut, shrinker
 from wakeword_daemon.lab.quantization import (
@@ -389,7 +389,7 @@ def test_a_model_file_gives_back_its_network(tmp_path):
     made, mel = network(), clips_like()
     model = saved(made, tmp_path / "m.safetensors", dict(folded_weights(made)))
     with torch.no_grad():
-        again = torch_from_model(model)(torch.from_numpy(mel))
+        again = clip_network(model)(torch.from_numpy(mel))
         assert torch.allclose(again, made(torch.from_numpy(mel)), atol=1e-3)
 
 

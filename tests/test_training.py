@@ -18,15 +18,17 @@ from wakeword_daemon.audio import files
 from wakeword_daemon.cli import main
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine import Detector, read_model
+from wakeword_daemon.engine.modelfile import Model, SelfTest, save_model
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
-from wakeword_daemon.errors import TrainingError
+from wakeword_daemon.errors import ModelError, TrainingError
+from wakeword_daemon.lab.models import describe
 from wakeword_daemon.training.data import neighbours, synthesis
 from wakeword_daemon.training.data.corpus import read_corpus
 from wakeword_daemon.training.data.endpoints import speech_span
 from wakeword_daemon.training.data.melpower import Library, MelPower
 from wakeword_daemon.training.data.takes import usable_takes
 from wakeword_daemon.training.data.variants import variants
-from wakeword_daemon.training.fit.export import engine_from_torch
+from wakeword_daemon.training.fit.export import engine_from_torch, folded_weights, torch_from_model
 from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.fit.peers import Peers, peer_loss
 from wakeword_daemon.training.fit.sequences import SequenceMaker
@@ -44,6 +46,9 @@ pytestmark = pytest.mark.torch
 SETTINGS = TrainingSettings(
     epochs=4, batches=25, batch_size=32, averaging=0.9, rate=1e-2, peers=(64, 64)
 )
+
+
+NO_SELF_TEST = SelfTest(np.zeros((0, 0), np.uint8), np.zeros(0, np.float32))
 
 
 @pytest.fixture(scope="module")
@@ -116,9 +121,10 @@ def test_a_trained_word_is_heard(recordings, cache, tmp_path):
     assert results.measured.both("clean").missed(0.5) <= 5
 
 
-def trainer(material, settings, folder, identity=""):
+def trainer(material, settings, folder, identity="", start=None):
     dev = build_streams(material.validation.dev, FeatureSettings())
-    return Trainer(SequenceMaker(material.composition), dev, settings, folder, identity=identity)
+    maker = SequenceMaker(material.composition)
+    return Trainer(maker, dev, settings, folder, identity=identity, start=start)
 
 
 def test_an_interrupted_run_goes_on_to_the_same_network(material, tmp_path):
@@ -136,6 +142,31 @@ def test_an_interrupted_run_goes_on_to_the_same_network(material, tmp_path):
     assert [row["epoch"] for row in rows] == [3]
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+def test_a_run_starts_from_the_network_of_a_model(material, tmp_path):
+    network = TorchCRNN()
+    model = Model(describe("other", network, 0.5), folded_weights(network), NO_SELF_TEST)
+    none = replace(SETTINGS, epochs=0)
+    same = trainer(material, none, tmp_path / "same", start=torch_from_model(model)).run()
+    for name, value in folded_weights(same).items():
+        np.testing.assert_allclose(value, model.weights[name], atol=1e-5)
+
+    one = replace(none, epochs=1, batches=1, rate=1e-5)
+    near = trainer(material, one, tmp_path / "near", start=torch_from_model(model)).run()
+    assert not torch.equal(near.conv.weight, same.conv.weight)
+    assert torch.allclose(near.conv.weight, same.conv.weight, atol=1e-3)
+
+
+def test_a_model_of_another_shape_is_no_start(recordings, cache, tmp_path):
+    network = TorchCRNN(Architecture(hidden=32))
+    start = tmp_path / "narrow.safetensors"
+    card = describe("sweep", network, 0.5)
+    save_model(start, Model(card, folded_weights(network), NO_SELF_TEST))
+    with pytest.raises(TrainingError, match="its network has another shape"):
+        train_word(replace(job(recordings, cache, tmp_path / "run"), start=start))
+    with pytest.raises(ModelError, match="there is no model file"):
+        train_word(replace(job(recordings, cache, tmp_path / "run"), start=tmp_path / "none"))
 
 
 def test_another_run_in_the_same_folder_is_refused(material, tmp_path):

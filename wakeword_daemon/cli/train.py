@@ -7,14 +7,18 @@ import logging
 import os
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from wakeword_daemon import resources, xdg
 from wakeword_daemon.cli import _arguments, _extras
 from wakeword_daemon.errors import TrainingError
+
+if TYPE_CHECKING:
+    from wakeword_daemon.training.fit.trainer import TrainingSettings
 
 _EXAMPLES = """examples:
   wakeword train jarvis --data recordings --output models/jarvis.safetensors
@@ -59,6 +63,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="epochs of 75 batches of 128 sequences (default: 64)",
     )
     parser.add_argument(
+        "--from",
+        dest="start",
+        type=Path,
+        metavar="MODEL",
+        help="start from the weights of this model file, of the same word or another, instead of "
+        "from chance; --epochs can then be fewer",
+    )
+    parser.add_argument(
         "--seed",
         type=_arguments.whole_number,
         default=0,
@@ -68,10 +80,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--peers",
         type=_units,
-        default=(64, 64, 64),
         metavar="UNITS,...",
         help="GRU units of the networks that train side by side and learn from each other; the "
-        "first is the result (default: 64,64,64)",
+        "first is the result (default: 64,64,64, and 64 alone with --from)",
     )
     parser.add_argument(
         "--device",
@@ -112,6 +123,7 @@ def run(args: argparse.Namespace) -> int:
         from wakeword_daemon.training import folds, word  # noqa: PLC0415 - nothing else pays for torch
         from wakeword_daemon.training.fit import distributed  # noqa: PLC0415
         from wakeword_daemon.training.fit.trainer import (  # noqa: PLC0415
+            FINE_TUNING_RATE,
             TrainingSettings,
             pick_device,
         )
@@ -121,6 +133,11 @@ def run(args: argparse.Namespace) -> int:
     name = f"{args.word}-folds" if args.folds else args.word
     folder = args.run or Path("runs") / name
     output = args.output or Path(f"{name}.md" if args.folds else f"{name}.safetensors")
+    settings = TrainingSettings(epochs=args.epochs, seed=args.seed)
+    if args.start:
+        settings = replace(settings, rate=FINE_TUNING_RATE, peers=(64,))
+    if args.peers:
+        settings = replace(settings, peers=args.peers)
     job = word.TrainingJob(
         word=args.word,
         phrase=args.phrase or args.word.replace("_", " "),
@@ -131,8 +148,9 @@ def run(args: argparse.Namespace) -> int:
         synthetic=args.synthetic,
         fold=None,
         licences=yaml.safe_load((resources.root() / "models" / "sources.yaml").read_text()),
-        settings=TrainingSettings(epochs=args.epochs, peers=args.peers, seed=args.seed),
-        command=_command(args),
+        settings=settings,
+        command=_command(args, settings),
+        start=args.start,
         device=pick_device(args.device),
         workers=_workers() if args.workers is None else args.workers,
     )
@@ -178,13 +196,14 @@ def _groups(text: str) -> int:
     return groups
 
 
-def _command(args: argparse.Namespace) -> str:
+def _command(args: argparse.Namespace, settings: TrainingSettings) -> str:
     phrase = f" --phrase '{args.phrase}'" if args.phrase else ""
     folds = f" --folds {args.folds}" if args.folds else ""
-    peers = ",".join(map(str, args.peers))
+    start = f" --from {args.start.name}" if args.start else ""
+    peers = ",".join(map(str, settings.peers))
     return (
         f"wakeword train {args.word} --data DIR --epochs {args.epochs} --seed {args.seed}"
-        f" --peers {peers} --synthetic {args.synthetic}{phrase}{folds}"
+        f" --peers {peers} --synthetic {args.synthetic}{start}{phrase}{folds}"
     )
 
 

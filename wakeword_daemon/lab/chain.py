@@ -17,7 +17,7 @@ from wakeword_daemon.engine.modelfile import Model
 from wakeword_daemon.engine.numpy_stream import NumpyStream
 from wakeword_daemon.engine.streams import Stream, new_stream, running_step
 from wakeword_daemon.lab.answers import log_odds_of
-from wakeword_daemon.lab.models import torch_from_model
+from wakeword_daemon.lab.models import clip_network
 from wakeword_daemon.training.fit.network import StreamingCRNN, TorchCRNN
 
 TOLERANCE = 1e-4
@@ -67,9 +67,9 @@ def check_chain(
         dynamic: the network that torch quantized dynamically.
 
     """
-    offline = _sigmoid(log_odds_of(torch_from_model(model), mel))
+    offline = _sigmoid(log_odds_of(clip_network(model), mel))
     ways: list[tuple[str, Probabilities, bool]] = [
-        ("streaming, torch", _streamed(torch_from_model(model), mel), True),
+        ("streaming, torch", _streamed(clip_network(model), mel), True),
         ("engine, numpy", _run(NumpyStream([model.network()]), mel), True),
     ]
     if running_step() == "C":

@@ -22,7 +22,7 @@ from wakeword_daemon.lab.answers import log_odds_of
 from wakeword_daemon.lab.chain import check_chain
 from wakeword_daemon.lab.clips import Clips
 from wakeword_daemon.lab.macs import macs, parameters
-from wakeword_daemon.lab.models import torch_from_model
+from wakeword_daemon.lab.models import clip_network
 from wakeword_daemon.lab.split import Split
 from wakeword_daemon.training.data.corpus import Corpus
 from wakeword_daemon.training.data.endpoints import speech_span
@@ -112,13 +112,13 @@ def measure_model(
         "file_bytes": path.stat().st_size,
         "macs": macs(card.architecture, card.features),
         "cpu_ms": cpu_time(model) * 1e3,
-        "clip_metric": evaluation_set.clip_metric(dynamic or torch_from_model(model)),
+        "clip_metric": evaluation_set.clip_metric(dynamic or clip_network(model)),
         "clips": len(evaluation_set.mel),
         "clips_of_word": int(evaluation_set.is_word.sum()),
         "threshold": model.threshold,
     }
     if dynamic is not None:
-        figures["clip_metric_file"] = evaluation_set.clip_metric(torch_from_model(model))
+        figures["clip_metric_file"] = evaluation_set.clip_metric(clip_network(model))
     links = check_chain(model, evaluation_set.mel, unrounded=unrounded, dynamic=dynamic)
     figures["chain"] = [asdict(link) for link in links]
     broken = [link.name for link in links if not link.holds]

@@ -7,7 +7,6 @@ from typing import cast
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from wakeword_daemon.engine.modelfile import (
     Arrays,
@@ -21,6 +20,7 @@ from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.lab.clips import over_a_clip
 from wakeword_daemon.lab.quantization import Stored
+from wakeword_daemon.training.fit.export import torch_from_model
 from wakeword_daemon.training.fit.network import TorchCRNN
 
 
@@ -64,19 +64,9 @@ def describe(word: str, network: TorchCRNN, threshold: float) -> ModelCard:
     )
 
 
-def torch_from_model(model: Model) -> TorchCRNN:
-    """Return a model's network in torch, with the shift and scale of its input unfolded again.
-
-    Its attention covers a clip, whatever the model's attention covers.
-    """
-    network = TorchCRNN(over_a_clip(model.card.architecture), model.card.features)
-    weights = {name: torch.from_numpy(array.copy()) for name, array in model.weights.items()}
-    kernel = weights["conv.weight"] * network.std
-    weights["conv.bias"] += kernel.sum((1, 2, 3)) * network.mean / network.std
-    weights["conv.weight"] = kernel
-    network.load_state_dict(network.state_dict() | weights)
-    network.eval()
-    return network
+def clip_network(model: Model) -> TorchCRNN:
+    """Return a model's network in torch, with attention over a whole clip."""
+    return torch_from_model(model, over_a_clip(model.card.architecture))
 
 
 def read_teacher(path: Path, word: str, features: FeatureSettings) -> Model:

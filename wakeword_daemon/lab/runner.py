@@ -22,7 +22,7 @@ from wakeword_daemon.lab.answers import Teachers
 from wakeword_daemon.lab.clips import Clips, over_a_clip, read_clips
 from wakeword_daemon.lab.fitting import Fitter, Schedule, TrainingSetup
 from wakeword_daemon.lab.measuring import EvaluationSet, measure_model
-from wakeword_daemon.lab.models import describe, read_teacher, torch_from_model, write_model
+from wakeword_daemon.lab.models import clip_network, describe, read_teacher, write_model
 from wakeword_daemon.lab.objective import Objective
 from wakeword_daemon.lab.pruning import check_cut, cut, shrinker
 from wakeword_daemon.lab.quantization import (
@@ -244,7 +244,7 @@ class Laboratory:
         models = [m for t in recipe.distil.teachers for m in self._models(t, name)]
         key = "-".join(m.card.checksum[:8] for m in models)
         folder = self._job.folder / "soft-labels" / key
-        return Teachers([torch_from_model(m) for m in models], self._views, folder)
+        return Teachers([clip_network(m) for m in models], self._views, folder)
 
     def _beginning(
         self, name: str, recipe: Recipe, seed: int, folder: Path, teachers: Teachers | None
@@ -255,7 +255,7 @@ class Laboratory:
             return TorchCRNN(recipe.shape(), self._features), {}
         own = self._job.folder / f"{recipe.start}-{seed}" / MODEL
         model = read_model(own) if own.exists() else self._models(recipe.start, name)[0]
-        network = torch_from_model(model)
+        network = clip_network(model)
         if recipe.prune is None:
             return network, {}
         setup = replace(self._setup(recipe, teachers), shrink=shrinker(recipe.prune.strength))

@@ -24,15 +24,22 @@ from wakeword_daemon.engine.modelfile import (
     OperatingPoint,
     SelfTest,
     TrainingSource,
+    read_model,
     save_model,
 )
-from wakeword_daemon.engine.settings import FeatureSettings
+from wakeword_daemon.engine.settings import Architecture, FeatureSettings
+from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.pcm import Pcm
 from wakeword_daemon.storage import write_atomically
 from wakeword_daemon.training.data import synthesis
 from wakeword_daemon.training.data.corpus import read_corpus
 from wakeword_daemon.training.fit.distributed import Processes
-from wakeword_daemon.training.fit.export import engine_from_torch, folded_weights, shift_log_odds
+from wakeword_daemon.training.fit.export import (
+    engine_from_torch,
+    folded_weights,
+    shift_log_odds,
+    torch_from_model,
+)
 from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.fit.sequences import SequenceMaker
 from wakeword_daemon.training.fit.trainer import Trainer, TrainingSettings
@@ -78,6 +85,7 @@ class TrainingJob:
             for the validation split.
         licences: licence of each source, for the card.
         settings: how to train.
+        start: a model to start from the weights of; None to start from chance.
         device: what computes, as torch names it.
         workers: processes that compose training sequences beside it.
         command: the command line that started it, for the card.
@@ -95,6 +103,7 @@ class TrainingJob:
     licences: Mapping[str, str]
     settings: TrainingSettings
     command: str
+    start: Path | None = None
     device: str = "cpu"
     workers: int = 0
 
@@ -129,6 +138,7 @@ def _train(
     job: TrainingJob, on_epoch: Callable[[dict[str, Any]], None] | None, together: Processes
 ) -> Results | None:
     features = FeatureSettings()
+    start = None if job.start is None else _starting_network(job.start, features)
     with together.first_alone():  # it fills the cache, the others read it
         corpus = read_corpus(job.data, split_file=job.run / "split.json", seed=job.settings.seed)
         if job.fold is not None:
@@ -148,8 +158,9 @@ def _train(
         build_streams(material.validation.dev, features),
         job.settings,
         job.run,
-        identity=f"{job.word} “{job.phrase}” {job.synthetic} {corpus.fingerprint()}",
+        identity=f"{job.word} “{job.phrase}” {job.synthetic} {corpus.fingerprint()}{_started(job)}",
         features=features,
+        start=start,
         processes=together,
         device=job.device,
         workers=job.workers,
@@ -179,6 +190,27 @@ def _train(
     write_atomically(job.output.with_suffix(".md"), write_card(results, picture.name).encode())
     write_atomically(job.run / "results.json", json.dumps(results.figures(), indent=1).encode())
     return results
+
+
+def _starting_network(path: Path, features: FeatureSettings) -> TorchCRNN:
+    """Read the model to start from.
+
+    Raises:
+        TrainingError: its network has another shape or front end than those that are trained.
+        ModelError: it is no model file.
+
+    """
+    model = read_model(path)
+    if model.card.features != features or model.card.architecture != Architecture():
+        raise TrainingError(f"training cannot start from {path}: its network has another shape")
+    return torch_from_model(model)
+
+
+def _started(job: TrainingJob) -> str:
+    """Return what the identity of a run says of the model that it started from."""
+    if job.start is None:
+        return ""
+    return f" from {read_model(job.start).card.checksum}"
 
 
 def _measure(network: TorchCRNN, validation: Validation, hours: FeatureStreams | None) -> Measured:

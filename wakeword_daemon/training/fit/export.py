@@ -1,4 +1,4 @@
-"""Turns a trained network into one that the engine runs."""
+"""Turns a trained network into one that the engine runs, and back into one to train."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import numpy.typing as npt
 import torch
 
 from wakeword_daemon.engine import crnn
+from wakeword_daemon.engine.modelfile import Model
+from wakeword_daemon.engine.settings import Architecture
 from wakeword_daemon.training.fit.network import TorchCRNN
 
 
@@ -30,6 +32,24 @@ def folded_weights(network: TorchCRNN) -> dict[str, npt.NDArray[np.float32]]:
 def engine_from_torch(network: TorchCRNN) -> crnn.CRNN:
     """Return what the engine runs, with the weights of a torch network."""
     return crnn.CRNN(network.architecture, network.features, folded_weights(network))
+
+
+def torch_from_model(model: Model, architecture: Architecture | None = None) -> TorchCRNN:
+    """Return a model's network in torch, with the shift and scale of its input unfolded again.
+
+    Args:
+        model: what gives the weights.
+        architecture: the network's, where it is to differ from the model's in what has no weights,
+            such as the steps that attention covers.
+
+    """
+    network = TorchCRNN(architecture or model.card.architecture, model.card.features)
+    weights = {name: torch.from_numpy(array.copy()) for name, array in model.weights.items()}
+    kernel = weights["conv.weight"] * network.std
+    weights["conv.bias"] += kernel.sum((1, 2, 3)) * network.mean / network.std
+    weights["conv.weight"] = kernel
+    network.load_state_dict(network.state_dict() | weights)
+    return network.eval()
 
 
 @torch.no_grad()

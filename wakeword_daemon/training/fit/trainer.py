@@ -75,6 +75,8 @@ def pick_device(wanted: str | None) -> str:
     return wanted
 
 
+FINE_TUNING_RATE = 1e-3
+"""Highest learning rate of a network that starts from the weights of a trained one."""
 AUXILIARY_WEIGHT = 0.3
 """How much classifying all known words counts beside detecting the one."""
 PHRASE_AUXILIARY_WEIGHT = 1.0
@@ -102,6 +104,8 @@ class Trainer:
         identity: what the run depends on beside its settings, as a line of text; a folder that
             holds a run of another word or on other recordings is refused by it.
         architecture, features: the network's.
+        start: a trained network of the same shape, whose weights the first peer starts from; None
+            to start from chance.
         processes: those that train together; the first alone measures and writes.
         device: what computes, as torch names it.
         workers: processes that compose sequences ahead.
@@ -118,6 +122,7 @@ class Trainer:
         identity: str = "",
         architecture: Architecture | None = None,
         features: FeatureSettings | None = None,
+        start: TorchCRNN | None = None,
         processes: Processes | None = None,
         device: str = "cpu",
         workers: int = 0,
@@ -135,6 +140,8 @@ class Trainer:
         shapes = [replace(architecture or Architecture(), hidden=units) for units in s.peers]
         self._architecture = shapes[0]
         networks = [MultiTaskCRNN(TorchCRNN(shape, features), words) for shape in shapes]
+        if start is not None:
+            networks[0].network.load_state_dict(start.state_dict())
         self._peers = Peers(networks).to(self._device)
         phrase = maker.composition.takes.phrase
         self._auxiliary_weight = PHRASE_AUXILIARY_WEIGHT if phrase else AUXILIARY_WEIGHT
