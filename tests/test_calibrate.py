@@ -7,8 +7,8 @@ import signal
 import numpy as np
 import pytest
 import soundfile
-from support.daemon import AUDIO, Daemon, recording, until, wakeword
-from support.keyboard import Person
+from support.daemon import AUDIO, WAKEWORD, Daemon, recording, until, wakeword
+from support.terminal import Terminal
 
 from wakeword_daemon import load_model
 from wakeword_daemon.clock import SAMPLE_RATE
@@ -111,11 +111,11 @@ def test_it_hears_the_room_through_the_daemon(tmp_path):
     with Daemon("--config", config, "--input", tmp_path / "in.wav") as daemon:
         daemon.told("READY")
         arguments = ("--word", "jarvis", "--socket", daemon.socket, "--for", "62s", "--save")
-        with Person("calibrate", *arguments) as person:
-            person.sees("to go; highest scores: jarvis")
+        with Terminal(*WAKEWORD, "calibrate", *arguments) as terminal:
+            terminal.prints("to go; highest scores: jarvis")
             until(lambda: daemon.status()["last_detection"], "a detection")
-            assert person.ends() == 0
-            text = person.screen
+            assert terminal.end() == 0
+            text = terminal.printed
     assert "1 false accept here" in text
     (proposed,) = re.findall(r"proposed +(\S+)", text)
     assert f"jarvis: {proposed} is in force and in {config}" in text
@@ -130,11 +130,13 @@ def test_ctrl_c_uses_what_was_heard_until_then(tmp_path):
     with Daemon("--input", tmp_path / "in.wav") as daemon:
         daemon.told("READY")
         arguments = ("--word", "jarvis", "--socket", daemon.socket)
-        with Person("calibrate", *arguments) as person:
-            person.sees("to go; highest scores: jarvis")
-            person.process.send_signal(signal.SIGINT)
-            assert person.ends() == 1
-            assert "s were heard; a proposal needs a minute, and should have hours" in person.screen
+        with Terminal(*WAKEWORD, "calibrate", *arguments) as terminal:
+            terminal.prints("to go; highest scores: jarvis")
+            terminal.process.send_signal(signal.SIGINT)
+            assert terminal.end() == 1
+            assert (
+                "s were heard; a proposal needs a minute, and should have hours" in terminal.printed
+            )
 
 
 def test_words_of_the_daemon_that_are_not_known_here_are_named(tmp_path):

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 from msgspec.structs import replace
-from support.daemon import AUDIO, Daemon, recording, until, wakeword
-from support.keyboard import Person
+from support.daemon import AUDIO, WAKEWORD, Daemon, recording, until, wakeword
+from support.terminal import Terminal
 
 from wakeword_daemon.clips.clip import Clip
 from wakeword_daemon.clips.folder import ClipError, ClipFolder, Limits
@@ -206,20 +206,20 @@ def test_review_at_a_terminal(folder):
     folder.add(clip(2), noise())
     folder.add(clip(3), noise())
     names = folder.names()
-    with Person("review", "--folder", folder.path) as person:
-        person.sees("1 of 4")
-        person.sees("r right, it was said    w wrong, nobody said it")
-        person.press("x")  # no such key
-        person.press("r")
-        person.sees("2 of 4")
-        person.sees("m missed, it was said   r right, nobody said it")
-        person.press("pm")
-        person.sees("3 of 4")
-        person.press("w")
-        person.sees("4 of 4")
-        person.press("d")
-        assert person.ends() == 0
-        assert "3 labelled, 0 left" in person.screen
+    with Terminal(*WAKEWORD, "review", "--folder", folder.path) as terminal:
+        terminal.prints("1 of 4")
+        terminal.prints("r right, it was said    w wrong, nobody said it")
+        terminal.type("x")  # no such key
+        terminal.type("r")
+        terminal.prints("2 of 4")
+        terminal.prints("m missed, it was said   r right, nobody said it")
+        terminal.type("pm")
+        terminal.prints("3 of 4")
+        terminal.type("w")
+        terminal.prints("4 of 4")
+        terminal.type("d")
+        assert terminal.end() == 0
+        assert "3 labelled, 0 left" in terminal.printed
     labels = [folder.read(name).label for name in names[:3]]
     assert labels == ["right", "missed", "wrong"]
     assert folder.names() == names[:3]

@@ -15,6 +15,7 @@ from wakeword_daemon.audio import probe as probing
 from wakeword_daemon.audio.probe import measure, probe
 from wakeword_daemon.audio.sources import CaptureSettings
 from wakeword_daemon.errors import AudioError
+from wakeword_daemon.levels import SILENCE
 from wakeword_daemon.service.checkup import users_of
 
 pytestmark = pytest.mark.sound
@@ -164,7 +165,7 @@ def test_levels_are_those_of_the_definition():
     tone = np.sin(np.arange(16_000) * 0.3) * 3276.8
     levels = measure(np.concatenate([np.zeros(8000), tone]).astype(np.int16))
     assert levels.peak == pytest.approx(-20, abs=0.01)
-    assert levels.floor == float("-inf")
+    assert levels.floor == SILENCE
     assert levels.clipped == 0
     assert measure(tone.astype(np.int16)).floor == pytest.approx(-23, abs=0.1)
     half = np.tile(np.array([32_767, 0], np.int16), 4000)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wakeword_daemon.clock import HOP, SAMPLE_RATE
-from wakeword_daemon.levels import SILENCE, level, noise_floor, signal_to_noise
+from wakeword_daemon.levels import SILENCE, level, noise_floor, of_hops, signal_to_noise
 
 
 def noise(seconds, dbfs, seed=0):
@@ -13,8 +13,7 @@ def noise(seconds, dbfs, seed=0):
 
 
 def hops(signal):
-    pcm = signal.round().clip(-32_768, 32_767).astype(np.int16)
-    return [level(pcm[at : at + HOP]) for at in range(0, len(pcm), HOP)]
+    return of_hops(signal.round().clip(-32_768, 32_767).astype(np.int16))
 
 
 def test_level():

@@ -1,5 +1,6 @@
 """`wakeword monitor` as a person uses it: in a terminal, by keys, with a real daemon."""
 
+import os
 import signal
 import subprocess
 
@@ -102,8 +103,8 @@ def test_a_narrow_terminal_is_told_and_a_wider_one_is_used(daemon):
 
 
 def test_no_color_and_ascii_are_heeded(daemon):
-    settings = {"NO_COLOR": "1", "LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
-    with monitor(daemon, settings=settings) as terminal:
+    ascii_only = {"NO_COLOR": "1", "LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    with monitor(daemon, environ=os.environ | ascii_only) as terminal:
         terminal.sees("> jarvis", "up/down word")
         assert b"\x1b[3" not in terminal.raw  # no colour of the foreground
         assert terminal.raw.isascii()

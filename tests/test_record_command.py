@@ -9,8 +9,8 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-from support.daemon import AUDIO, recording, wakeword
-from support.keyboard import Person
+from support.daemon import AUDIO, WAKEWORD, recording, wakeword
+from support.terminal import Terminal
 
 from wakeword_daemon.clock import SAMPLE_RATE
 
@@ -36,36 +36,36 @@ def rows(data):
 def test_guided_takes_become_recordings_to_train_on(room, said, tmp_path):
     data = tmp_path / "recordings"
     arguments = ("record", "jarvis", "--data", data, "--speaker", "anna", "--takes", 2)
-    with Person(*arguments, settings=room.env()) as person:
-        person.sees("take 1 of 2")
-        person.sees("3 [")  # the countdown with its level
-        person.sees("now say “jarvis”")
+    with Terminal(*WAKEWORD, *arguments, environ=room.env()) as terminal:
+        terminal.prints("take 1 of 2")
+        terminal.prints("3 [")  # the countdown with its level
+        terminal.prints("now say “jarvis”")
         room.play(said / "slt.wav")
-        person.sees("good: 0.")
-        assert "└" in person.screen  # what is kept
-        assert "▅" in person.screen
-        person.press("\n")
-        person.sees("take 2 of 2")
-        person.sees("now say", times=person.screen.count("now say") + 1)
+        terminal.prints("good: 0.")
+        assert "└" in terminal.printed  # what is kept
+        assert "▅" in terminal.printed
+        terminal.type("\n")
+        terminal.prints("take 2 of 2")
+        terminal.prints("now say", times=terminal.printed.count("now say") + 1)
         room.play(said / "slt.wav")
-        person.sees("it is the same recording as an earlier take")
-        person.press("\n")  # which is not offered
-        person.press("r")
-        person.sees("once more")
-        person.sees("now say", times=person.screen.count("now say") + 1)
+        terminal.prints("it is the same recording as an earlier take")
+        terminal.type("\n")  # which is not offered
+        terminal.type("r")
+        terminal.prints("once more")
+        terminal.prints("now say", times=terminal.printed.count("now say") + 1)
         room.play(said / "loud.wav")
-        person.sees("is clipped: turn the microphone down")
-        person.press("r")
-        person.sees("once more", times=2)
-        person.sees("nothing was heard", times=1)  # since nobody speaks
-        person.press("r")
-        person.sees("once more", times=3)
-        person.sees("now say", times=person.screen.count("now say") + 1)
+        terminal.prints("is clipped: turn the microphone down")
+        terminal.type("r")
+        terminal.prints("once more", times=2)
+        terminal.prints("nothing was heard", times=1)  # since nobody speaks
+        terminal.type("r")
+        terminal.prints("once more", times=3)
+        terminal.prints("now say", times=terminal.printed.count("now say") + 1)
         room.play(said / "rms.wav")
-        person.sees("good: ", times=2)
-        person.press("\n")
-        assert person.ends() == 0
-        assert "2 takes by anna were added" in person.screen
+        terminal.prints("good: ", times=2)
+        terminal.type("\n")
+        assert terminal.end() == 0
+        assert "2 takes by anna were added" in terminal.printed
     first, second = rows(data)
     assert (first["path"], second["path"]) == (
         "words/jarvis/anna-001.flac",
@@ -92,18 +92,18 @@ def test_guided_takes_become_recordings_to_train_on(room, said, tmp_path):
 def test_an_interruption_loses_at_most_the_present_take(room, said, tmp_path, end):
     data = tmp_path / "recordings"
     arguments = ("record", "jarvis", "--data", data, "--speaker", "anna")
-    with Person(*arguments, settings=room.env()) as person:
-        person.sees("now say")
+    with Terminal(*WAKEWORD, *arguments, environ=room.env()) as terminal:
+        terminal.prints("now say")
         room.play(said / "slt.wav")
-        person.sees("good")
-        person.press("\n")
-        person.sees("take 2 of 10")
-        person.process.send_signal(end)
-        code = person.ends()
+        terminal.prints("good")
+        terminal.type("\n")
+        terminal.prints("take 2 of 10")
+        terminal.process.send_signal(end)
+        code = terminal.end()
     assert code == (130 if end == signal.SIGINT else -signal.SIGKILL)
     assert len(rows(data)) == 1
     if end == signal.SIGINT:
-        assert "1 takes by anna were added" in person.screen.replace("1 take by", "1 takes by")
+        assert "1 takes by anna were added" in terminal.printed.replace("1 take by", "1 takes by")
 
 
 def test_nobody_is_in_both_splits(tmp_path):
@@ -124,6 +124,8 @@ def test_without_a_terminal_or_a_microphone_it_says_so(room, tmp_path):
         "wakeword: recording takes needs a terminal\n",
     )
     room.kill()
-    with Person("record", "jarvis", "--data", tmp_path, settings=room.env()) as person:
-        assert person.ends() == 1
-        assert "There is no microphone, or the sound server is not running." in person.screen
+    with Terminal(
+        *WAKEWORD, "record", "jarvis", "--data", tmp_path, environ=room.env()
+    ) as terminal:
+        assert terminal.end() == 1
+        assert "There is no microphone, or the sound server is not running." in terminal.printed

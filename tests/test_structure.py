@@ -18,6 +18,7 @@ EVERYONE = {
     "errors",
     "levels",
     "manifest",
+    "memory",
     "names",
     "pcm",
     "settingsedit",

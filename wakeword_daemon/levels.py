@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wakeword_daemon.clock import HOP
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -34,6 +36,11 @@ _LOWEST_RATIO = -20.0
 def level(pcm: Pcm) -> float:
     """Return the RMS level of int16 samples [n] in dBFS, at least `SILENCE`."""
     return decibels(float(np.mean(np.square(pcm, dtype=np.float64))) if len(pcm) else 0.0)
+
+
+def of_hops(pcm: Pcm) -> list[float]:
+    """Return the level of each hop of int16 samples [n] in dBFS; the last hop may be shorter."""
+    return [level(pcm[start : start + HOP]) for start in range(0, len(pcm), HOP)]
 
 
 def decibels(power: float) -> float:

@@ -14,9 +14,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "tests"))
 
-from support.daemon import recording  # noqa: E402
-from support.keyboard import Person  # noqa: E402
+from support.daemon import WAKEWORD, recording  # noqa: E402
 from support.soundserver import PulseServer  # noqa: E402
+from support.terminal import Terminal  # noqa: E402
 
 from wakeword_daemon.audio.files import read  # noqa: E402
 from wakeword_daemon.clips.clip import Clip  # noqa: E402
@@ -58,17 +58,17 @@ def record(folder: Path) -> None:
     with PulseServer() as room:
         room.hum()
         arguments = ["--data", folder / "recordings", "--speaker", "anna"]
-        with Person("record", "jarvis", *arguments, settings=room.env()) as person:
+        with Terminal(*WAKEWORD, "record", "jarvis", *arguments, environ=room.env()) as terminal:
             for take in (1, 2):
-                person.sees(f"take {take} of 10")
-                person.sees("now say", times=person.screen.count("now say") + 1)
+                terminal.prints(f"take {take} of 10")
+                terminal.prints("now say", times=terminal.printed.count("now say") + 1)
                 room.play(folder / "word.wav")
                 if take == 1:
-                    person.sees("good: ")
-                    person.press("\n")
-            person.sees("the same recording")
-            person.sees("r record again   p play   q quit", times=2)
-            screen = person.screen.replace(str(folder) + "/", "")
+                    terminal.prints("good: ")
+                    terminal.type("\n")
+            terminal.prints("the same recording")
+            terminal.prints("r record again   p play   q quit", times=2)
+            screen = terminal.printed.replace(str(folder) + "/", "")
     picture = draw("wakeword record", f"wakeword {command}", screen.lstrip())
     (HERE / "record.svg").write_text(picture)
 
@@ -86,14 +86,14 @@ def review(folder: Path) -> None:
             ),
             pcm,
         )  # fmt: skip
-    with Person("review", "--folder", clips.path) as person:
-        person.sees("1 of 2")
-        person.press("r")
-        person.sees("2 of 2")
-        person.press("m")
-        person.ends()
-        screen = "\n".join(line for line in person.screen.split("\n") if "apt install" not in line)
-    (HERE / "review.svg").write_text(draw("wakeword review", "wakeword review", screen))
+    with Terminal(*WAKEWORD, "review", "--folder", clips.path) as terminal:
+        terminal.prints("1 of 2")
+        terminal.type("r")
+        terminal.prints("2 of 2")
+        terminal.type("m")
+        terminal.end()
+        lines = [line for line in terminal.printed.split("\n") if "apt install" not in line]
+    (HERE / "review.svg").write_text(draw("wakeword review", "wakeword review", "\n".join(lines)))
 
 
 if __name__ == "__main__":

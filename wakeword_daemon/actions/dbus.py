@@ -16,6 +16,7 @@ from dbus_fast.service import ServiceInterface, dbus_method, dbus_property, dbus
 
 from wakeword_daemon import xdg
 from wakeword_daemon.actions.remote import Remote
+from wakeword_daemon.actions.warnings import RepeatedWarning
 from wakeword_daemon.errors import WakewordError
 from wakeword_daemon.events.protocol import LONGEST_PAUSE, Detection, StateChanged
 
@@ -82,7 +83,7 @@ class SessionBus:
     def __init__(self, remote: Remote) -> None:
         self._interface = Daemon1(remote)
         self._on_the_bus = False
-        self._complaint = ""
+        self._trouble = RepeatedWarning(logger)
         self._task = asyncio.create_task(self._stay())
 
     def heard(self, detection: Detection) -> None:
@@ -107,9 +108,9 @@ class SessionBus:
                 async with asyncio.timeout(_LONGEST_DELAY):
                     bus = await self._connect()
             except (OSError, EOFError, DBusError, ValueError) as error:
-                self._complain(f"no session bus at {_address()}: {error}")
+                self._trouble.warn(f"no session bus at {_address()}: {error}")
             except TimeoutError:
-                self._complain(f"the session bus at {_address()} does not answer")
+                self._trouble.warn(f"the session bus at {_address()} does not answer")
             else:
                 if bus is not None:
                     delay = _FIRST_DELAY
@@ -130,12 +131,12 @@ class SessionBus:
         if got is RequestNameReply.PRIMARY_OWNER:
             return bus
         bus.disconnect()
-        self._complain(f"another daemon is {NAME} on the session bus")
+        self._trouble.warn(f"another daemon is {NAME} on the session bus")
         return None
 
     async def _serve(self, bus: MessageBus) -> None:
         logger.info("on the session bus as %s", NAME)
-        self._complaint = ""
+        self._trouble.clear()
         self._on_the_bus = True
         try:
             await bus.wait_for_disconnect()  # type: ignore[no-untyped-call]
@@ -145,13 +146,7 @@ class SessionBus:
             self._on_the_bus = False
             bus.unexport(PATH, self._interface)
             bus.disconnect()
-        self._complain("the session bus is gone")
-
-    def _complain(self, text: str) -> None:
-        """Say once what is wrong, and not again at every attempt."""
-        if text != self._complaint:
-            self._complaint = text
-            logger.warning("%s; trying again", text)
+        self._trouble.warn("the session bus is gone")
 
 
 def _address() -> str:

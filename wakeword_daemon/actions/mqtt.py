@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import msgspec
 
 from wakeword_daemon import __version__
+from wakeword_daemon.actions.warnings import RepeatedWarning
 from wakeword_daemon.errors import WakewordError
 from wakeword_daemon.events.protocol import StateName
 
@@ -55,7 +56,7 @@ class Mqtt:
         self._topic = settings.topic or f"wakeword/{host}"
         self._loop = asyncio.get_running_loop()
         self._gone = asyncio.Event()
-        self._complaint = ""
+        self._trouble = RepeatedWarning(logger)
         self._tasks: set[asyncio.Task[None]] = set()
         self._client = self._connect()
 
@@ -94,7 +95,7 @@ class Mqtt:
             client.username_pw_set(self._settings.user, self._settings.password)
         client.will_set(f"{self._topic}/available", "offline", qos=1, retain=True)
         client.on_connect = lambda *come: self._later(self._welcome, come[3])
-        client.on_connect_fail = lambda *_: self._later(self._complain, "it does not answer")
+        client.on_connect_fail = lambda *_: self._later(self._warn, "it does not answer")
         client.on_disconnect = lambda *left: self._later(self._leave, left[3])
         client.on_message = lambda *came: self._later(self._obey, came[2].payload)
         client.reconnect_delay_set(1, _LONGEST_DELAY)
@@ -111,10 +112,10 @@ class Mqtt:
 
     def _welcome(self, reason: Any) -> None:  # noqa: ANN401 -- paho's ReasonCode
         if reason.is_failure:
-            self._complain(f"it refused: {reason}")
+            self._warn(f"it refused: {reason}")
             return
         logger.info("connected to the MQTT broker %s", self._settings.host)
-        self._complaint = ""
+        self._trouble.clear()
         if self._settings.discovery is not None:
             for kind, name, entity in self._entities():
                 topic = f"{self._settings.discovery}/{kind}/{self._id}/{name}/config"
@@ -126,18 +127,11 @@ class Mqtt:
     def _leave(self, reason: Any) -> None:  # noqa: ANN401 -- paho's ReasonCode
         self._gone.set()
         if reason.is_failure:
-            self._complain(f"the connection broke: {reason}")
+            self._warn(f"the connection broke: {reason}")
 
-    def _complain(self, what: str) -> None:
-        """Say once what is wrong, and not again at every attempt."""
-        if what != self._complaint:
-            self._complaint = what
-            logger.warning(
-                "MQTT broker %s:%d: %s; trying again",
-                self._settings.host,
-                self._settings.port,
-                what,
-            )
+    def _warn(self, what: str) -> None:
+        broker = f"{self._settings.host}:{self._settings.port}"
+        self._trouble.warn(f"MQTT broker {broker}: {what}")
 
     def _obey(self, payload: bytes) -> None:
         match payload:

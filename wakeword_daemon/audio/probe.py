@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,8 @@ from wakeword_daemon.audio import devices
 from wakeword_daemon.audio.stream import InputStream
 from wakeword_daemon.clock import HOP, samples
 from wakeword_daemon.errors import AudioError
+from wakeword_daemon.levels import decibels, noise_floor, of_hops
+from wakeword_daemon.memory import resident_bytes
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from wakeword_daemon.audio.sources import CaptureSettings
-
-_QUIET_SHARE = 0.1
-"""Share of all hops that are below the noise floor."""
 
 _LIMIT = 10.0
 """Seconds beyond the recording's length after which the sound library counts as hung."""
@@ -35,9 +33,8 @@ class Levels:
     """How loud a recording is.
 
     Attributes:
-        peak: level of the loudest sample, dBFS; minus infinity if all are 0.
-        floor: RMS level that a tenth of its 80 ms blocks is below, dBFS; minus infinity for exact
-            zeros.
+        peak: level of the loudest sample, dBFS; `levels.SILENCE` if all are 0.
+        floor: the noise floor, dBFS; see `levels.noise_floor`.
         clipped: share of the samples at full scale, 0 to 1.
 
     """
@@ -98,13 +95,12 @@ def probe(settings: CaptureSettings, seconds: float) -> Probe:
 
 
 def measure(pcm: NDArray[np.int16]) -> Levels:
-    """Measure a recording of 16 kHz mono, int16[n]; n is at least one hop."""
-    hops = pcm[: len(pcm) // HOP * HOP].reshape(-1, HOP) / 32_768
-    rms = np.sqrt((hops**2).mean(1))
+    """Measure a recording of 16 kHz mono, int16[n]; n is at least 1."""
+    loud = np.abs(pcm.astype(np.int32))
     return Levels(
-        peak=_decibels(float(np.abs(hops).max())),
-        floor=_decibels(float(np.quantile(rms, _QUIET_SHARE))),
-        clipped=float((np.abs(pcm.astype(np.int32)) >= 32_767).mean()),  # noqa: PLR2004 - full scale
+        peak=decibels(float(loud.max()) ** 2),
+        floor=noise_floor(of_hops(pcm)),
+        clipped=float((loud >= 32_767).mean()),  # noqa: PLR2004 - full scale
     )
 
 
@@ -116,7 +112,7 @@ def _report(pipe: Connection, settings: CaptureSettings, seconds: float) -> None
 
 
 def _look(settings: CaptureSettings, seconds: float) -> Probe:
-    before = _resident()
+    before = resident_bytes()
     sounddevice = devices.portaudio()
     try:
         with devices.quiet():
@@ -141,14 +137,4 @@ def _look(settings: CaptureSettings, seconds: float) -> Probe:
         line.split(maxsplit=5)[5:] for line in Path("/proc/self/maps").read_text().splitlines()
     )
     libraries = frozenset(Path(name[0]).name for name in files if name)
-    return Probe(device.name, stream.rate, measure(pcm), _resident() - before, libraries)
-
-
-def _resident() -> int:
-    """Return the bytes that this process has in RAM."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
-
-
-def _decibels(value: float) -> float:
-    return 20 * float(np.log10(value)) if value else float("-inf")
+    return Probe(device.name, stream.rate, measure(pcm), resident_bytes() - before, libraries)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import math
 import os
 import shutil
 import subprocess
@@ -18,6 +17,7 @@ from wakeword_daemon.audio.sources import CaptureSettings
 from wakeword_daemon.config import Config
 from wakeword_daemon.errors import AudioError, ConfigError, EventsError, WakewordError
 from wakeword_daemon.events.client import read_status
+from wakeword_daemon.levels import SILENCE
 from wakeword_daemon.words import load_words
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _level(levels: Levels, *, has_server: bool) -> Finding:
         if has_server
         else ("amixer set Capture cap", "amixer set Capture 60%", "amixer set Capture 100%")
     )  # fmt: skip
-    if math.isinf(levels.peak):
+    if levels.peak == SILENCE:
         return Finding(subject, "failure", "exact zeros: the microphone is muted", unmute)
     heard = f"noise floor {levels.floor:.0f} dBFS, loudest moment {levels.peak:.0f} dBFS"
     if levels.clipped > _CLIPPED:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import resource
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wakeword_daemon.audio.sources import CaptureState
 from wakeword_daemon.engine.streams import running_step
 from wakeword_daemon.events.protocol import CaptureCounters, Detection, Status
+from wakeword_daemon.memory import resident_bytes
 
 if TYPE_CHECKING:
     from wakeword_daemon.audio.sources import AudioSource
@@ -68,11 +68,5 @@ class StatusReporter:
             pid=os.getpid(),
             uptime=round(time.monotonic() - self._started, 1),
             cpu=round(usage.ru_utime + usage.ru_stime, 3),
-            rss=_resident_bytes(),
+            rss=resident_bytes(),
         )
-
-
-def _resident_bytes() -> int:
-    """Return the memory of this process that is in RAM now."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * resource.getpagesize()

@@ -10,6 +10,7 @@ import numpy as np
 from wakeword_daemon.clock import SAMPLE_RATE, samples
 from wakeword_daemon.engine.logmel import LogMel
 from wakeword_daemon.engine.settings import FeatureSettings
+from wakeword_daemon.levels import decibels, noise_floor, of_hops, signal_to_noise
 from wakeword_daemon.pcm import Pcm
 from wakeword_daemon.training.data.endpoints import Span, speech_span
 
@@ -23,7 +24,7 @@ EDGE = 0.05
 CLIPPED = 1e-3
 """Share of samples at full scale that is heard as distortion."""
 QUIET = 15.0
-"""Decibels by which the word should exceed the noise of the room."""
+"""Signal-to-noise ratio that a word should have, dB."""
 ALIKE = 0.95
 """Normalised cross-correlation from which two takes are the same recording."""
 
@@ -38,7 +39,7 @@ class NewTake:
         pcm: all of it, int16[n].
         start, stop: samples in it between which the word is; both 0 if there is none.
         peak: of the loudest sample, dBFS.
-        above_noise: how much louder the word is than the room, dB; 0 if there is none.
+        above_noise: the signal-to-noise ratio of the word, dB; 0 if there is none.
         problem: why it cannot be kept, in a sentence, or "".
 
     """
@@ -80,7 +81,7 @@ def examine(pcm: Pcm, earlier: Sequence[Pcm] = ()) -> NewTake:
     span = speech_span(power) or Span(0, 0)
     start, stop = span.start * features.hop, span.stop * features.hop
     loud = np.abs(pcm.astype(np.int32))
-    peak = 20 * float(np.log10(max(int(loud.max(initial=0)), 1) / 32_768))
+    peak = decibels(float(loud.max(initial=0)) ** 2)
     above = _above_noise(pcm, start, stop)
     length = (stop - start) / SAMPLE_RATE
     clipped = float((loud >= _FULL_SCALE).mean()) if len(pcm) else 0.0
@@ -105,14 +106,10 @@ def examine(pcm: Pcm, earlier: Sequence[Pcm] = ()) -> NewTake:
 
 
 def _above_noise(pcm: Pcm, start: int, stop: int) -> float:
-    rest = np.concatenate((pcm[:start], pcm[stop:])).astype(np.float64)
-    word = pcm[start:stop].astype(np.float64)
-    if not len(word) or not len(rest):
+    if start == stop:
         return 0.0
-    size = SAMPLE_RATE // 100
-    frames = rest[: len(rest) // size * size].reshape(-1, size)
-    noise = float(np.median((frames**2).mean(1))) if len(frames) else 0.0
-    return 10 * float(np.log10(((word**2).mean() + 1e-3) / (noise + 1e-3)))
+    noise = noise_floor([*of_hops(pcm[:start]), *of_hops(pcm[stop:])])
+    return signal_to_noise(of_hops(pcm[start:stop]), noise)
 
 
 def _alike(word: Pcm, other: Pcm) -> bool:
