@@ -14,6 +14,8 @@ from wakeword_daemon.errors import ConfigError
 if TYPE_CHECKING:
     from wakeword_daemon.config import Config, WordSection
 
+_LAST_PORT = 65_535
+
 
 def add_address(parser: argparse.ArgumentParser) -> None:
     """Add `--socket` and `--token`: how to reach a running daemon."""
@@ -117,6 +119,13 @@ def whole_number(text: str) -> int:
 def positive_float(text: str) -> float:
     """Read a number above 0."""
     return _number(text, float("inf"))
+
+
+def port(text: str) -> int:
+    """Read a port; 0 for any that is free."""
+    if not text.isdecimal() or int(text) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port, 0 to {_LAST_PORT}")
+    return int(text)
 
 
 def probability(text: str) -> float:

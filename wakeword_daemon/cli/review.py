@@ -14,7 +14,7 @@ from wakeword_daemon.cli._keys import Keys, keys
 from wakeword_daemon.cli._player import Player
 from wakeword_daemon.clips.clip import LABELS, Clip, Label
 from wakeword_daemon.clips.export import export
-from wakeword_daemon.clips.folder import ClipFolder, default_folder
+from wakeword_daemon.clips.folder import ClipFolder, folder_of_clips
 from wakeword_daemon.errors import WakewordError
 
 if TYPE_CHECKING:
@@ -95,8 +95,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _configured(args: argparse.Namespace) -> Path:
-    folder = _arguments.read_config(args).clips.folder
-    return default_folder() if folder is None else Path(folder)
+    return folder_of_clips(_arguments.read_config(args).clips.folder)
 
 
 def _json(name: str, clip: Clip) -> str:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from wakeword_daemon import xdg
-from wakeword_daemon.audio.files import flac
 from wakeword_daemon.clips.clip import LABELS, Clip, Label
 from wakeword_daemon.errors import WakewordError
 from wakeword_daemon.storage import write_atomically
@@ -39,8 +38,10 @@ class Limits:
     days: float
 
 
-def default_folder() -> Path:
-    """Return where clips are kept unless the settings say otherwise."""
+def folder_of_clips(setting: str | None) -> Path:
+    """Return where clips are kept; `setting` is `clips.folder` in the config, None by default."""
+    if setting is not None:
+        return Path(setting)
     # systemd makes the folder for a service of the machine, which has no home.
     state = os.environ.get("STATE_DIRECTORY")
     return Path(state) / "clips" if state else xdg.state_home() / "wakeword/clips"
@@ -63,6 +64,8 @@ class ClipFolder:
             OSError: it cannot be written, and nothing of it is.
 
         """
+        from wakeword_daemon.audio.files import flac  # noqa: PLC0415 - who only reads needs none
+
         audio = flac(pcm)
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         # A clip is there when its JSON file is, so that comes last.

@@ -76,11 +76,13 @@ def subscribe_async(
 async def watch_async(
     socket: str | Path | None = None,
     *,
+    past: bool = False,
     reconnect: bool = True,
     token: str | None = None,
 ) -> AsyncGenerator[Watched, None]:
     """Yield what `client.watch` yields, and fail as it does; `aclose` ends it."""
-    steps = follow(socket, None, token, Subscribe(), reconnect=reconnect, watch=True)
+    request = Subscribe(after_sequence=0 if past else None)
+    steps = follow(socket, None, token, request, reconnect=reconnect, watch=True)
     async with contextlib.aclosing(_carry_out(steps)) as items:
         async for item in items:
             if isinstance(item, Watched):

@@ -170,6 +170,7 @@ class Events(Generic[T]):
 def watch(
     socket: str | Path | None = None,
     *,
+    past: bool = False,
     timeout: float | None = None,
     reconnect: bool = True,
     token: str | None = None,
@@ -183,6 +184,7 @@ def watch(
 
     Args:
         socket: see `subscribe`, as for `timeout`, `reconnect` and `token`.
+        past: whether to begin with the events before now that the daemon still has, up to 256.
         timeout: seconds from now.
         reconnect: whether to wait for a daemon.
         token: what a daemon on TCP may ask for.
@@ -192,7 +194,8 @@ def watch(
 
     """
     deadline = math.inf if timeout is None else time.monotonic() + timeout
-    steps = follow(socket, None, token, Subscribe(), reconnect=reconnect, watch=True)
+    request = Subscribe(after_sequence=0 if past else None)
+    steps = follow(socket, None, token, request, reconnect=reconnect, watch=True)
     with contextlib.closing(_carry_out(steps, deadline)) as items:
         for item in items:
             if isinstance(item, Watched):

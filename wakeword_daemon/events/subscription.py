@@ -136,7 +136,7 @@ def follow(
         socket: see `client.subscribe`, which also explains `words`, `token` and `reconnect`.
         words: names of wake words.
         token: the token, if a daemon on TCP asks for one.
-        request: the audio to ask for.
+        request: the audio to ask for, and the event to begin after.
         reconnect: whether to wait for a daemon.
         watch: whether to ask for telemetry, and to yield all that `items.Watched` names.
 
@@ -241,7 +241,7 @@ class _Subscription:
         self._request = request
         self._watch = watch
         self._start_id: str | None = None
-        self._sequence: int | None = None
+        self._sequence = request.after_sequence
         self._last = 0  # events up to this one are sent again, without audio
         self._end: int | None = None  # of all audio so far, on the sample clock of the daemon
         self._info: Info | None = None
@@ -345,7 +345,7 @@ class _Subscription:
     def _begin(self, answer: Subscribed) -> None:
         if answer.missed is None:
             logger.warning("the daemon was restarted; its last events before that may be lost")
-        elif answer.missed:
+        elif answer.missed and self._start_id is not None:  # else they were before our time
             logger.warning("%d events are lost: the daemon no longer has them", answer.missed)
         if answer.start_id != self._start_id:
             self._end = None  # another run has its own clock

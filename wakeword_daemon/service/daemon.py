@@ -425,11 +425,11 @@ def _clipper(config: Config, words: Words, ring: RingBuffer) -> Clipper | None:
     if not clips.keep:
         return None
     from wakeword_daemon.clips.clipper import Clipper  # noqa: PLC0415
-    from wakeword_daemon.clips.folder import ClipFolder, Limits, default_folder  # noqa: PLC0415
+    from wakeword_daemon.clips.folder import ClipFolder, Limits, folder_of_clips  # noqa: PLC0415
 
     return Clipper(
         ring,
-        ClipFolder(default_folder() if clips.folder is None else Path(clips.folder)),
+        ClipFolder(folder_of_clips(clips.folder)),
         Limits(clips.count, clips.megabytes, clips.days),
         near=clips.near_misses,
         models={model.name: model.model_id for model in words.models},
