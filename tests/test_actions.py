@@ -129,7 +129,7 @@ def test_the_daemon_runs_a_program_at_each_detection(tmp_path):
         heard = events(daemon.listen("--count", 2))
         until(lambda: daemon.log.count("sh: acted") == 2, "two runs")
         assert daemon.status()["state"] == "listening"
-        code, _ = daemon.stop()
+        code = daemon.stop()
     assert code == 0
     given = [json.loads((tmp_path / str(event["sequence"])).read_text()) for event in heard]
     assert given == heard
@@ -149,7 +149,7 @@ def test_a_program_that_hangs_touches_no_hearing_and_ends_with_the_daemon(tmp_pa
         assert len(events(daemon.listen("--count", 2))) == 2
         until(lambda: "still runs" in daemon.log, "the second detection")
         status = daemon.status()
-        code, _ = daemon.stop()
+        code = daemon.stop()
     assert (status["state"], status["gaps"], status["lost"]) == ("listening", 0, 0)
     assert code == 0
     until(lambda: not is_running(pid.read_text().strip()), "the end of the program")

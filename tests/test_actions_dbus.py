@@ -41,7 +41,7 @@ def test_a_program_on_the_bus_is_told_of_words_and_of_the_state(bus, config, tmp
         assert line.startswith(
             "/org/wakeword/Daemon1: org.wakeword.Daemon1.Detected ('jarvis', 0.9"
         ), line
-        assert daemon.stop()[0] == 0
+        assert daemon.stop() == 0
     assert "was not provided" in bus.property("State")  # it left the bus
 
 

@@ -45,7 +45,7 @@ def test_what_is_played_is_heard_to_the_sample_and_dated(monkeypatch, wav, calm)
             at, _ = ear.find(noise(0.8))
             assert np.array_equal(ear.ring.copy(at, at + len(noise(0.8)))[1], noise(0.8))
             # A null sink renders a little ahead of the time, unlike a microphone.
-            assert before - 0.2 < ear.ring.wall_time(at) < after - 0.6
+            assert before - 0.2 < ear.ring.wall_time(at) < after
             assert -0.1 < ear.drift(begin) < PATIENCE
             state = ear.states[0]
     assert (state.name, state.reason, state.device, state.rate) == (
@@ -55,8 +55,8 @@ def test_what_is_played_is_heard_to_the_sample_and_dated(monkeypatch, wav, calm)
         SAMPLE_RATE,
     )
     assert ear.capture.counters.gaps == ear.capture.counters.reopened == 0
-    blocks = np.median(np.diff([0, *ear.writes])) / HOP
-    assert blocks >= 2 if calm else blocks < 2
+    hops = np.diff([0, *ear.writes]) / HOP
+    assert np.median(hops) >= 2 if calm else hops.min() < 2
 
 
 @pytest.mark.parametrize("rate", [44_100, 48_000])

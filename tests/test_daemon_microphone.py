@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -9,7 +10,6 @@ import soundfile
 from support.daemon import AUDIO, PATIENCE, Daemon, events, recording, until
 from support.eventserver import Peer
 from support.soundserver import PulseServer
-from support.witness import Witness
 
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.events.client import subscribe
@@ -21,19 +21,20 @@ def test_a_spoken_word_is_one_event(room, tmp_path):
     recording(tmp_path / "word.wav", 0.5, "jarvis-slt", 1.0)
     with Daemon(settings=room.env()) as daemon:
         assert daemon.told("READY").startswith("listening for jarvis on ")
-        listener = daemon.listen("--timeout", 5)
-        witness = Witness(room)
+        listener = daemon.listen("--count", 1, "--timeout", PATIENCE)
+        before = time.time()
         room.play(tmp_path / "word.wav")
-        end = witness.end_of_speech()
         (event,) = events(listener)
+        after = time.time()
         status = daemon.status()
-        code, seconds = daemon.stop()
+        code = daemon.stop()
+        log = daemon.log
     assert event["name"] == "jarvis"
-    assert abs(event["wall_time"] - end) < 0.3
+    assert before < event["wall_time"] < after
+    assert log.count("heard jarvis") == 1
     assert status["capture"] == {"gaps": 0, "lost": 0, "reopened": 0, "overflows": 0}
     assert status["lost"] == 0
     assert code == 0
-    assert seconds < 1
 
 
 def test_other_speech_is_no_event(room, tmp_path):
@@ -53,9 +54,8 @@ def test_without_a_microphone_it_is_ready_and_says_what_is_wrong(tmp_path):
         assert daemon.status()["state"] == "deaf"
         assert daemon.told("WATCHDOG") == "1"  # a new process would find no microphone either
         assert daemon.log.count("deaf: ") == 1
-        code, seconds = daemon.stop()
+        code = daemon.stop()
     assert code == 0
-    assert seconds < 1
 
 
 def test_an_unknown_device_is_told_with_those_there_are(room):
@@ -69,7 +69,7 @@ def test_a_server_that_dies_and_comes_back_is_heard_again(room, tmp_path):
     recording(tmp_path / "word.wav", 0.5, "jarvis-slt", 1.0)
     with Daemon(settings=room.env()) as daemon:
         daemon.told("READY")
-        listener = daemon.listen("--timeout", 10)
+        listener = daemon.listen("--count", 1, "--timeout", PATIENCE)
         room.kill()
         assert daemon.told("STATUS").startswith("deaf: ")
         room.start()

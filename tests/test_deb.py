@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.daemon import recording
 from support.soundserver import PulseServer
-from support.systemd import SERVICE, SystemManager
+from support.systemd import PATIENCE, SERVICE, SystemManager
 
 pytestmark = [pytest.mark.sound, pytest.mark.systemd, pytest.mark.slow]
 
@@ -103,10 +103,10 @@ def test_its_service_hears_a_word_on_the_microphone(machine, room, tmp_path):
     status = machine.path(f"/proc/{pid}/status").read_text()
     uid = next(line.split()[1] for line in status.splitlines() if line.startswith("Uid:"))
     assert machine.run("id", "--user", "wakeword") == uid
-    listener = machine.start(*OWN, "wakeword", "listen", "--json", "--count=1", "--timeout=60")
+    listener = machine.start(*OWN, "wakeword", "listen", "--json", "--count=1")
     machine.until(lambda: len(machine.status()["subscribers"]) > 1, "a subscription")
     room.play(tmp_path / "word.wav")
-    out, complaint = listener.communicate(timeout=60)
+    out, complaint = listener.communicate(timeout=PATIENCE)
     assert json.loads(out)["name"] == "jarvis", complaint
 
 

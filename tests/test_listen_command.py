@@ -56,7 +56,7 @@ def test_it_waits_for_a_daemon_that_starts_later(tmp_path):
         )
         with Daemon("--input", tmp_path / "in.wav", "--socket", path) as successor:
             successor.told("READY")
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert "jarvis" in out
     assert err.startswith(f"wakeword: connected to {path}, which is ")
@@ -86,7 +86,7 @@ def test_another_users_daemon_is_one_sentence(server, command):
         env=os.environ | settings,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     if "No module named" in done.stderr or "Permission denied" in done.stderr.splitlines()[0]:

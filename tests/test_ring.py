@@ -179,5 +179,6 @@ def test_the_wall_clock_runs_on_through_gaps():
     assert ring.wall_time(500 - SAMPLE_RATE) == 999.0
     ring.skip(SAMPLE_RATE)
     assert ring.wall_time(ring.clock) == 1_001.0
+    before = time.time()
     ring.write(ramp(0, 500))
-    assert abs(ring.wall_time(ring.clock) - time.time()) < 5
+    assert before <= ring.wall_time(ring.clock) <= time.time()

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 import numpy as np
+from support.daemon import PATIENCE
 
 from wakeword_daemon.audio import devices
 from wakeword_daemon.audio.capture import Capture, CaptureSettings, CaptureState
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from typing import Self
 
     from numpy.typing import NDArray
-
-PATIENCE = 120
-"""Seconds after which a wait has failed: far more than anything needs on a busy machine."""
 
 
 class Ear:

@@ -9,6 +9,8 @@ import threading
 import time
 from pathlib import Path
 
+from support.daemon import PATIENCE
+
 from wakeword_daemon.events.protocol import (
     Attribution,
     Detection,
@@ -18,8 +20,6 @@ from wakeword_daemon.events.protocol import (
     WakeProgram,
 )
 from wakeword_daemon.events.server import EventServer
-
-PATIENCE = 120.0  # seconds after which a test that hangs fails
 
 
 def info(words=("jarvis", "alexa")):

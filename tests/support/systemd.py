@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from msgspec import to_builtins
+from support.daemon import PATIENCE
 
 from wakeword_daemon.events.client import read_status
 
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from typing import Self
 
     from support.soundserver import SoundServer
-
-PATIENCE = 120.0  # seconds after which a test that hangs fails
 
 SERVICE, SOCKET = "wakeword.service", "wakeword.socket"
 WAKEWORD = (
@@ -156,7 +155,7 @@ class Manager(ABC):
     def run(self, *command: str, check: bool = True, **who: object) -> str:
         """Run a command on the manager's machine to its end; return what it printed."""
         process = self.start(*command, **who)
-        out, complaint = process.communicate(timeout=60)
+        out, complaint = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0 or not check, f"{command}: {complaint}\n{self.log}"
         return out.strip()
 
@@ -175,11 +174,9 @@ class Manager(ABC):
         """Return a property of the daemon's service."""
         return self.systemctl("show", "--value", f"--property={name}", SERVICE)
 
-    def stop(self) -> float:
-        """Stop the daemon and its socket; return the seconds that took the daemon."""
-        begin = time.monotonic()
+    def stop(self) -> None:
+        """Stop the daemon and its socket."""
         self.systemctl("stop", SERVICE, SOCKET)
-        return time.monotonic() - begin
 
     def status(self) -> dict[str, object]:
         """Return the daemon's answer to a `status` request."""
