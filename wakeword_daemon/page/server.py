@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import socket
 from typing import TYPE_CHECKING
@@ -41,6 +42,8 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except OSError as error:
         reason = error.strerror or str(error)
+        if error.errno == errno.EADDRINUSE:
+            reason = "another program has it; choose another one with --port"
         raise EventsError(f"cannot serve the page on {host} port {port}: {reason}") from error
 
 

@@ -338,17 +338,17 @@ function showClips() {
 
 function makeClip(clip) {
   const view = find("#clip").content.cloneNode(true).firstElementChild;
-  const kind = clip.kind === "detection" ? "reported" : "not reported, but near";
+  const kind = clip.kind === "detection" ? "reported" : "not reported";
   find("strong", view).textContent = clip.word;
   const when = find("time", view);
   when.textContent = time(clip.wall_time);
   when.dateTime = new Date(clip.wall_time * 1000).toISOString();
   find(".quiet", view).textContent =
-    `${kind}, score ${clip.score.toFixed(3)} of ${Number(clip.threshold.toFixed(3))}`;
+    `${kind}: score ${clip.score.toFixed(3)}, threshold ${Number(clip.threshold.toFixed(3))}`;
   const title = `${clip.word}, ${when.textContent}`;
   find(".play", view).setAttribute("aria-label", `Play ${title}`);
   find(".delete", view).setAttribute("aria-label", `Delete ${title}`);
-  find("[role=group]", view).setAttribute("aria-label", title);
+  find("[role=group]", view).setAttribute("aria-label", `Was it said? ${title}`);
   const path = `clips/${encodeURIComponent(clip.name)}`;
   find(".play", view).addEventListener("click", (event) => play(event.target, path));
   const [said, unsaid] = clip.labels;
