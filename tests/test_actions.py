@@ -33,13 +33,13 @@ def test_the_output_of_a_program_goes_to_the_log(caplog):
     assert messages(caplog) == ["sh: out", "sh: err", "sh: no end"]
 
 
-def test_a_program_finds_its_input_and_its_variables(caplog):
+def test_a_program_gets_its_input_and_its_variables(caplog):
     run("sh", "-c", 'read line; echo "$line $WAKEWORD_NAME"',
         text=b"hello\n", environment={"WAKEWORD_NAME": "jarvis"})  # fmt: skip
     assert messages(caplog) == ["sh: hello jarvis"]
 
 
-def test_no_shell_reads_the_arguments(caplog):
+def test_arguments_do_not_pass_through_a_shell(caplog):
     run("echo", "$HOME; *")
     assert messages(caplog) == ["echo: $HOME; *"]
 
@@ -74,14 +74,14 @@ def is_running(pid):
         return False
 
 
-def test_a_flood_of_output_is_cut_short_and_blocks_nobody(caplog):
+def test_too_much_output_is_cut_and_does_not_block(caplog):
     run("sh", "-c", "seq 100000; head -c 1000000 /dev/zero")
     assert messages(caplog)[:2] == ["sh: 1", "sh: 2"]
     assert len(messages(caplog)) == 51
     assert messages(caplog)[-1] == "sh writes more; it is left out here"
 
 
-def test_what_a_program_leaves_behind_is_not_waited_for(caplog, tmp_path):
+def test_processes_that_a_program_leaves_behind_are_not_awaited(caplog, tmp_path):
     """A program may start another one that stays, and that holds the pipe of its output."""
     mark = tmp_path / "pid"
     run("sh", "-c", f"sleep 1000 & echo $! > {mark}; echo done", time_limit=60.0)
@@ -89,7 +89,7 @@ def test_what_a_program_leaves_behind_is_not_waited_for(caplog, tmp_path):
     os.kill(int(mark.read_text()), 9)  # it was left running
 
 
-def test_one_runs_at_a_time_and_none_too_soon_after_another(caplog, tmp_path):
+def test_programs_run_one_at_a_time_and_not_too_often(caplog, tmp_path):
     starts = tmp_path / "starts"
 
     async def act():
@@ -136,7 +136,7 @@ def test_the_daemon_runs_a_program_at_each_detection(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_program_that_hangs_touches_no_hearing_and_ends_with_the_daemon(tmp_path):
+def test_a_hanging_program_does_not_disturb_listening_and_ends_with_the_daemon(tmp_path):
     recording(tmp_path / "in.wav", 2.0, "jarvis-slt", 3.0, "jarvis-rms", 60.0)
     pid = tmp_path / "pid"
     config = configured(
@@ -177,7 +177,7 @@ def test_actions_change_with_a_reload(tmp_path):
         ("sound: nowhere.wav", ": on_detection.sound: there is no file "),
     ],
 )
-def test_mistakes_in_the_settings_are_told(tmp_path, text, complaint):
+def test_wrong_settings_are_refused_with_a_reason(tmp_path, text, complaint):
     config = configured(tmp_path, f"on_detection:\n  {text}\n")
     done = wakeword("run", "--check", "--config", config)
     assert done.returncode == 2
@@ -185,7 +185,7 @@ def test_mistakes_in_the_settings_are_told(tmp_path, text, complaint):
 
 
 @pytest.mark.slow
-def test_a_daemon_without_actions_loads_none(tmp_path):
+def test_a_daemon_without_actions_does_not_load_them(tmp_path):
     recording(tmp_path / "in.wav", 20.0)
     with Daemon("--input", tmp_path / "in.wav", settings={"PYTHONVERBOSE": "1"}) as daemon:
         daemon.told("READY")

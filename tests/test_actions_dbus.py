@@ -27,7 +27,7 @@ def on_the_bus(daemon):
 
 
 @pytest.mark.slow
-def test_a_program_on_the_bus_is_told_of_words_and_of_the_state(bus, config, tmp_path):
+def test_programs_on_the_bus_learn_of_words_and_state(bus, config, tmp_path):
     recording(tmp_path / "in.wav", 5.0, "jarvis-slt", 60.0)
     with Daemon(
         "--config", config, "--input", tmp_path / "in.wav", settings=bus.settings
@@ -65,7 +65,7 @@ def test_pause_and_resume(bus, config, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_bus_that_comes_late_and_goes_away_is_waited_for(bus, config, tmp_path):
+def test_the_daemon_waits_for_a_bus_that_starts_late_or_goes_away(bus, config, tmp_path):
     recording(tmp_path / "in.wav", 6.0, "jarvis-slt", 60.0)
     bus.stop()
     with Daemon(
@@ -86,7 +86,7 @@ def test_a_bus_that_comes_late_and_goes_away_is_waited_for(bus, config, tmp_path
 
 
 @pytest.mark.slow
-def test_of_two_daemons_one_has_the_name(bus, config, tmp_path):
+def test_only_one_of_two_daemons_gets_the_name(bus, config, tmp_path):
     recording(tmp_path / "in.wav", 60.0)
     arguments = ("--config", config, "--input", tmp_path / "in.wav")
     with Daemon(*arguments, settings=bus.settings) as first:
@@ -98,7 +98,7 @@ def test_of_two_daemons_one_has_the_name(bus, config, tmp_path):
             on_the_bus(second)
 
 
-def test_without_the_package_the_config_is_refused(config, tmp_path):
+def test_the_config_is_refused_without_the_package(config, tmp_path):
     """As on a machine where the extra is not installed."""
     (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['dbus_fast'] = None\n")
     path = f"{tmp_path}:{':'.join(sys.path)}"

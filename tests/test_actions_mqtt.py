@@ -109,7 +109,7 @@ def configured(tmp_path, port, *lines):
 
 
 @pytest.mark.slow
-def test_home_assistant_finds_the_daemon_and_is_told_of_words(broker, tmp_path):
+def test_home_assistant_discovers_the_daemon_and_gets_detections(broker, tmp_path):
     recording(tmp_path / "in.wav", 5.0, "jarvis-slt", 60.0)
     client = broker.client()
     config = configured(tmp_path, broker.port)
@@ -138,7 +138,7 @@ def test_home_assistant_finds_the_daemon_and_is_told_of_words(broker, tmp_path):
 
 
 @pytest.mark.slow
-def test_who_subscribes_later_finds_the_state_and_no_old_word(broker, tmp_path):
+def test_a_late_subscriber_gets_the_state_but_no_old_detection(broker, tmp_path):
     recording(tmp_path / "in.wav", 2.0, "jarvis-slt", 60.0)
     config = configured(tmp_path, broker.port, "discovery: null")
     with Daemon("--config", config, "--input", tmp_path / "in.wav") as daemon:
@@ -183,7 +183,7 @@ def test_a_daemon_that_dies_is_offline(broker, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_broker_that_is_away_is_waited_for(broker, tmp_path):
+def test_the_daemon_waits_for_an_absent_broker(broker, tmp_path):
     recording(tmp_path / "in.wav", 2.0, "jarvis-slt", 60.0)
     broker.stop()
     config = configured(tmp_path, broker.port)
@@ -205,7 +205,7 @@ def test_a_broker_that_is_away_is_waited_for(broker, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_broker_that_hangs_keeps_nobody_from_hearing_or_ending(tmp_path):
+def test_a_hanging_broker_blocks_neither_listening_nor_stopping(tmp_path):
     recording(tmp_path / "in.wav", 2.0, "jarvis-slt", 60.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         config = configured(tmp_path, silent.getsockname()[1])

@@ -11,7 +11,7 @@ from wakeword_daemon.clock import SAMPLE_RATE
 pytestmark = pytest.mark.sound
 
 
-def test_the_sound_is_heard_and_wakes_nobody(room, tmp_path):
+def test_the_sound_is_played_and_does_not_trigger_a_detection(room, tmp_path):
     """The sound says the wake word itself, and the loudspeaker is the microphone."""
     recording(tmp_path / "word.wav", 0.5, "jarvis-slt", 1.0)
     pcm = soundfile.read(AUDIO / "jarvis-rms.flac", dtype="int16")[0]
@@ -33,7 +33,7 @@ def playing(room):
     return "paplay" in room.pactl("list", "sink-inputs")
 
 
-def test_a_sound_that_does_not_play_is_told(room, tmp_path):
+def test_a_sound_that_cannot_be_played_is_logged(room, tmp_path):
     recording(tmp_path / "word.wav", 0.5, "jarvis-slt", 1.0)
     (tmp_path / "answer.wav").write_text("no sound")
     (tmp_path / "config.yaml").write_text("on_detection:\n  sound: answer.wav\n")

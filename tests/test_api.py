@@ -10,7 +10,7 @@ import wakeword_daemon
 from wakeword_daemon.errors import ModelError
 
 
-def test_every_public_name_is_there_and_documented():
+def test_every_public_name_exists_and_is_documented():
     for name in wakeword_daemon.__all__:
         assert getattr(wakeword_daemon, name).__doc__
     with pytest.raises(AttributeError, match="no attribute 'listen_to_me'"):
@@ -23,7 +23,7 @@ def test_a_shipped_word_is_loaded_by_its_name():
         wakeword_daemon.load_model("jarvi")
 
 
-def test_the_words_of_the_interface_are_importable_from_the_top():
+def test_public_types_can_be_imported_from_the_package():
     from wakeword_daemon import (  # noqa: PLC0415 -- this is what is tested
         Detection,
         Detector,

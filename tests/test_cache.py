@@ -26,7 +26,7 @@ def test_arrays_are_computed_once(tmp_path):
     assert len(calls) == 2
 
 
-def test_an_interrupted_computation_leaves_nothing_behind(tmp_path):
+def test_an_interrupted_computation_leaves_no_files(tmp_path):
     class Unsaved:
         def __array__(self, *_, **__):
             raise KeyboardInterrupt
@@ -37,8 +37,8 @@ def test_an_interrupted_computation_leaves_nothing_behind(tmp_path):
     assert cached(tmp_path, "speech", "1", lambda: {"whole": np.ones(3)})["whole"].sum() == 3
 
 
-def test_two_that_want_the_same_at_once_get_the_same(tmp_path):
-    both = threading.Barrier(2)
+def test_two_processes_that_compute_the_same_entry_get_the_same_result(tmp_path):
+    both = threading.Barrier(2, timeout=120)
 
     def want(number):
         def compute():

@@ -28,7 +28,7 @@ def room(*peaks, hours=1.0):
     return collected
 
 
-def test_each_moment_is_one_false_accept():
+def test_each_high_moment_counts_as_one_false_accept():
     heard = room(0.9, 0.8, 0.3)
     assert heard.hours == pytest.approx(1.0)
     assert heard.highest == 0.9
@@ -37,18 +37,18 @@ def test_each_moment_is_one_false_accept():
 
 
 @pytest.mark.parametrize(("rate", "accepts"), [(0.5, 0), (1, 1), (2.9, 2), (3, 3), (100, 5)])
-def test_the_threshold_keeps_within_the_rate_and_no_higher_than_it_must(rate, accepts):
+def test_the_threshold_is_the_lowest_within_the_rate(rate, accepts):
     heard = room(0.9, 0.8, 0.6, 0.4, 0.2)
     threshold = heard.threshold(rate)
     assert heard.false_accepts(threshold) == accepts
 
 
-def test_more_hours_allow_as_many_false_accepts_more():
+def test_more_hours_allow_more_false_accepts():
     peaks = (0.9, 0.8, 0.6, 0.4)
     assert room(*peaks, hours=4).threshold(0.5) < room(*peaks, hours=1).threshold(0.5)
 
 
-def test_a_quiet_room_proposes_nothing_that_was_never_measured():
+def test_a_quiet_room_gets_no_threshold_below_the_measured_ones():
     card = load_model("jarvis").card
     proposal = propose(room(), card, 0.25)
     assert proposal.threshold == pytest.approx(min(p.threshold for p in card.operating_points))
@@ -56,7 +56,7 @@ def test_a_quiet_room_proposes_nothing_that_was_never_measured():
     assert proposal.at_most == pytest.approx(2.303, abs=1e-3)
 
 
-def test_the_misses_are_those_of_the_card():
+def test_the_miss_rate_comes_from_the_model_card():
     card = load_model("jarvis").card
     points = sorted(card.operating_points, key=lambda point: point.threshold)
     assert propose(room(), card, 0.25).miss_rate == points[0].miss_rate
@@ -77,7 +77,7 @@ def evening(tmp_path):
     return tmp_path / "evening.wav"
 
 
-def test_a_recording_is_heard_as_fast_as_it_can_be(evening):
+def test_a_recording_is_processed_faster_than_real_time(evening):
     done = wakeword("calibrate", "--word", "jarvis", "--from", evening, "--json")
     assert done.returncode == 0, done.stderr
     (line,) = done.stdout.splitlines()
@@ -90,7 +90,7 @@ def test_a_recording_is_heard_as_fast_as_it_can_be(evening):
     assert strict.stdout == ""
 
 
-def test_what_it_says_can_go_into_the_config(evening, tmp_path):
+def test_its_output_can_be_pasted_into_the_config(evening, tmp_path):
     done = wakeword("calibrate", "--word", "jarvis", "--from", evening, "--rate", 100)
     assert "with 90 % confidence fewer than" in done.stdout
     snippet = done.stdout[done.stdout.index("words:") :]
@@ -102,7 +102,7 @@ def test_what_it_says_can_go_into_the_config(evening, tmp_path):
 
 
 @pytest.mark.slow
-def test_it_hears_the_room_through_the_daemon(tmp_path):
+def test_it_calibrates_through_a_running_daemon(tmp_path):
     pcm = soundfile.read(AUDIO / "jarvis-slt.flac", dtype="int16")[0]
     silence = np.zeros(90 * SAMPLE_RATE, np.int16)
     soundfile.write(tmp_path / "in.wav", np.concatenate([silence[:80_000], pcm, silence]), 16_000)
@@ -125,7 +125,7 @@ def test_it_hears_the_room_through_the_daemon(tmp_path):
 
 
 @pytest.mark.slow
-def test_ctrl_c_uses_what_was_heard_until_then(tmp_path):
+def test_ctrl_c_ends_with_what_was_heard_so_far(tmp_path):
     recording(tmp_path / "in.wav", 60.0)
     with Daemon("--input", tmp_path / "in.wav") as daemon:
         daemon.told("READY")
@@ -139,7 +139,7 @@ def test_ctrl_c_uses_what_was_heard_until_then(tmp_path):
             )
 
 
-def test_words_of_the_daemon_that_are_not_known_here_are_named(tmp_path):
+def test_words_that_only_the_daemon_knows_are_named(tmp_path):
     recording(tmp_path / "in.wav", 60.0)
     with Daemon("--input", tmp_path / "in.wav") as daemon:
         daemon.told("READY")
@@ -149,7 +149,7 @@ def test_words_of_the_daemon_that_are_not_known_here_are_named(tmp_path):
 
 
 @pytest.mark.parametrize("duration", ["3", "0h", "soon", "-1h"])
-def test_a_time_that_is_none_is_refused(duration):
+def test_an_invalid_duration_is_refused(duration):
     done = wakeword("calibrate", f"--for={duration}")
     assert done.returncode == 2
     assert "is no time such as 90min or 4h" in done.stderr

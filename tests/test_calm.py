@@ -31,7 +31,7 @@ def hear(calm, pcm, nearness=0.0):
 
 
 @pytest.mark.parametrize("level", [-90, -70, -50, -30])
-def test_a_steady_room_is_calm_after_two_seconds_however_loud_it_is(level):
+def test_a_steady_room_is_calm_after_two_seconds_at_any_level(level):
     found = hear(Calm(), steady(10, level))
     assert not any(found[:24])
     assert all(found[30:])
@@ -42,7 +42,7 @@ def test_silence_of_exact_zeros_is_calm():
 
 
 @pytest.mark.parametrize("level", [-65, -45])
-def test_a_word_ends_the_calm_in_its_first_hops(level):
+def test_a_word_ends_the_calm_within_its_first_hops(level):
     calm = Calm()
     hear(calm, steady(10, level))
     (word, _) = room.spoken_words(1)
@@ -50,13 +50,13 @@ def test_a_word_ends_the_calm_in_its_first_hops(level):
     assert not any(hear(calm, speech + steady(0.24, level)[: len(speech)])[1:])
 
 
-def test_speech_as_loud_as_the_noise_ends_it_too():
+def test_speech_at_the_level_of_the_noise_ends_the_calm():
     calm = Calm()
     hear(calm, steady(10, -40))
     assert not hear(calm, steady(0.08, -36.9))[0]
 
 
-def test_a_rising_score_ends_it_without_a_sound():
+def test_a_rising_score_ends_the_calm_without_a_sound():
     calm = Calm()
     assert hear(calm, steady(10, -60))[-1]
     assert not any(hear(calm, steady(0.32, -60), nearness=0.1))
@@ -66,7 +66,7 @@ def test_speech_with_pauses_is_never_calm():
     assert not any(hear(Calm(), room.speech(20)))
 
 
-def test_a_fan_that_is_switched_on_is_part_of_the_room_after_a_while():
+def test_a_fan_becomes_part_of_the_noise_floor():
     calm = Calm()
     hear(calm, steady(10, -60))
     found = hear(calm, steady(60, -45))

@@ -31,7 +31,7 @@ def wav(tmp_path):
 
 
 @pytest.mark.parametrize("calm", [False, True], ids=["awake", "napping"])
-def test_what_is_played_is_heard_to_the_sample_and_dated(monkeypatch, wav, calm):
+def test_what_is_played_is_recorded_exactly_and_dated(monkeypatch, wav, calm):
     with PulseServer() as server:
         server.adopt(monkeypatch)
         with Ear(calm=calm) as ear:
@@ -72,7 +72,7 @@ def test_a_device_at_another_rate_is_resampled(monkeypatch, wav, rate):
     assert alike > 0.93, "half a sample of shift makes it 0.943"
 
 
-def test_a_change_of_settings_needs_no_new_start(monkeypatch, wav):
+def test_settings_change_without_a_restart(monkeypatch, wav):
     with PulseServer() as server:
         server.adopt(monkeypatch)
         server.hum()
@@ -108,7 +108,7 @@ def test_settings_that_do_not_fit_the_device_are_explained(monkeypatch, settings
     assert re.search(reason, state.reason)
 
 
-def test_new_settings_that_do_not_fit_either_are_told_too(monkeypatch):
+def test_changed_settings_that_do_not_fit_are_reported(monkeypatch):
     with PulseServer() as server:
         server.adopt(monkeypatch)
         with Ear("USB") as ear:

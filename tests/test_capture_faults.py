@@ -55,7 +55,7 @@ def wait_for_the_clock(ear, begin):
     ear.wait_until(lambda: abs(ear.drift(begin)) < 0.5)
 
 
-def test_a_server_that_is_killed_and_comes_back(server, ear, capfd):
+def test_a_killed_server_that_comes_back(server, ear, capfd):
     ear.wait_for("listening")
     begin = time.monotonic() - seconds(ear.ring.clock)
     server.kill()
@@ -125,7 +125,7 @@ def test_stopping_does_not_wait_for_a_library_that_hangs(pulse, ear):
     assert ear.capture.stop(20)
 
 
-def test_a_short_hang_is_made_up_for_and_costs_nothing(pulse, ear):
+def test_a_short_hang_loses_no_audio(pulse, ear):
     ear.wait_for("listening")
     begin = time.monotonic() - seconds(ear.ring.clock)
     hung = time.monotonic()
@@ -140,7 +140,7 @@ def test_a_short_hang_is_made_up_for_and_costs_nothing(pulse, ear):
     assert ear.capture.counters.gaps == 0
 
 
-def test_every_source_gone_and_back(server, ear):
+def test_all_sources_disappear_and_come_back(server, ear):
     ear.wait_for("listening")
     begin = time.monotonic() - seconds(ear.ring.clock)
     server.unplug()
@@ -177,7 +177,7 @@ def test_a_stream_that_stalls(pulse, ear, tmp_path):
     ear.wait_for_audio()
 
 
-def test_a_muted_microphone_is_no_room(server, ear):
+def test_a_muted_microphone_is_reported(server, ear):
     ear.wait_for("listening")
     server.pactl("set-source-mute", "mic", "1")
     state = ear.wait_for("degraded")
@@ -189,7 +189,7 @@ def test_a_muted_microphone_is_no_room(server, ear):
     assert ear.names == ["listening", "degraded", "listening"]
 
 
-def test_a_source_with_exact_zeros_in_its_pauses_is_left_in_peace(pulse_without_hum, ear, tmp_path):
+def test_a_source_with_exact_zeros_in_its_pauses_keeps_its_state(pulse_without_hum, ear, tmp_path):
     """A null sink between two sounds, or a microphone behind a noise gate."""
     soundfile.write(tmp_path / "sound.wav", SWEEP, SAMPLE_RATE)
     ear.wait_for("listening")
@@ -208,7 +208,7 @@ def test_a_source_with_exact_zeros_in_its_pauses_is_left_in_peace(pulse_without_
 
 
 @pytest.mark.usefixtures("pulse")
-def test_a_thread_that_was_not_run_counts_what_it_missed(ear, monkeypatch):
+def test_a_starved_thread_counts_the_audio_it_missed(ear, monkeypatch):
     ear.wait_for("listening")
     begin = time.monotonic() - seconds(ear.ring.clock)
     poll, naps = InputStream.poll, [2.2]
@@ -226,7 +226,7 @@ def test_a_thread_that_was_not_run_counts_what_it_missed(ear, monkeypatch):
 
 
 @pytest.mark.usefixtures("pulse")
-def test_a_stream_that_keeps_breaking_off_is_not_believed_at_once(ear, monkeypatch):
+def test_an_unstable_stream_is_not_reported_as_listening_at_once(ear, monkeypatch):
     poll, count = InputStream.poll, iter(range(1_000))
 
     def breaks(self, blocks):

@@ -79,7 +79,7 @@ def test_each_command_has_help(command):
     ],
     ids=" ".join,
 )
-def test_usage_errors_are_told_and_exit_with_2(arguments):
+def test_usage_errors_exit_with_2_and_a_message(arguments):
     done = wakeword(*arguments)
     assert done.returncode == 2
     assert "usage: wakeword" in done.stderr
@@ -111,7 +111,7 @@ def test_detect_json_is_one_object_a_line():
     assert all(one.keys() == {"file", "time", "word", "score"} for one in found)
 
 
-def test_detect_hears_any_rate_and_channels(tmp_path):
+def test_detect_takes_any_rate_and_number_of_channels(tmp_path):
     pcm, rate = soundfile.read(AUDIO / "jarvis-slt.flac", always_2d=True)
     for name in ("slow.ogg", "stereo.wav"):
         factor = {"slow.ogg": 1, "stereo.wav": 2}[name]
@@ -120,7 +120,7 @@ def test_detect_hears_any_rate_and_channels(tmp_path):
     assert done.stdout.count("jarvis") == 2, done.stderr
 
 
-def test_detect_says_what_is_no_audio_and_goes_on(tmp_path):
+def test_detect_reports_a_file_without_audio_and_continues(tmp_path):
     (tmp_path / "empty.wav").touch()
     (tmp_path / "text.wav").write_text("This is not audio, however long it may go on about it.")
     soundfile.write(tmp_path / "short.wav", [], 16_000)
@@ -133,7 +133,7 @@ def test_detect_says_what_is_no_audio_and_goes_on(tmp_path):
     assert done.stdout.startswith(str(AUDIO / "jarvis-slt.flac"))
 
 
-def test_threshold_decides(tmp_path):
+def test_the_threshold_option_decides_what_is_reported(tmp_path):
     strict = wakeword("detect", "--threshold", "0.9999999", AUDIO / "jarvis-slt.flac")
     assert (strict.returncode, strict.stdout) == (0, "")
     config = tmp_path / "config.yaml"
@@ -151,7 +151,7 @@ def test_detect_takes_raw_samples(tmp_path, suffix):
     assert done.stdout.split()[2] == "jarvis", done.stderr
 
 
-def test_detect_hears_standard_input_beside_files():
+def test_detect_reads_standard_input_beside_files():
     path = AUDIO / "jarvis-slt.flac"
     raw = samples("jarvis-slt").tobytes()
     done = wakeword("detect", path, "-", input=raw, text=False)
@@ -160,7 +160,7 @@ def test_detect_hears_standard_input_beside_files():
     assert of_file[1:3] == of_pipe[1:3]
 
 
-def test_silent_or_closed_standard_input_is_told():
+def test_empty_or_closed_standard_input_is_reported():
     for command in (("detect", "-"), ("scores", "-")):
         refused(wakeword(*command, stdin=subprocess.DEVNULL), "no sound on standard input")
         closed = ("sh", "-c", 'exec "$@" <&-', "sh", *WAKEWORD, *command)
@@ -168,7 +168,7 @@ def test_silent_or_closed_standard_input_is_told():
         refused(done, "standard input is closed")
 
 
-def test_what_converts_another_format_is_told(tmp_path):
+def test_the_command_that_converts_another_format_is_named(tmp_path):
     names = ["clip.m4a", "two words.webm", "text.wav"]
     for name in names:
         (tmp_path / name).write_bytes(b"\0\0\0\x20ftypM4A " + bytes(1000))
@@ -179,7 +179,7 @@ def test_what_converts_another_format_is_told(tmp_path):
     assert str(AUDIO / "jarvis-slt.flac") in done.stdout
 
 
-def test_a_damaged_clip_does_not_drop_the_rest(tmp_path):
+def test_a_damaged_file_does_not_stop_the_others(tmp_path):
     good = AUDIO / "jarvis-slt.flac"
     content = good.read_bytes()
     (tmp_path / "cut.flac").write_bytes(content[: len(content) // 8] + bytes(20_000))
@@ -188,7 +188,7 @@ def test_a_damaged_clip_does_not_drop_the_rest(tmp_path):
     assert done.stdout.count(str(good)) == 2
 
 
-def test_a_pipe_is_not_a_file(tmp_path):
+def test_a_named_pipe_is_refused_as_a_file(tmp_path):
     os.mkfifo(tmp_path / "pipe.wav")
     refused(wakeword("detect", tmp_path / "pipe.wav"), "is not a file; to read a pipe")
 
@@ -196,7 +196,7 @@ def test_a_pipe_is_not_a_file(tmp_path):
 # --word
 
 
-def test_word_takes_the_path_of_a_model_file(tmp_path):
+def test_word_option_takes_the_path_of_a_model_file(tmp_path):
     save_model(tmp_path / "mine.safetensors", read_model(MODEL))
     path = AUDIO / "jarvis-slt.flac"
     done = wakeword("detect", "--word", "./mine.safetensors", path, cwd=tmp_path)
@@ -205,7 +205,7 @@ def test_word_takes_the_path_of_a_model_file(tmp_path):
     assert max(float(line.split()[1]) for line in done.stdout.splitlines()) > 0.5
 
 
-def test_all_given_words_are_heard(tmp_path):
+def test_several_word_options_are_all_used(tmp_path):
     save_model(tmp_path / "hey.safetensors", random_model("hey"))
     chosen = ("--word", "smart mirror", "--word", "jarvis", "--word", tmp_path / "hey.safetensors")
     done = wakeword("scores", *chosen, AUDIO / "jarvis-slt.flac")
@@ -236,7 +236,7 @@ def test_a_chosen_word_keeps_its_settings(tmp_path):
     refused(done, "no model file .*gone.safetensors")
 
 
-def test_the_same_word_twice_is_told(tmp_path):
+def test_the_same_word_twice_is_refused(tmp_path):
     refused(wakeword("detect", "--word", "jarvis", "--word", MODEL, "x.wav"), "twice", code=2)
     config = tmp_path / "config.yaml"
     config.write_text("words: {smart mirror: {}, smart_mirror: {}}")
@@ -268,7 +268,7 @@ def test_scores_of_a_file_and_of_a_pipe_are_the_same():
     assert max(score for _, score in rows) > 0.5 > rows[0][1]
 
 
-def test_scores_come_while_the_pipe_is_still_open():
+def test_scores_are_printed_while_the_pipe_is_open():
     pcm, _ = soundfile.read(AUDIO / "jarvis-slt.flac", dtype="int16")
     with subprocess.Popen(
         [*WAKEWORD, "scores", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -298,7 +298,7 @@ def test_a_reader_that_leaves_early_is_no_error():
 
 
 @pytest.mark.parametrize("command", [("words",), ("--help",), ("detect", "a.flac")], ids=" ".join)
-def test_a_full_disk_under_the_output_is_one_sentence(command):
+def test_a_full_disk_is_reported_in_one_sentence(command):
     environment = {name: v for name, v in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
         arguments = [AUDIO / "jarvis-slt.flac" if "flac" in word else word for word in command]
@@ -366,7 +366,7 @@ def test_words_lists_shipped_and_configured(tmp_path):
 POINTS = [OperatingPoint(0.25, 0.99, 0.1, 0.2), OperatingPoint(1.0, 0.625, 0.025, 0.9)]
 
 
-def test_words_shows_the_threshold_of_a_sensitivity_and_what_others_would_cost(tmp_path):
+def test_words_shows_the_threshold_of_a_sensitivity_and_the_alternatives(tmp_path):
     save_model(tmp_path / "hey.safetensors", random_model("hey", points=POINTS, threshold=0.8))
     config = tmp_path / "config.yaml"
     config.write_text("words: {hey: {model: hey.safetensors, sensitivity: 2 false accepts/hour}}")
@@ -388,7 +388,7 @@ def test_words_shows_the_threshold_of_a_sensitivity_and_what_others_would_cost(t
     assert jarvis["sensitivity"] is None
 
 
-def test_a_sensitivity_that_was_not_measured_is_told(tmp_path):
+def test_an_unmeasured_sensitivity_is_refused(tmp_path):
     save_model(tmp_path / "hey.safetensors", random_model("hey", points=POINTS, threshold=0.8))
     save_model(tmp_path / "you.safetensors", random_model("you"))
     config = tmp_path / "config.yaml"
@@ -419,14 +419,14 @@ def test_a_threshold_flag_overrides_a_sensitivity(tmp_path):
 
 
 @pytest.mark.parametrize("command", [("run", "--demo"), ("detect", "x.wav"), ("words",)])
-def test_a_bad_config_is_told_with_its_line(tmp_path, command):
+def test_an_error_in_the_config_names_its_line(tmp_path, command):
     config = tmp_path / "config.yaml"
     config.write_text("audio:\n  devcie: USB\n")
     done = wakeword(*command, "--config", config)
     refused(done, r"config\.yaml:2: unknown key audio\.devcie; did you mean device\?", code=2)
 
 
-def test_a_config_that_is_not_there_is_told(tmp_path):
+def test_a_missing_config_is_reported(tmp_path):
     refused(wakeword("run", "--config", tmp_path / "none.yaml"), "No such file", code=2)
 
 
@@ -451,7 +451,7 @@ def forbid():
         path.chmod(0o700)
 
 
-def test_a_forbidden_file_is_one_sentence(tmp_path, forbid):
+def test_a_forbidden_file_is_reported_in_one_sentence(tmp_path, forbid):
     clip = tmp_path / "clip.wav"
     recording(clip, 1.0)
     done = forbid(clip, "detect", clip, AUDIO / "jarvis-slt.flac")
@@ -464,7 +464,7 @@ def test_a_forbidden_file_is_one_sentence(tmp_path, forbid):
 
 
 @pytest.mark.parametrize("command", [("words",), ("detect", "x.wav"), ("run", "--demo")])
-def test_a_forbidden_config_folder_is_one_sentence(tmp_path, forbid, command):
+def test_a_forbidden_config_folder_is_reported_in_one_sentence(tmp_path, forbid, command):
     folder = tmp_path / "config"
     (folder / "wakeword").mkdir(parents=True)
     environment = os.environ | {"XDG_CONFIG_HOME": str(folder)}
@@ -472,13 +472,13 @@ def test_a_forbidden_config_folder_is_one_sentence(tmp_path, forbid, command):
     refused(done, f"cannot read the config file {folder}/wakeword/config.yaml: Permission", 2)
 
 
-def test_a_config_names_words_and_not_paths(tmp_path):
+def test_a_path_as_a_word_in_the_config_is_refused(tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text("words: {mine/hey.safetensors: {}}")
     refused(wakeword("words", "--config", config), "name the word, and set its model", code=2)
 
 
-def test_what_an_extra_needs_is_told(tmp_path):
+def test_a_missing_extra_is_reported_with_the_command_that_installs_it(tmp_path):
     (tmp_path / "matplotlib.py").write_text("raise ModuleNotFoundError(name='matplotlib')")
     path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
     done = wakeword("plot", "x.wav", env=os.environ | {"PYTHONPATH": path})
@@ -500,7 +500,7 @@ def damaged(path, kind):
 
 @pytest.mark.parametrize("kind", ["truncated", "altered", "empty", "another file"])
 @pytest.mark.parametrize("command", [("run", "--demo"), ("detect", "x.wav"), ("scores", "-")])
-def test_a_damaged_model_is_one_clear_sentence(tmp_path, kind, command):
+def test_a_damaged_model_is_reported_in_one_sentence(tmp_path, kind, command):
     damaged(tmp_path / "jarvis.safetensors", kind)
     config = tmp_path / "config.yaml"
     config.write_text("words: {jarvis: {model: jarvis.safetensors}}")
@@ -509,21 +509,21 @@ def test_a_damaged_model_is_one_clear_sentence(tmp_path, kind, command):
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_missing_model_is_told(tmp_path):
+def test_a_missing_model_is_reported(tmp_path):
     refused(wakeword("run", "--demo", "--word", "jarvsi"), "did you mean 'jarvis'")
     config = tmp_path / "config.yaml"
     config.write_text("words: {jarvis: {model: gone.safetensors}}")
     refused(wakeword("run", "--config", config), f"no model file {tmp_path}/gone.safetensors")
 
 
-def test_a_model_of_another_word_is_told(tmp_path):
+def test_a_model_of_another_word_is_refused(tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text("words: {computer: {model: jarvis}}")
     refused(wakeword("run", "--demo", "--config", config), "hears 'jarvis'", code=2)
 
 
 @pytest.mark.parametrize("name", ["none.wav", "text.wav", "empty.wav", "."])
-def test_the_daemon_refuses_an_input_that_is_no_audio(tmp_path, name):
+def test_the_daemon_refuses_an_input_without_audio(tmp_path, name):
     (tmp_path / "text.wav").write_text("not audio")
     (tmp_path / "empty.wav").touch()
     done = wakeword("run", "--input", tmp_path / name, "--socket", tmp_path / "s")
@@ -531,11 +531,11 @@ def test_the_daemon_refuses_an_input_that_is_no_audio(tmp_path, name):
     assert not (tmp_path / "s").exists()
 
 
-def test_status_says_that_no_daemon_is_there(tmp_path):
+def test_status_reports_that_no_daemon_is_running(tmp_path):
     refused(wakeword("status", "--socket", tmp_path / "s"), "wakeword run")
 
 
-def test_without_portaudio_the_command_that_installs_it_is_named(tmp_path):
+def test_missing_portaudio_names_the_command_that_installs_it(tmp_path):
     """The library is hidden from the loader, as on a machine that lacks it."""
     hide = tmp_path / "sitecustomize.py"
     hide.write_text("import ctypes.util\nctypes.util.find_library = lambda name: None\n")
@@ -545,7 +545,7 @@ def test_without_portaudio_the_command_that_installs_it_is_named(tmp_path):
         refused(done, "apt install libportaudio2")
 
 
-def test_without_a_microphone_devices_says_so(tmp_path):
+def test_devices_reports_that_there_is_no_microphone(tmp_path):
     """ALSA is given a card that is not there, as on a machine without a sound card."""
     (tmp_path / "alsa.conf").write_text("pcm.absent { type hw card 99 }\n")
     settings = {"ALSA_CONFIG_PATH": str(tmp_path / "alsa.conf"), "JACK_NO_START_SERVER": "1"}

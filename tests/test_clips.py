@@ -40,7 +40,7 @@ def folder(tmp_path):
     return ClipFolder(tmp_path / "state" / "clips")
 
 
-def test_a_clip_comes_back_as_it_was_and_is_private(folder):
+def test_a_clip_is_read_back_unchanged_and_is_private(folder):
     pcm = noise()
     folder.add(clip(), pcm)
     (name,) = folder.names()
@@ -52,7 +52,7 @@ def test_a_clip_comes_back_as_it_was_and_is_private(folder):
     assert sorted(file.suffix for file in folder.path.iterdir()) == [".flac", ".json"]
 
 
-def test_labels_must_suit_the_clip(folder):
+def test_a_label_must_fit_the_kind_of_clip(folder):
     folder.add(clip(0), noise())
     folder.add(clip(1, kind="near-miss", score=0.3), noise())
     detection, near = folder.names()
@@ -71,7 +71,7 @@ def test_labels_must_suit_the_clip(folder):
         folder.label("nothing", "right")
 
 
-def test_the_oldest_go_first_and_those_with_a_label_last(folder):
+def test_the_oldest_clips_are_removed_first_and_labelled_ones_last(folder):
     for number in range(6):
         folder.add(clip(number), noise(seed=number))
     names = folder.names()
@@ -88,7 +88,7 @@ def test_the_oldest_go_first_and_those_with_a_label_last(folder):
     assert list(folder.path.iterdir()) == []
 
 
-def test_strange_files_are_left_alone(folder):
+def test_other_files_in_the_folder_are_left_alone(folder):
     folder.add(clip(), noise())
     (folder.path / "notes.json").write_text("{}")
     (folder.path / "notes.flac").write_text("")
@@ -110,13 +110,13 @@ def near_misses(scores, fired=(), threshold=0.8):
 QUIET = [0.01] * 60
 
 
-def test_a_score_that_rises_and_falls_is_one_near_miss():
+def test_a_score_that_rises_and_falls_gives_one_near_miss():
     (miss,) = near_misses([*QUIET, 0.3, 0.5, 0.7, 0.6, 0.2, *QUIET])
     assert (miss.word, miss.score, miss.threshold) == ("jarvis", 0.7, 0.8)
     assert miss.sample == 63 * HOP
 
 
-def test_what_is_low_or_was_reported_is_no_near_miss():
+def test_low_scores_and_detections_are_not_near_misses():
     assert near_misses([*QUIET, 0.3, 0.39, *QUIET]) == []
     assert near_misses([*QUIET, 0.6, 0.9, 0.7, *QUIET], fired={61}) == []
     assert near_misses([*QUIET, 0.9, 0.1, 0.1, 0.1, 0.6, *QUIET], fired={60}) == []  # its echo
@@ -124,7 +124,7 @@ def test_what_is_low_or_was_reported_is_no_near_miss():
     assert near_misses(rising, fired={63}) == []  # it was the word after all
 
 
-def test_two_attempts_are_two_near_misses():
+def test_two_attempts_give_two_near_misses():
     assert len(near_misses([*QUIET, 0.6, *QUIET, 0.7, *QUIET])) == 2
 
 
@@ -137,7 +137,7 @@ def configured(folder, *lines):
 
 
 @pytest.mark.slow
-def test_the_daemon_keeps_what_it_heard(tmp_path):
+def test_the_daemon_keeps_a_clip_of_each_detection(tmp_path):
     recording(tmp_path / "in.wav", 4.0, "jarvis-slt", 60.0)
     config = configured(tmp_path)
     folder = ClipFolder(tmp_path / "clips")
@@ -159,7 +159,7 @@ def test_the_daemon_keeps_what_it_heard(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_near_miss_is_kept_as_one(tmp_path):
+def test_the_daemon_keeps_a_clip_of_a_near_miss(tmp_path):
     recording(tmp_path / "in.wav", 4.0, "jarvis-slt", 60.0)
     config = configured(tmp_path)
     config.write_text(config.read_text() + "words:\n  jarvis:\n    threshold: 0.9999999\n")
@@ -176,7 +176,7 @@ def test_a_near_miss_is_kept_as_one(tmp_path):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a small file system needs root")
 @pytest.mark.slow
-def test_a_full_disk_is_told_once_and_touches_no_hearing(tmp_path):
+def test_a_full_disk_is_logged_once_and_does_not_disturb_listening(tmp_path):
     recording(tmp_path / "in.wav", 3.0, "jarvis-slt", 3.0, "jarvis-rms", 3.0, "jarvis-slt", 60.0)
     config = configured(tmp_path)
     small = tmp_path / "clips"

@@ -67,7 +67,7 @@ def test_the_spoken_part_keeps_a_faint_final_fricative():
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0, 50, 100, 300]))
 @settings(max_examples=20)
-def test_an_order_follows_after_so_many_milliseconds(seed, milliseconds):
+def test_a_command_follows_after_the_given_milliseconds(seed, milliseconds):
     pcm, word = laid_out(f"run-on {milliseconds} ms", (seed, 0))
     # The edges of what is trimmed lie within a half smoothing window of the sound.
     gap = quiet_after(pcm, word.stop - samples(0.02)) if not milliseconds else None
@@ -80,7 +80,7 @@ def test_an_order_follows_after_so_many_milliseconds(seed, milliseconds):
     assert quiet_after(pcm, word.stop + samples(0.005)) < milliseconds / 1000 + 0.03
 
 
-def test_the_order_is_as_loud_as_the_word():
+def test_the_command_is_as_loud_as_the_word():
     pcm, word = laid_out("run-on 0 ms")
     order = pcm[word.stop + samples(0.1) : word.stop + samples(1.0)]
     assert rms(order) == pytest.approx(rms(pcm[word.start : word.stop]), rel=0.15)
@@ -88,7 +88,7 @@ def test_the_order_is_as_loud_as_the_word():
 
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=20)
-def test_other_speech_ends_just_before_a_run_in_word(seed):
+def test_other_speech_ends_just_before_a_word_that_runs_on(seed):
     pcm, word = laid_out("run-in", (seed, 0))
     before = loud(pcm[: word.start])
     assert before[-13:].any()  # within 100 ms, and what the trimming leaves
@@ -96,7 +96,7 @@ def test_other_speech_ends_just_before_a_run_in_word(seed):
 
 
 @pytest.mark.parametrize(("name", "gap"), [("again after 0.7 s", 0.7), ("again after 1.0 s", 1.0)])
-def test_the_word_is_said_twice(name, gap):
+def test_the_word_is_spoken_twice(name, gap):
     pcm, word = laid_out(name)
     first = trimmed(take(5).pcm)
     assert word.start - word.said_before == len(first) + samples(gap)
@@ -105,7 +105,7 @@ def test_the_word_is_said_twice(name, gap):
     assert loud(pcm[word.start : word.stop])[3:-3].all()
 
 
-def test_noise_hides_the_first_of_two():
+def test_noise_hides_the_first_of_two_words():
     clear, word = laid_out("again after 0.7 s")
     masked, _ = laid_out("again, first masked")
     first = slice(word.said_before, word.start - samples(0.7))
@@ -124,7 +124,7 @@ def test_a_slow_word_lasts_longer(name):
     assert factor == pytest.approx(BY_NAME[name].length, rel=0.03)
 
 
-def test_a_high_voice_is_higher():
+def test_a_raised_voice_is_higher():
     pytest.importorskip("parselmouth")
     pcm, word = laid_out("high 1.4")
     spectrum = np.abs(np.fft.rfft(pcm[word.start : word.stop] * np.hanning(word.stop - word.start)))
@@ -133,7 +133,7 @@ def test_a_high_voice_is_higher():
 
 
 @pytest.mark.parametrize("name", ["noise 10 dB", "babble 10 dB", "babble 5 dB"])
-def test_noise_and_babble_have_their_level(name):
+def test_noise_and_babble_have_the_given_level(name):
     clean, word = laid_out("clean")
     noisy, _ = laid_out(name)
     added = noisy.astype(float) - clean
@@ -141,7 +141,7 @@ def test_noise_and_babble_have_their_level(name):
     assert ratio == pytest.approx(BY_NAME[name].snr_db, abs=0.5)
 
 
-def test_a_headset_passes_the_telephone_band_alone():
+def test_a_headset_passes_only_the_telephone_band():
     pcm = np.random.default_rng(0).normal(0, 3000, 2 * SAMPLE_RATE).astype(np.int16)
     heard = transmit(pcm, HEADSET, around().background, np.random.default_rng(0)).astype(float)
     power = np.abs(np.fft.rfft(heard * np.hanning(len(heard)))) ** 2
@@ -152,14 +152,14 @@ def test_a_headset_passes_the_telephone_band_alone():
     assert len(heard) == len(pcm)
 
 
-def test_mu_law_leaves_the_noise_that_eight_bits_do():
+def test_mu_law_adds_the_quantization_noise_of_eight_bits():
     time = np.arange(SAMPLE_RATE) / SAMPLE_RATE
     wave = 8000 * np.sin(2 * np.pi * 1000 * time)
     error = channel.through_headset(wave)[4000:-4000] - wave[4000:-4000]
     assert 30 < 20 * np.log10(rms(wave) / rms(error)) < 50  # G.711: about 38 dB
 
 
-def test_clipping_is_fifteen_decibels_deep():
+def test_clipping_cuts_fifteen_decibels():
     pcm, word = laid_out("clipped 15 dB")
     spoken = np.abs(pcm[word.start : word.stop].astype(int))
     assert spoken.max() >= 32_767
@@ -169,7 +169,7 @@ def test_clipping_is_fifteen_decibels_deep():
     assert np.mean(spoken >= 32_767) == pytest.approx(share, abs=0.01)
 
 
-def test_a_measured_room_is_heard_in():
+def test_a_measured_room_is_a_convolution_with_its_impulse_response():
     click = np.zeros(SAMPLE_RATE, np.int16)
     click[1000] = 10_000
     response = np.zeros(4000)
@@ -180,7 +180,7 @@ def test_a_measured_room_is_heard_in():
     assert np.count_nonzero(heard) == 2
 
 
-def test_a_simulated_room_rings_on():
+def test_a_simulated_room_has_a_decaying_tail():
     word = np.concatenate([tone(0.5), np.zeros(SAMPLE_RATE, np.int16)])
     heard = transmit(word, ROOM, around().background, np.random.default_rng(0))
     assert loud(heard[samples(0.5) : samples(0.6)]).all()
@@ -192,7 +192,7 @@ def test_without_noise_nothing_is_added():
     assert (transmit(pcm, NOISE, nothing, np.random.default_rng(0)) == pcm).all()
 
 
-def test_the_same_speech_comes_before_a_take_under_every_condition():
+def test_the_speech_before_a_take_is_the_same_in_every_condition():
     streams = {}
     for name in ("clean", "run-on 0 ms", "again after 0.7 s"):
         streams[name], _ = laid_out(name, (3, 7))
@@ -202,7 +202,7 @@ def test_the_same_speech_comes_before_a_take_under_every_condition():
     assert (laid_out("clean", (3, 8))[0][:lead] != streams["clean"][:lead]).any()
 
 
-def test_false_accepts_are_counted_by_source_where_they_mean_something():
+def test_false_accepts_are_counted_by_source():
     others = [OtherSpeech(tone(2.0), "one"), OtherSpeech(tone(61.0, 150.0), "other")]
     data = SpeechSet([take()], others, noise=[hiss(1.0, level=300.0)])
     counted = render(data, NOISE)
@@ -214,7 +214,7 @@ def test_false_accepts_are_counted_by_source_where_they_mean_something():
     ]  # fmt: skip
 
 
-def test_where_praat_is_missing_its_conditions_are_named(monkeypatch):
+def test_conditions_that_need_praat_are_named_where_it_is_missing(monkeypatch):
     from wakeword_daemon.training.measure import conditions  # noqa: PLC0415
 
     monkeypatch.setattr(conditions.importlib.util, "find_spec", lambda _: None)

@@ -37,17 +37,17 @@ def test_left_out_settings_keep_their_defaults(tmp_path):
         ("null", None),
     ],
 )
-def test_a_sensitivity_is_a_rate(text, rate):
+def test_a_sensitivity_is_read_as_a_rate(text, rate):
     word = config.parse(f"words: {{hi: {{sensitivity: {text}}}}}", "f.yaml").words["hi"]
     assert word.false_accepts_per_hour == rate
 
 
-def test_empty_file_is_all_defaults():
+def test_an_empty_file_gives_all_defaults():
     assert config.parse("", "f.yaml") == Config()
     assert config.parse("# nothing\n", "f.yaml") == Config()
 
 
-def test_relative_model_path_counts_from_the_file(tmp_path):
+def test_a_relative_model_path_starts_at_the_config_file(tmp_path):
     file = tmp_path / "config.yaml"
     file.write_text("words: {hey: {model: mine/hey.safetensors}, jarvis: {model: jarvis}}")
     words = config.load(file).words
@@ -109,14 +109,14 @@ def test_relative_model_path_counts_from_the_file(tmp_path):
         ("audio: {device: !!python/name:os.system ''}", "f.yaml:1: audio.device must"),
     ],
 )
-def test_a_mistake_is_told_with_key_line_and_what_is_allowed(text, message):
+def test_an_error_names_the_key_the_line_and_what_is_allowed(text, message):
     with pytest.raises(ConfigError) as caught:
         config.parse(text, "f.yaml")
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
 
 
-def test_unreadable_files_are_told(tmp_path):
+def test_unreadable_files_are_reported(tmp_path):
     with pytest.raises(ConfigError, match="No such file"):
         config.load(tmp_path / "none.yaml")
     with pytest.raises(ConfigError, match="Is a directory"):
@@ -127,7 +127,7 @@ def test_unreadable_files_are_told(tmp_path):
         config.load(binary)
 
 
-def test_lookup_prefers_the_chosen_then_the_users_file(tmp_path, monkeypatch):
+def test_the_chosen_file_comes_before_the_users_file(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     if not Path("/etc/wakeword/config.yaml").exists():
         assert config.find() == resources.default_config()

@@ -38,7 +38,7 @@ def test_a_manifest_is_read(recordings):
     assert sum(r.noise for r in corpus.recordings) == 2
 
 
-def test_missing_files_are_named(recordings):
+def test_missing_recordings_are_named(recordings):
     def change(rows):
         rows[3]["path"] = "words/gone.wav"
         return rows
@@ -56,7 +56,7 @@ def test_a_speaker_in_both_splits_is_refused(recordings):
         read_corpus(with_rows(recordings, change))
 
 
-def test_a_wrong_split_is_told_by_its_line(recordings):
+def test_an_unknown_split_is_refused_with_its_line(recordings):
     def change(rows):
         rows[1]["split"] = "test"
         return rows
@@ -65,13 +65,13 @@ def test_a_wrong_split_is_told_by_its_line(recordings):
         read_corpus(with_rows(recordings, change))
 
 
-def test_a_file_listed_twice_counts_once_and_must_agree(recordings):
+def test_a_recording_listed_twice_counts_once_and_must_agree(recordings):
     assert len(read_corpus(with_rows(recordings, lambda rows: [*rows, rows[0]])).recordings) == 92
     with pytest.raises(TrainingError, match="was listed before"):
         read_corpus(with_rows(recordings, lambda rows: [*rows, rows[0] | {"word": "other"}]))
 
 
-def test_a_missing_column_is_told(recordings):
+def test_a_missing_column_is_named(recordings):
     def change(rows):
         return [{k: v for k, v in row.items() if k != "speaker"} for row in rows]
 
@@ -89,17 +89,17 @@ def encoded(folder, encoding):
     return copy
 
 
-def test_a_manifest_marked_as_utf8_is_read(recordings):
+def test_a_manifest_with_a_byte_order_mark_is_read(recordings):
     corpus = read_corpus(encoded(recordings, "utf-8-sig"))
     assert {r.source for r in corpus.recordings} == {"Töne"}
 
 
-def test_a_manifest_in_latin1_is_refused_by_its_line(recordings):
+def test_a_manifest_in_latin1_is_refused_with_its_line(recordings):
     with pytest.raises(TrainingError, match="line 2: not UTF-8"):
         read_corpus(encoded(recordings, "latin-1"))
 
 
-def test_semicolons_between_columns_are_refused(recordings):
+def test_semicolons_as_separators_are_refused(recordings):
     copy = with_rows(recordings, lambda rows: rows)
     text = (copy / "manifest.csv").read_text().replace(",", ";")
     (copy / "manifest.csv").write_text(text)
@@ -107,7 +107,7 @@ def test_semicolons_between_columns_are_refused(recordings):
         read_corpus(copy)
 
 
-def test_an_absolute_path_is_refused_by_its_line(recordings):
+def test_an_absolute_path_is_refused_with_its_line(recordings):
     def change(rows):
         rows[2]["path"] = str(recordings / rows[2]["path"])
         return rows
@@ -117,7 +117,7 @@ def test_an_absolute_path_is_refused_by_its_line(recordings):
 
 
 @pytest.mark.parametrize("seconds", ["1,5", "long", "-1", "nan", "inf"])
-def test_seconds_that_are_no_number_are_refused_by_their_line(recordings, seconds):
+def test_seconds_that_are_not_a_number_are_refused_with_their_line(recordings, seconds):
     def change(rows):
         rows[0]["seconds"] = seconds
         return rows
@@ -134,7 +134,7 @@ def test_seconds_that_are_no_number_are_refused_by_their_line(recordings, second
         ('"words/0-0.wav', "line 93: unexpected end"),
     ],
 )
-def test_a_row_of_another_shape_is_refused_by_its_line(recordings, line, message):
+def test_a_row_with_too_few_or_too_many_fields_is_refused_with_its_line(recordings, line, message):
     copy = with_rows(recordings, lambda rows: rows)
     with (copy / "manifest.csv").open("a") as lines:
         lines.write(line)
@@ -156,7 +156,7 @@ def test_the_official_split_of_speech_commands_is_used(tmp_path):
     assert [r.path.name for r in corpus.recordings if r.noise] == ["hum.wav"]
 
 
-def test_a_seeded_split_is_written_and_used_again(tmp_path):
+def test_a_random_split_is_written_and_used_again(tmp_path):
     folder = speech_commands_folder(tmp_path / "sc", official=False)
     split = tmp_path / "run" / "split.json"
     first = read_corpus(folder, split_file=split, seed=1)

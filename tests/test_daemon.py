@@ -32,7 +32,7 @@ def minute(tmp_path):
 
 
 @pytest.mark.parametrize("word", [name for name in SPOKEN if name.startswith("jarvis")])
-def test_a_word_in_a_file_is_one_event(tmp_path, word):
+def test_a_word_in_a_file_gives_one_event(tmp_path, word):
     (end,) = recording(tmp_path / "in.wav", 2.0, word, 2.0)
     with Daemon("--input", tmp_path / "in.wav") as daemon:
         assert daemon.told("READY").startswith("listening for jarvis on ")
@@ -49,14 +49,14 @@ def test_a_word_in_a_file_is_one_event(tmp_path, word):
     assert log.count("heard jarvis") == 1
 
 
-def test_it_hears_every_word_it_is_given_by_name_and_by_path(minute):
+def test_words_are_taken_by_name_and_by_path(minute):
     given = ("--word", "view glass", "--word", shipped_models()["jarvis"])
     with Daemon("--input", minute, *given) as daemon:
         assert daemon.told("READY").startswith("listening for view_glass, jarvis on ")
         assert daemon.status()["words"] == ["view_glass", "jarvis"]
 
 
-def test_words_on_standard_input_are_events_in_order(tmp_path):
+def test_words_on_standard_input_give_events_in_order(tmp_path):
     ends = recording(
         tmp_path / "in.wav", 1.0, "jarvis-slt", 1.0, "other-slt", 1.0, "jarvis-rms", 1.0
     )
@@ -78,7 +78,7 @@ def test_words_on_standard_input_are_events_in_order(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it(minute, number):
+def test_a_signal_ends_the_daemon(minute, number):
     with Daemon("--input", minute) as daemon:
         daemon.told("READY")
         listener = daemon.listen("--timeout", 1)
@@ -90,12 +90,12 @@ def test_a_signal_ends_it(minute, number):
         listener.wait(PATIENCE)
 
 
-def test_its_parts_have_less_than_a_second_to_end():
+def test_the_grace_periods_add_up_to_less_than_a_second():
     graces = (daemon_module._SOURCE_GRACE, daemon_module._CLIP_GRACE, daemon_module._QUEUE_GRACE)
     assert sum(graces) < 1
 
 
-def test_a_second_daemon_is_told_who_is_there(minute):
+def test_a_second_daemon_is_refused_and_told_which_process_listens(minute):
     with Daemon("--input", minute) as daemon:
         daemon.told("READY")
         second = subprocess.run(
@@ -121,7 +121,7 @@ def test_a_dead_daemons_socket_is_replaced(minute):
             assert successor.stop() == 0
 
 
-def test_the_watchdog_is_fed_only_while_hops_go_through():
+def test_the_watchdog_is_notified_only_while_hops_are_processed():
     read, write = os.pipe()
     with (
         os.fdopen(read) as silent,
@@ -139,7 +139,7 @@ def test_the_watchdog_is_fed_only_while_hops_go_through():
             daemon.told("WATCHDOG", patience=1)
 
 
-def test_status_tells_the_truth(minute):
+def test_status_reports_what_happened(minute):
     with Daemon("--input", minute) as daemon:
         daemon.told("READY")
         before = daemon.status()
@@ -181,7 +181,7 @@ def threshold(daemon):
     return model["threshold"]
 
 
-def test_reload_takes_over_a_sensitivity(tmp_path, minute):
+def test_reload_applies_a_sensitivity(tmp_path, minute):
     points = [OperatingPoint(0.25, 0.9, 0.1, 0.2), OperatingPoint(1.0, 0.6, 0.0, 0.9)]
     save_model(tmp_path / "hey.safetensors", random_model("hey", points=points, threshold=0.8))
     config = tmp_path / "config.yaml"
@@ -199,7 +199,7 @@ def test_reload_takes_over_a_sensitivity(tmp_path, minute):
         assert threshold(daemon) == 0.6
 
 
-def test_reload_takes_over_words_and_thresholds_and_keeps_subscribers(tmp_path, minute):
+def test_reload_applies_words_and_thresholds_and_keeps_subscribers(tmp_path, minute):
     config = tmp_path / "config.yaml"
     config.write_text("words: {jarvis: {threshold: 0.9999999}}\nlog: {level: debug}")
     with Daemon("--config", config, "--input", minute) as daemon:
@@ -223,7 +223,7 @@ def test_reload_takes_over_words_and_thresholds_and_keeps_subscribers(tmp_path, 
         ("words: {hey: {model: broken.safetensors}}", "broken.safetensors is truncated"),
     ],
 )
-def test_a_bad_new_config_is_refused_and_the_old_one_stays(tmp_path, minute, text, told):
+def test_a_wrong_config_is_refused_and_the_old_one_stays(tmp_path, minute, text, told):
     config = tmp_path / "config.yaml"
     config.write_text("")
     (tmp_path / "broken.safetensors").write_bytes(b"\0" * 100)
@@ -289,7 +289,7 @@ def test_socket_activation(tmp_path, minute):
     assert path.exists()  # the manager's, not the daemon's to remove
 
 
-def test_logs_for_the_journal_are_marked_and_not_dated(tmp_path, minute):
+def test_journal_lines_have_a_priority_and_no_date(tmp_path, minute):
     with (tmp_path / "journal").open("wb") as journal:
         there = os.fstat(journal.fileno())
         process = subprocess.Popen(
@@ -314,7 +314,7 @@ def test_the_demo_says_the_word():
     assert event["name"] == "jarvis"
 
 
-def test_test_speech_is_small_and_nothing_else_is_there():
+def test_the_test_speech_is_small_and_complete():
     sizes = {path.name: path.stat().st_size for path in AUDIO.iterdir()}
     assert sizes.keys() == {"make.sh", *(f"{name}.flac" for name in SPOKEN)}
     assert all(0 < size < 50_000 for size in sizes.values()), sizes

@@ -17,7 +17,7 @@ from wakeword_daemon.events.client import subscribe
 pytestmark = pytest.mark.sound
 
 
-def test_a_spoken_word_is_one_event(room, tmp_path):
+def test_a_spoken_word_gives_one_event(room, tmp_path):
     recording(tmp_path / "word.wav", 0.5, "jarvis-slt", 1.0)
     with Daemon(settings=room.env()) as daemon:
         assert daemon.told("READY").startswith("listening for jarvis on ")
@@ -37,7 +37,7 @@ def test_a_spoken_word_is_one_event(room, tmp_path):
     assert code == 0
 
 
-def test_other_speech_is_no_event(room, tmp_path):
+def test_other_speech_gives_no_event(room, tmp_path):
     recording(tmp_path / "other.wav", 0.5, "other-slt", 0.5, "other-slt", 1.0)
     with Daemon(settings=room.env()) as daemon:
         daemon.told("READY")
@@ -46,7 +46,7 @@ def test_other_speech_is_no_event(room, tmp_path):
         assert events(listener) == []
 
 
-def test_without_a_microphone_it_is_ready_and_says_what_is_wrong(tmp_path):
+def test_without_a_microphone_the_daemon_starts_and_reports_the_reason(tmp_path):
     (tmp_path / "alsa.conf").write_text("pcm.absent { type hw card 99 }\n")
     settings = {"ALSA_CONFIG_PATH": str(tmp_path / "alsa.conf"), "JACK_NO_START_SERVER": "1"}
     with Daemon(settings=settings | {"WATCHDOG_USEC": "600000"}) as daemon:
@@ -58,14 +58,14 @@ def test_without_a_microphone_it_is_ready_and_says_what_is_wrong(tmp_path):
     assert code == 0
 
 
-def test_an_unknown_device_is_told_with_those_there_are(room):
+def test_an_unknown_device_is_reported_with_the_available_ones(room):
     with Daemon("--device", "nonesuch", settings=room.env()) as daemon:
         status = daemon.told("READY")
     assert "nonesuch" in status
     assert "room" in status
 
 
-def test_a_server_that_dies_and_comes_back_is_heard_again(room, tmp_path):
+def test_listening_resumes_after_the_server_died(room, tmp_path):
     recording(tmp_path / "word.wav", 0.5, "jarvis-slt", 1.0)
     with Daemon(settings=room.env()) as daemon:
         daemon.told("READY")
@@ -147,7 +147,7 @@ def command(seed):
     return noise.astype(np.int16)
 
 
-def test_what_is_said_after_a_word_arrives_sample_for_sample(tmp_path):
+def test_audio_after_a_word_arrives_sample_for_sample(tmp_path):
     """In a room without noise, so that what is recorded is what was played and nothing else."""
     word, _ = soundfile.read(AUDIO / "jarvis-slt.flac", dtype="int16")
     with PulseServer() as room, Daemon(settings=room.env()) as daemon:
@@ -167,7 +167,7 @@ def test_what_is_said_after_a_word_arrives_sample_for_sample(tmp_path):
     assert (samples[0].sample, end) == (event.sample - 24_000, event.sample + 64_000)
 
 
-def test_a_sound_server_that_restarts_in_a_command_leaves_a_gap_that_is_told(tmp_path):
+def test_a_server_restart_during_a_command_is_reported_as_a_gap(tmp_path):
     word, _ = soundfile.read(AUDIO / "jarvis-slt.flac", dtype="int16")
     first = played(tmp_path / "first.wav", 0.5, word, 0.2, command(1))
     second = played(tmp_path / "second.wav", 0.5, command(2), 0.5)
@@ -194,7 +194,7 @@ def test_a_sound_server_that_restarts_in_a_command_leaves_a_gap_that_is_told(tmp
     assert gap.sample - gap.lost == before.sample + len(before.pcm) // 2
 
 
-def test_listen_records_what_was_said_and_pipes_it_to_a_command(room, tmp_path):
+def test_listen_records_the_command_and_pipes_it_to_a_program(room, tmp_path):
     recording(tmp_path / "word.wav", 0.5, "jarvis-slt", 0.3, "other-slt", 2.0)
     with Daemon(settings=room.env()) as daemon:
         daemon.told("READY")

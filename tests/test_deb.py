@@ -71,7 +71,7 @@ def machine(room, package):
         yield machine
 
 
-def test_it_carries_no_trace_of_where_it_was_built(package):
+def test_the_package_has_no_paths_of_the_build_machine(package):
     listed = subprocess.run(["dpkg-deb", "--contents", package], capture_output=True, check=True)
     assert b"__pycache__" not in listed.stdout
     packed = subprocess.run(
@@ -86,7 +86,7 @@ def test_it_carries_no_trace_of_where_it_was_built(package):
     assert str(ROOT) not in text
 
 
-def test_installed_it_switches_nothing_on(machine):
+def test_installation_enables_no_service(machine):
     assert machine.run(*OWN, "wakeword", "--version").startswith("wakeword ")
     assert "step in C" in machine.run(*OWN, "wakeword", "--version")
     assert machine.has_user()
@@ -95,7 +95,7 @@ def test_installed_it_switches_nothing_on(machine):
         assert machine.systemctl("is-active", unit, check=False) == "inactive"
 
 
-def test_its_service_hears_a_word_on_the_microphone(machine, room, tmp_path):
+def test_the_installed_service_detects_a_word_from_the_microphone(machine, room, tmp_path):
     recording(tmp_path / "word.wav", 0.3, "jarvis-slt", 0.7)
     machine.systemctl("start", SERVICE)
     assert machine.show("StatusText") == "listening for jarvis on default at 16000 Hz"
@@ -110,7 +110,7 @@ def test_its_service_hears_a_word_on_the_microphone(machine, room, tmp_path):
     assert json.loads(out)["name"] == "jarvis", complaint
 
 
-def test_an_upgrade_restarts_what_runs(machine, package):
+def test_an_upgrade_restarts_the_running_service(machine, package):
     machine.systemctl("start", SERVICE)
     before = machine.show("MainPID")
     machine.install(package)
@@ -118,7 +118,7 @@ def test_an_upgrade_restarts_what_runs(machine, package):
     machine.until(lambda: machine.show("ActiveState") == "active", "the end of the restart")
 
 
-def test_its_wake_service_answers(machine):
+def test_the_installed_wake_service_answers(machine):
     machine.write("/etc/wakeword/config.yaml", "rooms: {uri: 'tcp://127.0.0.1:10400'}\n")
     machine.run("ip", "link", "set", "lo", "up")
     machine.systemctl("start", ROOMS)
@@ -129,7 +129,7 @@ def test_its_wake_service_answers(machine):
     machine.systemctl("stop", ROOMS)
 
 
-def test_purged_it_leaves_nothing(machine):
+def test_purging_leaves_nothing(machine):
     machine.write("/etc/wakeword/config.yaml", "words: {alexa: }\n")
     machine.systemctl("start", SERVICE)
     files = [Path(line) for line in machine.dpkg("--listfiles", NAME).splitlines()]

@@ -26,7 +26,7 @@ def eager(name="test", **more):
     return Model(model.card, model.weights | {"classifier.bias": margin}, model.self_test_vector)
 
 
-def test_steps_come_every_80_ms_and_carry_the_end_of_their_audio():
+def test_steps_come_every_80_ms_with_the_end_of_their_audio():
     steps = Detector([random_model()]).scores(noise(1))
     assert [step.sample for step in steps] == list(range(3440, SAMPLE_RATE + 1, HOP))
     assert all(0 <= step.scores["test"] <= 1 for step in steps)
@@ -47,7 +47,7 @@ def test_detections_do_not_depend_on_the_split(sizes):
     assert whole
 
 
-def test_the_clock_of_years_is_exact():
+def test_the_sample_clock_is_exact_after_years():
     pcm = noise(2)
     fresh = Detector([eager()]).push(pcm)
     later = Detector([eager()])
@@ -60,7 +60,7 @@ def test_the_clock_of_years_is_exact():
     assert later.clock == years + len(pcm)
 
 
-def test_a_reset_without_a_gap_lets_the_clock_go_on():
+def test_a_reset_without_a_gap_keeps_the_clock():
     detector = Detector([random_model()])
     detector.push(noise(1))
     detector.reset()
@@ -79,12 +79,12 @@ def test_the_level_is_the_rms_of_the_second_before():
     assert second.level == pytest.approx(20 * np.log10(8000 / 32768), abs=0.5)
 
 
-def test_digital_silence_has_a_level_too():
+def test_digital_silence_has_the_lowest_level():
     (detection,) = Detector([eager()]).push(np.zeros(SAMPLE_RATE, np.int16))
     assert detection.level == -100.0
 
 
-def test_words_of_the_same_and_of_other_shapes_run_together():
+def test_networks_of_equal_and_different_shapes_run_together():
     other = replace(TINY, hidden=9, steps=5)
     models = [random_model("a"), random_model("b", seed=1), random_model("c", architecture=other)]
     pcm = noise(2)
@@ -112,7 +112,7 @@ def test_models_that_cannot_run_together_are_refused():
         Detector([random_model("a"), other])
 
 
-def test_the_callers_buffer_may_be_used_again():
+def test_the_caller_may_reuse_its_buffer():
     detector = Detector([eager()])
     buffer = np.empty(HOP, np.int16)
     found = []
@@ -135,7 +135,7 @@ def test_the_callers_buffer_may_be_used_again():
         (np.int16(3), "one dimension"),
     ],
 )
-def test_samples_of_another_kind_are_refused_with_what_converts_them(pcm, sentence):
+def test_other_sample_types_are_refused_with_the_conversion(pcm, sentence):
     detector = Detector([random_model()])
     for hear in (detector.push, detector.scores):
         with pytest.raises((TypeError, ValueError), match=sentence):
@@ -151,7 +151,7 @@ def test_the_advice_for_float_samples_gives_the_same_scores():
     assert Detector([random_model()]).scores(converted)
 
 
-def test_samples_with_a_stride_and_none_at_all_are_heard():
+def test_strided_and_empty_arrays_are_accepted():
     stereo = np.repeat(noise(1)[:, None], 2, axis=1)
     expected = Detector([random_model()]).scores(noise(1))
     detector = Detector([random_model()])
@@ -162,6 +162,6 @@ def test_samples_with_a_stride_and_none_at_all_are_heard():
     assert detector.scores(unaligned) == expected
 
 
-def test_settings_of_a_word_that_is_not_there_are_refused():
+def test_settings_of_an_unknown_word_are_refused():
     with pytest.raises(ConfigError, match=r"settings for 'b', but no model .* the words are a"):
         Detector([random_model("a")], {"b": WordSettings()})

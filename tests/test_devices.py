@@ -58,25 +58,25 @@ def test_a_device_is_found_by_name_part_index_or_as_the_default():
         ("", '2 input devices match ""; choose one of'),
     ],
 )
-def test_a_device_that_is_not_there_is_told_with_those_that_are(device, reason):
+def test_an_absent_device_is_reported_with_the_available_ones(device, reason):
     with pytest.raises(AudioError, match=reason):
         devices.find(device)
 
 
 @pytest.mark.usefixtures("no_server")
-def test_no_device_at_all():
+def test_a_machine_without_any_input():
     assert devices.input_devices() == []
     with pytest.raises(AudioError, match="no microphone, or the sound server is not running"):
         devices.find()
 
 
-def test_a_machine_without_portaudio_is_told_the_command(monkeypatch):
+def test_missing_portaudio_is_reported_with_the_command(monkeypatch):
     monkeypatch.setattr("ctypes.util.find_library", lambda _: None)
     with pytest.raises(AudioError, match="sudo apt install libportaudio2"):
         devices.require_portaudio.__wrapped__()
 
 
-def test_only_the_sound_libraries_are_kept_quiet(server, capfd):
+def test_only_messages_of_the_sound_libraries_are_suppressed(server, capfd):
     sounddevice = devices.portaudio()
     index = devices.find().index
     server.kill()

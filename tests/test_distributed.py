@@ -25,7 +25,7 @@ pytestmark = pytest.mark.torch
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def test_a_batch_is_shared_out_evenly_or_refused():
+def test_a_batch_is_divided_evenly_or_refused():
     pair = [Processes(rank, 2) for rank in range(2)]
     rows = list(range(6))
     assert [rows[p.share()] for p in pair] == [[0, 2, 4], [1, 3, 5]]
@@ -44,7 +44,7 @@ def test_without_torchrun_there_is_one_process(monkeypatch):
         processes.wait()
 
 
-def test_the_losses_of_all_shares_have_that_of_the_batch_as_their_mean():
+def test_the_mean_loss_of_the_shares_is_the_loss_of_the_batch():
     architecture = Architecture()
     spoken = [(0, 150, 0), (2, 120, 0), (2, 250, 4), (6, 200, 0), (7, 90, 2)]
     sequences = batch(8, spoken)
@@ -65,7 +65,7 @@ def losses(run):
     return [row["loss"] for row in rows]
 
 
-def test_two_processes_train_a_word_as_one_does(tmp_path):
+def test_two_processes_train_the_same_network_as_one(tmp_path):
     recordings = manifest_corpus(tmp_path / "recordings")
     together.train(recordings, tmp_path / "cache", tmp_path / "alone")
     done = subprocess.run(

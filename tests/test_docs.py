@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-def test_the_references_are_current(tmp_path):
+def test_the_reference_pages_are_current(tmp_path):
     made = subprocess.run(
         [sys.executable, ROOT / "docs/reference.py", tmp_path],
         capture_output=True,
@@ -29,7 +29,7 @@ def test_the_references_are_current(tmp_path):
 
 
 @pytest.mark.skipif(not shutil.which("groff"), reason="groff is not installed")
-def test_groff_has_nothing_to_say_about_the_man_page():
+def test_the_man_page_has_no_groff_warnings():
     page = ROOT / "share/man/man1/wakeword.1"
     done = subprocess.run(
         ["groff", "-man", "-ww", "-Tutf8", "-P-cbou", page],
@@ -52,7 +52,7 @@ def test_groff_has_nothing_to_say_about_the_man_page():
     ],
     ids=" ".join,
 )
-def test_bash_completes(typed, offered):
+def test_bash_completion_works(typed, offered):
     script = f"""
         source share/bash-completion/completions/wakeword
         COMP_WORDS=({shlex.join(typed)}) COMP_CWORD={len(typed) - 1}
@@ -66,7 +66,7 @@ def test_bash_completes(typed, offered):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_somewhere(page):
+def test_links_have_a_target(page):
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
         assert (page.parent / target).exists(), target
 
@@ -80,7 +80,7 @@ def commands(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_commands_that_are_shown_are_understood(page):
+def test_commands_in_the_docs_are_valid(page):
     for arguments in commands(page):
         try:
             build_parser(COMMANDS).parse_args(arguments)

@@ -51,7 +51,7 @@ def speech(path):
     return sound(path, pcm)
 
 
-def test_a_room_where_somebody_speaks_is_well(room, tmp_path):
+def test_a_room_where_somebody_speaks_is_fine(room, tmp_path):
     room.hum()
     with Daemon(settings=room.env() | {"XDG_CONFIG_HOME": str(tmp_path)}) as daemon:
         daemon.told("READY")
@@ -76,7 +76,7 @@ def test_a_room_where_somebody_speaks_is_well(room, tmp_path):
         assert found["level"]["verdict"] == "ok", found
 
 
-def test_exact_zeros_are_a_failure_that_pactl_mends(room):
+def test_exact_zeros_are_a_failure_that_pactl_fixes(room):
     code, found = examined(room.env())
     assert code == 1
     assert found["level"]["verdict"] == "failure"
@@ -150,7 +150,7 @@ def test_a_machine_without_sound_is_told_to_start_a_server(tmp_path):
     assert "fix it with: systemctl --user start" in done.stdout
 
 
-def test_the_encoder_that_alsa_loads_is_a_note(pulse):
+def test_an_encoder_that_alsa_loads_is_noted(pulse):
     """Debian's stock ALSA configuration, in which a plug-in brings libavcodec along."""
     if not os.path.exists("/etc/alsa/conf.d/60-a52-encoder.conf"):  # noqa: PTH110
         pytest.skip("the plug-in is not configured here")
@@ -160,7 +160,7 @@ def test_the_encoder_that_alsa_loads_is_a_note(pulse):
     assert found["memory"]["command"] == "sudo rm /etc/alsa/conf.d/60-a52-encoder.conf"
 
 
-def test_levels_are_those_of_the_definition():
+def test_levels_follow_their_definition():
     tone = np.sin(np.arange(16_000) * 0.3) * 3276.8
     levels = measure(np.concatenate([np.zeros(8000), tone]).astype(np.int16))
     assert levels.peak == pytest.approx(-20, abs=0.01)
@@ -172,7 +172,7 @@ def test_levels_are_those_of_the_definition():
     assert measure(np.full(8000, -32_768, np.int16)).clipped == 1
 
 
-def test_what_the_microphone_gives_is_measured(pulse, monkeypatch):
+def test_the_microphone_is_recorded_and_measured(pulse, monkeypatch):
     pulse.adopt(monkeypatch)
     pulse.hum()
     found = probe(CaptureSettings(), 1.0)
@@ -181,7 +181,7 @@ def test_what_the_microphone_gives_is_measured(pulse, monkeypatch):
     assert any(name.startswith("libportaudio") for name in found.libraries)
 
 
-def test_who_has_the_microphone_open_is_found(tmp_path):
+def test_programs_that_use_the_microphone_are_found(tmp_path):
     device = tmp_path / "pcmC0D0c"
     device.touch()
     assert users_of(f"{tmp_path}/pcm*c") == []
@@ -190,7 +190,7 @@ def test_who_has_the_microphone_open_is_found(tmp_path):
         other.kill()
 
 
-def test_a_service_that_ends_with_the_session_is_a_note(pulse, tmp_path):
+def test_a_service_that_ends_with_the_session_is_noted(pulse, tmp_path):
     """logind runs in no test, so its answer and systemd's come from programs of the same name."""
     for name, script in (("systemctl", "exit 0"), ("loginctl", "echo Linger=no")):
         (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")

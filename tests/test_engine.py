@@ -101,7 +101,7 @@ def heard(stream, pieces):
         st.one_of(st.just(1), st.integers(2, 400), st.integers(400, 9000)), min_size=1, max_size=8
     )
 )
-def test_any_split_gives_the_specification(stream_of, sizes):
+def test_any_split_of_the_input_gives_the_probabilities_of_the_specification(stream_of, sizes):
     made, pcm = network(), speech_like(1.5, seed=len(sizes))
     if max(sizes) < 50:
         pcm = pcm[:9000]  # one sample at a time is thousands of calls
@@ -111,7 +111,7 @@ def test_any_split_gives_the_specification(stream_of, sizes):
 
 
 @pytest.mark.parametrize("architecture", [Architecture(), SMALL])
-def test_ten_seconds_at_once_and_in_hops_give_the_specification(stream_of, architecture):
+def test_ten_seconds_at_once_and_in_hops_give_the_same_probabilities(stream_of, architecture):
     made, pcm = network(architecture), speech_like(10)
     expected = torch_stream(made, torch_log_mel(pcm))
     stream = stream_of([engine_from_torch(made)])
@@ -123,7 +123,7 @@ def test_ten_seconds_at_once_and_in_hops_give_the_specification(stream_of, archi
 
 @pytest.mark.parametrize("architecture", [Architecture(), SMALL])
 @pytest.mark.parametrize("size", [1, 3, 8, 200])
-def test_frames_in_the_place_of_samples_give_the_specification(stream_of, architecture, size):
+def test_frames_instead_of_samples_give_the_same_probabilities(stream_of, architecture, size):
     made, frames = network(architecture), torch.randn(200, 40) * 4 - 6
     stream = stream_of([engine_from_torch(made)])
     steps = [
@@ -134,7 +134,7 @@ def test_frames_in_the_place_of_samples_give_the_specification(stream_of, archit
     assert_alike(steps, torch_stream(made, frames), architecture)
 
 
-def test_log_mel_is_torchaudios():
+def test_log_mel_equals_torchaudio():
     pcm = speech_like(3)
     found = LogMel().frames(pcm)
     expected = torch_log_mel(pcm).numpy()
@@ -142,7 +142,7 @@ def test_log_mel_is_torchaudios():
     assert np.abs(found - expected).max() < 1e-3
 
 
-def test_streaming_is_offline_when_the_window_covers_the_clip(stream_of):
+def test_streaming_equals_offline_when_the_window_covers_the_clip(stream_of):
     made = network(Architecture(steps=40))
     frames = torch.randn(2, 220, 40) * 4 - 6
     assert (220 - 20) // 8 + 1 <= 40
@@ -154,7 +154,7 @@ def test_streaming_is_offline_when_the_window_covers_the_clip(stream_of):
         assert found == pytest.approx(expected, abs=1e-4)
 
 
-def test_torch_training_form_is_the_specification_at_every_step():
+def test_the_training_form_equals_the_streaming_form_at_every_step():
     made = network()
     frames = torch.randn(1, 400, 40) * 4 - 6
     by_step = made.stream(frames).softmax(-1)[0, :, 1].detach().numpy()
@@ -168,7 +168,7 @@ def test_torch_training_form_is_the_specification_at_every_step():
     "shapes", [[Architecture()] * 3, [Architecture(), replace(SMALL, stride_frames=8,
     kernel_frames=20), Architecture()]],
 )  # fmt: skip
-def test_words_side_by_side_do_not_hear_each_other(stream_of, shapes):
+def test_words_in_one_detector_do_not_influence_each_other(stream_of, shapes):
     engines = [engine_from_torch(network(shape, seed)) for seed, shape in enumerate(shapes)]
     pcm = speech_like(4, seed=3)
     together = np.array([scores for _, _, scores in stream_of(engines).hear(pcm)])
@@ -187,7 +187,7 @@ def test_a_reset_forgets_everything(stream_of):
     assert stream.hear(after) == expected
 
 
-def test_nothing_drifts(stream_of):
+def test_probabilities_do_not_drift(stream_of):
     stream = stream_of([engine_from_torch(network())])
     hop = speech_like(HOP / SAMPLE_RATE)
     values = [scores[0] for _ in range(400) for _, _, scores in stream.hear(hop)]
@@ -216,7 +216,7 @@ def test_energies_that_could_overflow_are_refused():
         )
 
 
-def test_the_teacher_has_the_parameters_of_the_report():
+def test_the_teacher_has_70443_parameters():
     shapes = weight_shapes(Architecture(), FeatureSettings())
     assert sum(int(np.prod(shape)) for shape in shapes.values()) == 70_443
     assert sum(p.numel() for p in torch_network.TorchCRNN().parameters()) == 70_443
@@ -228,7 +228,7 @@ def test_shapes_that_cannot_stream_are_refused(shape):
         Architecture(**shape)
 
 
-def test_the_attention_of_a_step_is_that_of_the_network():
+def test_the_traced_attention_equals_that_of_the_network():
     made = network(SMALL)
     stream = NumpyStream([engine_from_torch(made)])
     frames = np.random.default_rng(0).normal(-5, 4, (40, 40)).astype(np.float32)

@@ -113,9 +113,7 @@ def hear(request):
 
 
 @pytest.mark.parametrize(("pre_roll", "seconds"), [(0, 1.0), (1.5, 0.5), (0.3333, 2.0)])
-def test_every_sample_before_and_after_the_end_of_a_word_arrives(
-    server, microphone, hear, pre_roll, seconds
-):
+def test_every_sample_around_the_end_of_a_word_arrives(server, microphone, hear, pre_roll, seconds):
     microphone.record(40)
     result = hear(server, 1, pre_roll=pre_roll, seconds=seconds)
     end = microphone.written - 300  # within a hop
@@ -128,7 +126,7 @@ def test_every_sample_before_and_after_the_end_of_a_word_arrives(
     assert np.array_equal(pcm, microphone.pcm[start : end + round(seconds * SAMPLE_RATE)])
 
 
-def test_a_gap_is_told_and_the_samples_around_it_are_right(server, microphone, hear):
+def test_a_gap_is_reported_and_the_samples_around_it_are_right(server, microphone, hear):
     microphone.record(20)
     result = hear(server, 1, pre_roll=0.5, seconds=2.0)
     end = microphone.written
@@ -148,7 +146,7 @@ def test_a_gap_is_told_and_the_samples_around_it_are_right(server, microphone, h
     assert np.array_equal(np.frombuffer(rest, "<i2"), microphone.pcm[gap:stop])
 
 
-def test_more_pre_roll_than_the_ring_holds_is_told_as_lost(server, microphone, hear):
+def test_pre_roll_beyond_the_ring_is_reported_as_lost(server, microphone, hear):
     microphone.record(150)  # 12 s
     result = hear(server, 1, pre_roll=11.0, seconds=0.5)
     end = microphone.written
@@ -161,7 +159,7 @@ def test_more_pre_roll_than_the_ring_holds_is_told_as_lost(server, microphone, h
     assert samples[0].pcm == microphone.pcm[at : at + len(samples[0].pcm) // 2].tobytes()
 
 
-def test_silence_ends_the_audio_when_something_was_said(server, microphone, hear):
+def test_silence_after_speech_ends_the_audio(server, microphone, hear):
     quiet, speech = (NOISE // 200).astype(np.int16), NOISE
     microphone.pcm = np.concatenate(
         (quiet[: 5 * SAMPLE_RATE], speech[: 2 * SAMPLE_RATE], quiet[: 20 * SAMPLE_RATE])
@@ -176,7 +174,7 @@ def test_silence_ends_the_audio_when_something_was_said(server, microphone, hear
     assert 3.0 <= len(pcm) / SAMPLE_RATE <= 3.2
 
 
-def test_another_word_ends_the_audio_of_the_one_before(server, microphone, hear):
+def test_another_word_ends_the_audio_of_the_previous_one(server, microphone, hear):
     microphone.record(20)
     result = hear(server, 2, pre_roll=0.2, seconds=1.0)
     server.publish(detection("jarvis", sample=microphone.written))
@@ -193,7 +191,7 @@ def test_another_word_ends_the_audio_of_the_one_before(server, microphone, hear)
     assert start == second - 3_200
 
 
-def test_audio_that_nobody_iterates_over_is_skipped(server, microphone):
+def test_audio_that_is_not_read_is_skipped(server, microphone):
     microphone.record(20)
     with subscribe(server.path, audio="after", seconds=0.5) as events:
         server.publish(detection("jarvis", sample=microphone.written))
@@ -206,7 +204,7 @@ def test_audio_that_nobody_iterates_over_is_skipped(server, microphone):
         assert len(collect(event.audio)[1]) == 0.5 * SAMPLE_RATE
 
 
-def test_a_detection_that_comes_again_has_no_audio(server, microphone, hear):
+def test_a_replayed_detection_has_no_audio(server, microphone, hear):
     microphone.record(20)
     result = hear(server, 3, seconds=0.5)
     server.publish(detection(sample=microphone.written))
@@ -223,7 +221,7 @@ def test_a_detection_that_comes_again_has_no_audio(server, microphone, hear):
     assert [len(samples) > 0 for _, samples in told] == [True, False, True]
 
 
-def test_a_microphone_that_falls_silent_ends_the_audio(server, microphone, hear, monkeypatch):
+def test_a_microphone_that_stops_ends_the_audio(server, microphone, hear, monkeypatch):
     monkeypatch.setattr(audio, "_WAIT", 0.2)
     microphone.record(20)
     result = hear(server, 1, seconds=5.0)
@@ -233,7 +231,7 @@ def test_a_microphone_that_falls_silent_ends_the_audio(server, microphone, hear,
     assert len(collect(samples)[1]) == 5 * HOP
 
 
-def test_all_audio_from_now_on(server, microphone):
+def test_audio_can_be_received_without_end(server, microphone):
     microphone.record(20)
     with server.connect() as peer:
         start = microphone.written - SAMPLE_RATE // 2
@@ -319,7 +317,7 @@ def test_a_subscriber_gets_all_audio_and_the_detections_in_it(server, microphone
 
 
 @pytest.mark.parametrize(("away", "lost"), [(40, 0), (200, 75)])
-def test_all_audio_goes_on_over_a_lost_connection(server, microphone, hear_all, away, lost):
+def test_continuous_audio_resumes_after_a_lost_connection(server, microphone, hear_all, away, lost):
     """What the ring, of 125 hops, still holds follows without a seam; the rest is told as lost."""
     microphone.record(20)
     heard, result = hear_all(server, (30 + away) * HOP)
@@ -341,7 +339,7 @@ def cut(server):
         session.abort()
 
 
-def test_another_run_of_the_daemon_has_a_recording_of_its_own(microphone, hear_all):
+def test_a_new_run_of_the_daemon_starts_a_new_recording(microphone, hear_all):
     with tempfile.TemporaryDirectory(prefix="ww") as folder:
         path = Path(folder) / "events.sock"
         with RunningServer(unix=path, audio=microphone.ring) as server:
@@ -358,7 +356,7 @@ def test_another_run_of_the_daemon_has_a_recording_of_its_own(microphone, hear_a
     assert samples[5].pcm == NOISE[:HOP].tobytes()
 
 
-def test_a_subscriber_with_audio_that_does_not_read_delays_nobody(microphone):
+def test_a_subscriber_that_does_not_read_its_audio_delays_nobody(microphone):
     limits = Limits(stall=0.3)
     with RunningServer(audio=microphone.ring, limits=limits) as server, server.connect() as slow:
         slow.ask("subscribe", {"audio": "always"}, answer="subscribed")
@@ -380,12 +378,12 @@ def test_words_can_be_chosen_with_the_subscription(server):
         assert error["code"] == "unknown-word"
 
 
-def test_where_there_is_no_audio_it_is_refused():
+def test_audio_is_refused_where_there_is_none():
     with RunningServer() as server, pytest.raises(EventsError, match="sends no audio"):
         subscribe(server.path, audio="after")
 
 
 @pytest.mark.parametrize("wrong", [{"pre_roll": -1}, {"seconds": 0}, {"until_silence": 1000}])
-def test_audio_that_cannot_be_asked_for(server, wrong):
+def test_invalid_audio_requests_are_refused(server, wrong):
     with pytest.raises(ValueError, match="out of range"):
         subscribe(server.path, audio="after", **wrong)

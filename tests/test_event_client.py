@@ -96,7 +96,7 @@ def numbers(listener, count):
     return [listener().sequence for _ in range(count)]
 
 
-def test_a_subscriber_hears_everything_from_then_on(server, listen):
+def test_a_subscriber_receives_everything_from_then_on(server, listen):
     server.publish(detection())
     with listen(server) as listener:
         server.publish(detection("alexa", sample=48_000), detection())
@@ -106,7 +106,7 @@ def test_a_subscriber_hears_everything_from_then_on(server, listen):
         assert listener().sequence == 3
 
 
-def test_a_subscriber_hears_the_words_it_asked_for(server, listen):
+def test_a_subscriber_receives_only_its_words(server, listen):
     with listen(server, words=["alexa"]) as listener:
         server.publish(detection("jarvis"), detection("alexa"), detection("jarvis"))
         server.cut_and_publish(detection("jarvis"), detection("alexa"))
@@ -118,7 +118,7 @@ def test_an_unknown_word_is_refused_by_name(server, listen):
         listen(server, words=["sheila"]).__enter__()
 
 
-def test_what_happened_while_the_connection_was_down_comes_once_and_in_order(server, listen):
+def test_events_during_a_lost_connection_arrive_once_and_in_order(server, listen):
     with listen(server) as listener:
         for start in range(0, 30, 10):
             server.publish(*[detection()] * 4)
@@ -127,14 +127,14 @@ def test_what_happened_while_the_connection_was_down_comes_once_and_in_order(ser
             assert numbers(listener, 8) == list(range(start + 3, start + 11))
 
 
-def test_a_connection_lost_before_anything_was_heard_loses_nothing(server, listen):
+def test_a_connection_lost_before_the_first_event_loses_nothing(server, listen):
     server.publish(detection())
     with listen(server) as listener:
         server.cut_and_publish(detection())
         assert numbers(listener, 1) == [2]
 
 
-def test_events_that_are_gone_are_counted_in_the_log(listen, caplog):
+def test_lost_events_are_counted_in_the_log(listen, caplog):
     with RunningServer(limits=Limits(history=4)) as server, listen(server) as listener:
         server.cut_and_publish(*[detection()] * 10)
         assert numbers(listener, 4) == [7, 8, 9, 10]
@@ -157,7 +157,7 @@ def test_a_restarted_daemon_is_followed_from_its_first_event(folder, listen, cap
     assert "restarted" in caplog.text
 
 
-def test_a_daemon_that_is_deaf_is_in_the_log(server, listen, caplog):
+def test_a_deaf_daemon_is_logged(server, listen, caplog):
     caplog.set_level(logging.INFO)
     with listen(server) as listener:
         deaf = StateChanged(state="deaf", reason="the microphone is gone", wall_time=1.0)
@@ -169,7 +169,7 @@ def test_a_daemon_that_is_deaf_is_in_the_log(server, listen, caplog):
     assert levels["the daemon is listening"] == "INFO"
 
 
-def test_without_a_daemon_the_user_is_told_how_to_start_one(folder, server, listen):
+def test_without_a_daemon_the_error_says_how_to_start_one(folder, server, listen):
     for path in (folder / "events.sock", folder / "stale.sock"):
         if path.name == "stale.sock":
             with socket.socket(socket.AF_UNIX) as left_behind:
@@ -178,7 +178,7 @@ def test_without_a_daemon_the_user_is_told_how_to_start_one(folder, server, list
             listen(server, path, reconnect=False).__enter__()
 
 
-def test_a_daemon_that_is_not_there_yet_is_waited_for_and_the_log_says_so(folder, caplog):
+def test_waiting_for_a_daemon_is_logged(folder, caplog):
     caplog.set_level(logging.INFO)
     path = folder / "events.sock"
 
@@ -222,7 +222,7 @@ def test_a_subscriber_that_reaches_a_deaf_daemon_is_warned(listen, caplog):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user needs root")
-def test_another_users_socket_is_told_in_one_sentence(server, listen, monkeypatch):
+def test_another_users_socket_is_refused_in_one_sentence(server, listen, monkeypatch):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(server.path.parents[1]))
     server.path.parents[1].chmod(0o700)
     os.seteuid(65534)
@@ -234,7 +234,7 @@ def test_another_users_socket_is_told_in_one_sentence(server, listen, monkeypatc
         os.seteuid(0)
 
 
-def test_a_daemon_that_goes_away_is_an_error_if_nobody_waits_for_it(server, listen):
+def test_a_daemon_that_goes_away_is_an_error_without_reconnection(server, listen):
     with listen(server, reconnect=False) as listener:
         server.publish(detection())
         server.stop()
@@ -247,7 +247,7 @@ def tcp_address(server):
     return server.server.addresses[1]
 
 
-def test_a_token_is_shown_on_tcp(listen):
+def test_a_token_is_sent_over_tcp(listen):
     with RunningServer(tcp=Tcp(port=0, token="sesame")) as server:  # noqa: S106
         with listen(server, tcp_address(server), token="sesame", words=["alexa"]) as listener:  # noqa: S106
             server.publish(detection("alexa"))
@@ -259,7 +259,7 @@ def test_a_token_is_shown_on_tcp(listen):
                 listen(server, tcp_address(server), token=token).__enter__()
 
 
-def test_a_token_that_nobody_asked_for_does_no_harm(server, listen):
+def test_an_unneeded_token_does_no_harm(server, listen):
     with listen(server, token="sesame") as listener:  # noqa: S106
         server.publish(detection())
         assert listener().sequence == 1
@@ -295,7 +295,7 @@ def impostor(path, says):
             thread.join()
 
 
-def test_someone_else_on_the_socket_is_found_out(server, folder, listen):
+def test_another_program_on_the_socket_is_recognized(server, folder, listen):
     path = folder / "events.sock"
     with (
         impostor(path, b"SSH-2.0-OpenSSH_9.2\r\n"),
@@ -314,7 +314,7 @@ def full_queue(path):
         yield listening
 
 
-def test_a_daemon_that_is_flooded_with_connects_is_waited_for(folder):
+def test_a_client_waits_for_a_flooded_daemon(folder):
     with full_queue(folder / "s") as listening, ThreadPoolExecutor() as pool:
         waiting = pool.submit(connection.connect, folder / "s")
         time.sleep(0.1)
@@ -322,13 +322,13 @@ def test_a_daemon_that_is_flooded_with_connects_is_waited_for(folder):
         waiting.result(PATIENCE).close()
 
 
-def test_a_daemon_that_is_flooded_for_good_does_not_answer(folder, monkeypatch):
+def test_a_daemon_that_stays_flooded_is_an_error(folder, monkeypatch):
     monkeypatch.setattr(connection, "ANSWER_TIMEOUT", 0.1)
     with full_queue(folder / "s"), pytest.raises(EventsError, match="does not answer"):
         read_status(folder / "s")
 
 
-def test_a_daemon_that_hangs_is_not_waited_for(server, folder, listen, monkeypatch):
+def test_a_hanging_daemon_is_an_error(server, folder, listen, monkeypatch):
     monkeypatch.setattr(subscription, "ANSWER_TIMEOUT", 0.1)
     path = folder / "events.sock"
     with impostor(path, b""), pytest.raises(EventsError, match="does not answer"):
@@ -369,7 +369,7 @@ def test_the_iteration_ends_in_time_while_the_daemon_is_away(server, monkeypatch
     assert max(slept) <= 2
 
 
-def test_a_peer_that_stops_iterating_leaves(server):
+def test_a_client_that_stops_iterating_disconnects(server):
     events = subscribe(server.path)
     server.publish(detection())
     for _ in events:
@@ -390,7 +390,7 @@ def test_the_status():
         read_status(server.path)
 
 
-def test_the_client_is_light():
+def test_the_client_imports_little():
     code = "import sys, wakeword_daemon.events.client; print(*sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     loaded = set(ran.stdout.split())
@@ -409,7 +409,7 @@ def test_the_socket_is_in_the_users_runtime_folder(monkeypatch, tmp_path):
     assert str(paths.default_socket()).startswith("/run/")
 
 
-def test_a_client_looks_for_the_users_daemon_first_then_for_the_systems(monkeypatch, tmp_path):
+def test_a_client_tries_the_users_daemon_before_the_systems(monkeypatch, tmp_path):
     own, system = tmp_path / "own", tmp_path / "system.sock"
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(own))
     monkeypatch.setattr(paths, "_SYSTEM", system)

@@ -77,7 +77,7 @@ def read_to_the_end(peer):
 @example([b'{"type": "subscribe", "data": {"audio": "always", "pre_roll_ms": 60000}}\n'])
 @example([b'{"type": "subscribe", "data": {"audio": "after", "seconds": 1e999}}\n'])
 @example([b'{"type": "detect", "data": {"names": ["' + b"x" * 60_000 + b'"]}}\n'])
-def test_any_bytes_are_survived(server, sent):
+def test_the_server_survives_any_bytes(server, sent):
     with Peer(server.path) as peer:
         try:
             peer.send_bytes(b"".join(sent))
@@ -89,7 +89,7 @@ def test_any_bytes_are_survived(server, sent):
         peer.ask("ping", answer="pong")
 
 
-def test_thousands_of_garbage_frames_are_survived(server, caplog):
+def test_the_server_survives_thousands_of_garbage_frames(server, caplog):
     chance = random.Random(2)  # noqa: S311
     good = [b'{"type": "%s", "data": {}}\n' % kind.encode() for kind in REQUESTS]
     with server.connect() as peer:

@@ -51,7 +51,7 @@ def numbers(peer, count):
 # What a connection is told
 
 
-def test_a_peer_is_told_everything_from_the_connection_on(server):
+def test_a_peer_receives_everything_after_connecting(server):
     server.publish(detection())
     with server.connect() as peer:
         info = peer.ask("describe", answer="info")
@@ -99,7 +99,7 @@ def test_requests_are_answered():
         (b'{"type": "audio-chunk", "data_length": 2, "payload_length": 3}\n{}\n\n\n', "no-audio"),
     ],
 )
-def test_what_cannot_be_followed_is_answered_and_the_connection_goes_on(server, line, code):
+def test_an_invalid_request_gets_an_error_and_the_connection_stays(server, line, code):
     with server.connect() as peer:
         peer.send_bytes(line if b"\n" in line else line + b"\n")
         assert peer.expect("error")["code"] == code
@@ -115,14 +115,14 @@ def test_what_cannot_be_followed_is_answered_and_the_connection_goes_on(server, 
         b'{"type": "ping", "data_length": -5}\n',
     ],
 )
-def test_what_is_over_the_caps_is_answered_and_ends_the_connection(server, garbage):
+def test_a_frame_over_the_caps_gets_an_error_and_ends_the_connection(server, garbage):
     with server.connect() as peer:
         peer.send_bytes(garbage)
         assert peer.expect("error")["code"] in {"too-large", "bad-frame"}
         assert peer.read() is None
 
 
-def test_only_the_chosen_words_are_told(server):
+def test_a_peer_receives_only_the_chosen_words(server):
     with server.connect() as peer:
         peer.send("detect", {"names": ["alexa"]})
         peer.ask("ping", answer="pong")
@@ -146,7 +146,7 @@ def test_a_word_may_be_spelled_as_it_is_spoken(name):
         assert peer.expect("detection")["name"] == "smart_mirror"
 
 
-def test_an_unknown_word_is_an_error_that_names_the_known(server):
+def test_an_unknown_word_is_an_error_that_names_the_known_ones(server):
     with server.connect() as peer:
         peer.send("detect", {"names": ["alexa", "sheila"]})
         error = peer.expect("error")
@@ -165,7 +165,7 @@ def test_an_unknown_word_is_an_error_that_names_the_known(server):
 # Coming back
 
 
-def test_a_peer_that_comes_back_gets_what_it_missed_and_then_what_is_new(server):
+def test_a_returning_peer_gets_missed_events_and_then_new_ones(server):
     server.publish(*[detection()] * 10)
     with server.connect() as peer:
         answer = peer.ask("subscribe", {"after_sequence": 4}, answer="subscribed")
@@ -183,7 +183,7 @@ def test_subscribing_without_a_number_starts_now(server):
         assert numbers(peer, 1) == [2]
 
 
-def test_a_peer_is_told_how_many_events_are_gone():
+def test_a_peer_learns_how_many_events_are_lost():
     with RunningServer(limits=Limits(history=4)) as server, server.connect() as peer:
         server.publish(*[detection()] * 10)
         numbers(peer, 10)
@@ -192,7 +192,7 @@ def test_a_peer_is_told_how_many_events_are_gone():
         assert numbers(peer, 4) == [7, 8, 9, 10]
 
 
-def test_after_a_restart_the_loss_is_unknown_and_the_new_run_is_told_whole(server):
+def test_after_a_restart_the_loss_is_unknown_and_the_new_run_is_replayed(server):
     server.publish(detection(), detection())
     with server.connect() as peer:
         old = {"start_id": "20200101T000000.000000Z", "after_sequence": 900}
@@ -202,7 +202,7 @@ def test_after_a_restart_the_loss_is_unknown_and_the_new_run_is_told_whole(serve
         assert numbers(peer, 2) == [1, 2]
 
 
-def test_an_event_that_has_not_happened_cannot_be_the_last_one_seen(server):
+def test_a_sequence_number_from_the_future_is_refused(server):
     with server.connect() as peer:
         error = peer.ask("subscribe", {"after_sequence": 1}, answer="error")
         assert error["code"] == "bad-data"
@@ -210,7 +210,7 @@ def test_an_event_that_has_not_happened_cannot_be_the_last_one_seen(server):
         assert numbers(peer, 1) == [1]
 
 
-def test_a_replay_is_told_of_the_chosen_words_only(server):
+def test_a_replay_has_only_the_chosen_words(server):
     server.publish(*[detection("jarvis"), detection("alexa")] * 2)
     with server.connect() as peer:
         peer.send("detect", {"names": ["alexa"]})
@@ -218,7 +218,7 @@ def test_a_replay_is_told_of_the_chosen_words_only(server):
         assert numbers(peer, 2) == [2, 4]
 
 
-def test_nothing_falls_into_the_seam_between_missed_and_new():
+def test_no_event_is_lost_between_replay_and_live_events():
     """Events are published all the while; each subscription sees each one once, in order."""
     stop = threading.Event()
 
@@ -246,7 +246,7 @@ def test_nothing_falls_into_the_seam_between_missed_and_new():
 # Peers that do not read
 
 
-def test_a_peer_that_never_reads_is_dropped_and_nobody_waits_for_it(caplog):
+def test_a_peer_that_never_reads_is_disconnected_and_delays_nobody(caplog):
     limits = Limits(queue=50, history=50)
     with RunningServer(limits=limits) as server, server.connect(), server.connect() as reading:
         received = []
@@ -263,14 +263,14 @@ def test_a_peer_that_never_reads_is_dropped_and_nobody_waits_for_it(caplog):
     assert "does not read" in line
 
 
-def test_a_peer_that_stalls_is_dropped_though_its_queue_has_room(caplog):
+def test_a_stalled_peer_is_disconnected_even_with_room_in_its_queue(caplog):
     with RunningServer(limits=Limits(stall=0.1, queue=100_000)) as server, server.connect():
         server.publish(*[detection()] * 3000)  # more than the kernel holds for it
         server.until(lambda peers: not peers)
     assert "has not read for 0.1 s" in caplog.text
 
 
-def test_a_peer_that_asks_and_never_reads_is_dropped(caplog):
+def test_a_peer_that_sends_requests_and_never_reads_is_disconnected(caplog):
     with RunningServer(limits=Limits(stall=0.1)) as server, server.connect() as peer:
         peer.socket.setblocking(False)
         try:
@@ -301,7 +301,7 @@ def test_a_frame_that_never_ends_ends_the_connection():
                 assert peer.read() is None
 
 
-def test_a_frame_that_trickles_in_ends_the_connection_all_the_same():
+def test_a_frame_that_arrives_too_slowly_ends_the_connection():
     with RunningServer(limits=Limits(request=0.3)) as server, server.connect() as peer:
         deadline = time.monotonic() + PATIENCE
         peer.socket.setblocking(False)
@@ -316,14 +316,14 @@ def test_a_frame_that_trickles_in_ends_the_connection_all_the_same():
         assert json.loads(answer)["data"]["code"] == "timeout"
 
 
-def test_a_quiet_peer_stays():
+def test_an_idle_peer_stays_connected():
     with RunningServer(limits=Limits(request=0.05, stall=0.05)) as server, server.connect() as peer:
         for _ in range(3):
             time.sleep(0.1)
             peer.ask("ping", answer="pong")
 
 
-def test_one_too_many_is_told_so_and_room_is_used_again(caplog):
+def test_a_connection_too_many_is_refused_until_another_ends(caplog):
     with RunningServer(limits=Limits(connections=3)) as server:
         peers = [server.connect() for _ in range(3)]
         for _ in range(20):
@@ -343,7 +343,7 @@ def open_descriptors():
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
-def test_many_connects_in_a_row_leave_nothing_behind(server):
+def test_many_connections_in_a_row_leave_nothing_behind(server):
     before = open_descriptors()
     reset = struct.pack("ii", 1, 0)
     for attempt in range(600):
@@ -413,7 +413,7 @@ def test_only_its_owner_may_open_the_socket(folder):
 
 
 @as_root
-def test_a_group_may_be_let_in(folder):
+def test_a_group_may_be_given_access(folder):
     group = grp.getgrgid(1)
     path = folder / "wakeword" / "events.sock"
     with RunningServer(unix=path, group=group.gr_name):
@@ -431,7 +431,7 @@ def test_an_unknown_group_is_an_error(folder):
     ("groups", "primary", "let_in"),
     [([], NOBODY, False), ([2], NOBODY, False), ([2, 1], NOBODY, True), ([], 1, True)],
 )
-def test_a_stranger_is_turned_away_even_where_the_file_is_open(folder, groups, primary, let_in):
+def test_another_user_is_refused_even_with_an_open_socket_file(folder, groups, primary, let_in):
     folder.chmod(0o755)
     path = folder / "events.sock"
     with RunningServer(unix=path, group=grp.getgrgid(1).gr_name):
@@ -463,13 +463,13 @@ def test_a_stale_socket_is_replaced(folder):
         peer.ask("ping", answer="pong")
 
 
-def test_a_live_socket_is_an_error_that_names_the_process(server):
+def test_a_socket_in_use_is_an_error_that_names_the_process(server):
     with pytest.raises(EventsError, match=rf"process {os.getpid()} \(.+\) already listens on"):
         RunningServer(unix=server.path).__enter__()
     server.connect().close()
 
 
-def test_of_two_that_start_at_once_one_listens(folder):
+def test_only_one_of_two_servers_that_start_at_once_listens(folder):
     path = folder / "events.sock"
 
     async def race():
@@ -503,7 +503,7 @@ def test_of_two_that_start_at_once_one_listens(folder):
         assert not path.exists()
 
 
-def test_a_file_that_is_no_socket_is_left_alone(folder):
+def test_a_regular_file_is_left_alone(folder):
     path = folder / "events.sock"
     path.write_text("precious")
     with pytest.raises(EventsError, match="is a file and not a socket; move it away"):
@@ -511,7 +511,7 @@ def test_a_file_that_is_no_socket_is_left_alone(folder):
     assert path.read_text() == "precious"
 
 
-def test_a_folder_is_no_socket(folder):
+def test_a_folder_is_refused_as_a_socket(folder):
     with pytest.raises(EventsError, match=f"{folder} is a folder; choose a path inside it"):
         RunningServer(unix=folder).__enter__()
     assert folder.is_dir()
@@ -524,12 +524,12 @@ def test_a_folder_is_no_socket(folder):
         (Path("/tmp") / ("x" * 120), "too long"),  # noqa: S108
     ],
 )
-def test_a_path_that_cannot_be_used_is_said(path, reason):
+def test_an_unusable_path_is_refused_with_a_reason(path, reason):
     with pytest.raises(EventsError, match=f"cannot listen on {path}: .*{reason}"):
         RunningServer(unix=path).__enter__()
 
 
-def test_the_socket_goes_with_its_server_and_only_then(folder):
+def test_the_socket_file_is_removed_only_by_its_server(folder):
     path = folder / "events.sock"
     with RunningServer(unix=path) as first:
         path.unlink()
@@ -539,7 +539,7 @@ def test_the_socket_goes_with_its_server_and_only_then(folder):
         assert not path.exists()
 
 
-def test_a_socket_that_listens_already_is_taken_over(folder):
+def test_a_listening_socket_is_adopted(folder):
     path = folder / "events.sock"
     with socket.socket(socket.AF_UNIX) as activated:
         activated.bind(str(path))
@@ -567,7 +567,7 @@ def tcp_address(server):
     return host, int(port)
 
 
-def test_tcp_is_off_unless_asked_for(server):
+def test_tcp_is_off_by_default(server):
     assert server.server.addresses == [str(server.path)]
 
 
@@ -581,14 +581,14 @@ def test_tcp_stays_on_this_machine_by_default(token):
 
 
 @pytest.mark.parametrize("token", [None, ""])
-def test_the_network_is_not_let_in_without_a_token(token):
+def test_the_network_needs_a_token(token):
     running = RunningServer(tcp=Tcp(port=0, host="0.0.0.0", token=token))  # noqa: S104
     with pytest.raises(EventsError, match="set a token"):
         running.__enter__()
     assert not running.path.exists()
 
 
-def test_a_token_opens_the_door():
+def test_a_token_gives_access():
     with RunningServer(tcp=Tcp(port=0, token="sésame")) as server:  # noqa: S106
         with Peer(tcp_address(server)) as peer:
             server.publish(detection())  # not for a stranger
@@ -611,7 +611,7 @@ def test_a_token_opens_the_door():
         b"\n",
     ],
 )
-def test_without_the_token_nothing_is_told(first):
+def test_without_the_token_nothing_is_sent(first):
     with (
         RunningServer(tcp=Tcp(port=0, token="sesame")) as server,  # noqa: S106
         Peer(tcp_address(server)) as peer,
@@ -621,7 +621,7 @@ def test_without_the_token_nothing_is_told(first):
         assert peer.read() is None
 
 
-def test_who_does_not_show_a_token_in_time_has_to_go():
+def test_a_peer_without_a_token_is_disconnected_after_a_while():
     limits = Limits(request=0.1)
     with (
         RunningServer(tcp=Tcp(port=0, token="sesame"), limits=limits) as server,  # noqa: S106
@@ -631,7 +631,7 @@ def test_who_does_not_show_a_token_in_time_has_to_go():
         assert peer.read() is None
 
 
-def test_the_network_cannot_crowd_out_this_machine():
+def test_tcp_connections_do_not_use_up_those_of_the_unix_socket():
     with RunningServer(tcp=Tcp(port=0), limits=Limits(connections=2)) as server:
         crowd = [Peer(tcp_address(server)) for _ in range(5)]
         with server.connect() as peer:
@@ -640,7 +640,7 @@ def test_the_network_cannot_crowd_out_this_machine():
             each.close()
 
 
-def test_a_taken_port_is_said_and_the_unix_socket_is_not_left_behind():
+def test_a_port_in_use_is_reported_and_the_unix_socket_is_removed():
     with RunningServer(tcp=Tcp(port=0)) as server:
         second = RunningServer(tcp=Tcp(port=tcp_address(server)[1]))
         with pytest.raises(EventsError, match="Address already in use"):
@@ -651,7 +651,7 @@ def test_a_taken_port_is_said_and_the_unix_socket_is_not_left_behind():
 # The end
 
 
-def test_stopping_sends_what_is_queued_first(server):
+def test_stopping_first_sends_queued_events(server):
     with server.connect() as peer:
         server.publish(*[detection()] * 40)
         server.stop(grace=PATIENCE)

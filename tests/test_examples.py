@@ -37,12 +37,12 @@ def daemon(tmp_path):
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
-def test_an_example_says_how_to_run_it_and_has_a_test(path):
+def test_every_example_says_how_to_run_it_and_has_a_test(path):
     assert f"python examples/{path.name}" in ast.get_docstring(ast.parse(path.read_text()))
     assert f'"{path.name}"' in Path(__file__).read_text()
 
 
-def test_the_embedded_detector_hears_its_input():
+def test_the_embedded_detector_finds_words_in_its_input():
     pcm, _ = soundfile.read(AUDIO / "jarvis-slt.flac", dtype="int16")
     process = start("embed_detector.py", stdin=subprocess.PIPE)
     out, err = process.communicate(pcm.tobytes() + bytes(1), timeout=PATIENCE)
@@ -62,7 +62,7 @@ def test_an_unknown_word_is_refused_in_a_sentence():
 
 
 @pytest.mark.slow
-def test_the_subscriber_prints_what_the_daemon_hears(daemon):
+def test_the_subscriber_prints_detections(daemon):
     process = start("subscribe.py", daemon.socket)
     try:
         assert process.stdout.readline().startswith(b"jarvis with a score of ")
@@ -72,7 +72,7 @@ def test_the_subscriber_prints_what_the_daemon_hears(daemon):
 
 
 @pytest.mark.slow
-def test_a_command_is_run_for_every_word(daemon, tmp_path):
+def test_a_command_is_run_for_every_detection(daemon, tmp_path):
     found = tmp_path / "found"
     command = f'echo "$WAKEWORD" >> {found}'
     process = start(
@@ -86,7 +86,7 @@ def test_a_command_is_run_for_every_word(daemon, tmp_path):
 
 
 @pytest.mark.slow
-def test_linux_voice_assistant_is_started_by_every_word(daemon):
+def test_every_detection_starts_linux_voice_assistant(daemon):
     """A small server that speaks its protocol: a snapshot on connecting, then commands."""
     server = pytest.importorskip("websockets.sync.server", reason="websockets is not installed")
     commands = queue.Queue()

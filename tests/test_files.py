@@ -31,7 +31,7 @@ def tone(rate, channels=1):
         ("a.mp3", 44_100, 2, "MPEG_LAYER_III"),
     ],
 )
-def test_every_format_sounds_the_same(tmp_path, name, rate, channels, subtype):
+def test_every_format_gives_the_same_samples(tmp_path, name, rate, channels, subtype):
     soundfile.write(tmp_path / name, tone(rate, channels), rate, subtype=subtype)
     pcm = files.read(tmp_path / name)
     assert pcm.dtype == np.int16
@@ -44,14 +44,14 @@ def test_every_format_sounds_the_same(tmp_path, name, rate, channels, subtype):
     assert best <= (300 if subtype in {"ULAW", "VORBIS", "MPEG_LAYER_III"} else 20)
 
 
-def test_blocks_are_the_recording_in_pieces(tmp_path):
+def test_blocks_join_to_the_whole_recording(tmp_path):
     soundfile.write(tmp_path / "a.wav", tone(44_100, 2), 44_100)
     pieces = list(files.blocks(tmp_path / "a.wav", frames=1_000))
     assert max(len(piece) for piece in pieces) <= 2_000
     assert np.array_equal(np.concatenate(pieces), files.read(tmp_path / "a.wav"))
 
 
-def test_a_long_recording_is_never_held_whole(tmp_path):
+def test_a_long_recording_is_read_in_blocks(tmp_path):
     with soundfile.SoundFile(tmp_path / "long.wav", "w", 48_000, 2) as file:
         for _ in range(120):
             file.write(tone(48_000, 2))
@@ -66,7 +66,7 @@ def test_a_long_recording_is_never_held_whole(tmp_path):
     assert peak < 3_000_000, "a whole one is 23 MB"
 
 
-def test_what_is_no_recording_is_refused_at_once(tmp_path):
+def test_a_file_without_audio_is_refused_at_once(tmp_path):
     (tmp_path / "empty.wav").touch()
     (tmp_path / "text.wav").write_text("this is not audio\n" * 100)
     for name, reason in [
@@ -79,13 +79,13 @@ def test_what_is_no_recording_is_refused_at_once(tmp_path):
             files.blocks(tmp_path / name)
 
 
-def test_a_recording_without_a_sample_is_refused(tmp_path):
+def test_an_empty_recording_is_refused(tmp_path):
     soundfile.write(tmp_path / "nothing.wav", np.zeros(0, np.int16), 16_000)
     with pytest.raises(AudioError, match="its length is 0"):
         files.read(tmp_path / "nothing.wav")
 
 
-def test_a_cut_off_recording_gives_what_there_is_and_a_damaged_one_says_so(tmp_path):
+def test_a_truncated_recording_is_read_and_a_damaged_one_is_refused(tmp_path):
     soundfile.write(tmp_path / "whole.wav", tone(16_000), 16_000)
     (tmp_path / "cut.wav").write_bytes((tmp_path / "whole.wav").read_bytes()[:20_044])
     assert len(files.read(tmp_path / "cut.wav")) == 10_000

@@ -77,7 +77,7 @@ def network(architecture=SMALL, seed=0, scale=2.0):
 # Split and clips
 
 
-def test_a_split_is_drawn_once_and_kept(corpus, tmp_path):
+def test_a_split_is_drawn_once_and_stored(corpus, tmp_path):
     first = split(corpus, tmp_path / "split.json", seed=3)
     assert split(corpus, tmp_path / "split.json", seed=4) == first  # the file decides
     assert split(corpus, tmp_path / "again.json", seed=3) == first
@@ -152,7 +152,7 @@ def _four_of_five(order):
     return sorted(order, key=lambda name: not name.startswith("words/"))
 
 
-def test_a_view_is_the_same_in_any_order(views):
+def test_a_view_does_not_depend_on_the_order(views):
     rows = np.arange(20)
     shuffled = np.random.default_rng(0).permutation(20)
     whole = views.samples(2, rows)
@@ -165,7 +165,7 @@ def test_a_view_is_the_same_in_any_order(views):
 # Counting
 
 
-def test_macs_are_counted_by_hand():
+def test_macs_equal_a_count_by_hand():
     a = Architecture(
         channels=2, kernel_mels=4, kernel_frames=10, stride_mels=3, stride_frames=5, hidden=3,
         layers=2, attention=4, steps=8,
@@ -180,7 +180,7 @@ def test_macs_are_counted_by_hand():
     assert macs(a, FEATURES) == 38 * (convolution + recurrent + attention) + 6
 
 
-def test_the_reports_networks_are_its_networks():
+def test_the_networks_of_the_report_have_its_sizes():
     recipes = find_recipes([RECIPES])
     counted = {name: parameters(recipe.shape(), FEATURES) for name, recipe in recipes.items()}
     assert counted["teacher"] == 70_443
@@ -197,7 +197,7 @@ def test_the_reports_networks_are_its_networks():
 # Distillation
 
 
-def test_the_soft_loss_pulls_towards_the_teacher_and_no_further():
+def test_the_distillation_loss_is_lowest_at_the_teachers_outputs():
     taught = torch.tensor([-3.0, 0.5, 4.0])
     for temperature in (1.0, 4.0):
         log_odds = taught.clone().requires_grad_()
@@ -217,7 +217,7 @@ def test_the_soft_loss_pulls_towards_the_teacher_and_no_further():
     assert soft_loss(student[:, 1], teacher[:, 1], 3.0).item() == pytest.approx(direct.item())
 
 
-def test_attention_is_moved_between_steps_without_loss():
+def test_attention_is_resampled_to_other_steps_without_loss():
     teacher = Architecture()
     assert torch.equal(align(teacher, teacher, 98), torch.eye(10))
     for student in (
@@ -237,7 +237,7 @@ def test_attention_is_moved_between_steps_without_loss():
         assert torch.allclose((matrix @ own)[inside], theirs[inside], atol=1e-4)
 
 
-def test_the_attention_loss_vanishes_for_the_teachers_attention():
+def test_the_attention_loss_is_zero_for_the_teachers_attention():
     mel = torch.randn(4, 98, 40) * 4 - 5
     log_odds, log_attention = answer(network(), mel)
     taught = Answers(log_odds.detach(), log_attention.exp().detach())
@@ -253,7 +253,7 @@ def test_the_attention_loss_vanishes_for_the_teachers_attention():
     assert loss(flat, 5.0) > loss(flat, 0.0) + 0.01
 
 
-def test_answer_is_what_the_network_says():
+def test_teacher_outputs_equal_the_network():
     made, mel = network(), torch.randn(3, 98, 40) * 4 - 5
     log_odds, log_attention = answer(made, mel)
     logits = made(mel)
@@ -261,7 +261,7 @@ def test_answer_is_what_the_network_says():
     assert torch.allclose(log_attention.exp().sum(1), torch.ones(3))
 
 
-def test_teachers_are_asked_once(views, tmp_path):
+def test_teachers_are_evaluated_once(views, tmp_path):
     teachers = Teachers([network(), network(seed=1)], views, tmp_path)
     asked = teachers.ask(1)
     single = [answer(n, views.samples(1, np.arange(len(views))))[0] for n in teachers._networks]
@@ -282,7 +282,7 @@ def fitter(views, folder, *, epochs=2, processes=None, **setup):
     )  # fmt: skip
 
 
-def test_an_interrupted_fit_goes_on_to_the_same_network(views, tmp_path, monkeypatch):
+def test_an_interrupted_training_resumes_to_the_same_network(views, tmp_path, monkeypatch):
     whole, _ = fitter(views, tmp_path / "whole").run()
     half = fitter(views, tmp_path / "parts")
     finish = half._loop.finish_epoch
@@ -301,7 +301,7 @@ def test_an_interrupted_fit_goes_on_to_the_same_network(views, tmp_path, monkeyp
     assert [json.loads(line)["epoch"] for line in losses] == [1, 2]
 
 
-def test_a_loss_that_is_no_number_ends_the_fit(views, tmp_path):
+def test_a_loss_that_is_not_a_number_ends_the_training(views, tmp_path):
     broken = fitter(views, tmp_path / "run")
     with torch.no_grad():
         broken._network.conv.bias.fill_(torch.nan)
@@ -313,7 +313,7 @@ def test_a_loss_that_is_no_number_ends_the_fit(views, tmp_path):
 # Pruning
 
 
-def test_cutting_what_is_zero_changes_nothing():
+def test_removing_zero_groups_changes_nothing():
     made = network()
     with torch.no_grad():
         made.gru.weight_ih_l0.view(30, 3, 18)[:, 1] = 0
@@ -336,7 +336,7 @@ def test_cutting_what_is_zero_changes_nothing():
     assert cut(made, replace(wanted, hidden=6))[1] > 0.01
 
 
-def test_the_penalty_makes_whole_groups_zero(views, tmp_path):
+def test_the_group_penalty_makes_whole_groups_zero(views, tmp_path):
     kept, _ = fitter(views, tmp_path / "free", epochs=3).run()
     shrunk, _ = fitter(views, tmp_path / "shrunk", epochs=3, shrink=shrinker(5)).run()
 
@@ -347,7 +347,7 @@ def test_the_penalty_makes_whole_groups_zero(views, tmp_path):
     assert zeros(shrunk) > 0
 
 
-def test_pruning_only_reduces():
+def test_pruning_only_makes_networks_smaller():
     for wanted in (replace(SMALL, hidden=11), replace(SMALL, stride_frames=16)):
         with pytest.raises(TrainingError, match="pruning cannot change"):
             cut(network(), wanted)
@@ -356,7 +356,7 @@ def test_pruning_only_reduces():
 # Quantization and model files
 
 
-def test_int8_rows_err_by_half_a_step_at_most():
+def test_int8_rows_are_off_by_half_a_step_at_most():
     weight = torch.randn(7, 3, 5) * torch.logspace(-2, 1, 7)[:, None, None]
     numbers, scale = as_rows(weight)
     assert numbers.abs().amax((1, 2)).eq(127).all()
@@ -385,7 +385,7 @@ def clips_like(count=40):
     return np.random.default_rng(1).normal(-5, 4, (count, 98, 40)).astype(np.float32)
 
 
-def test_a_model_file_gives_back_its_network(tmp_path):
+def test_a_model_file_restores_its_network(tmp_path):
     made, mel = network(), clips_like()
     model = saved(made, tmp_path / "m.safetensors", dict(folded_weights(made)))
     with torch.no_grad():
@@ -411,7 +411,7 @@ def test_offline_streaming_and_engine_agree_on_int8_weights(architecture, tmp_pa
     assert weight_bytes(stored) < 0.5 * sum(w.nbytes for w in folded_weights(made).values())
 
 
-def test_a_broken_chain_is_seen(tmp_path, monkeypatch):
+def test_a_broken_chain_of_implementations_is_reported(tmp_path, monkeypatch):
     made = network()
     model = saved(made, tmp_path / "m.safetensors", int8_rows(made))
     monkeypatch.setattr(
@@ -422,7 +422,7 @@ def test_a_broken_chain_is_seen(tmp_path, monkeypatch):
     assert not engine.holds
 
 
-def test_torchs_dynamic_weights_are_the_files(tmp_path):
+def test_dynamic_quantization_in_torch_gives_the_weights_of_the_file(tmp_path):
     made = network()
     quantized, stored = dynamic(made)
     assert isinstance(quantized, nn.Module)
@@ -457,7 +457,7 @@ def run(metric, **figures):
     }  # fmt: skip
 
 
-def test_a_row_is_compared_with_the_mean_teacher():
+def test_a_row_is_compared_with_the_mean_of_the_teachers():
     small = [run(3e-4, file_bytes=100, macs=50), run(1e-4, file_bytes=100, macs=50, seed=1)]
     rows = table.rows({"teacher": [run(1e-4), run(3e-4, seed=1)], "small": small, "none": []})
     assert [row.name for row in rows] == ["teacher", "small"]
@@ -472,7 +472,7 @@ def test_a_row_is_compared_with_the_mean_teacher():
     assert "| small-1 | engine, numpy | 1.0e-07 | 0 of 50 |" in lines
 
 
-def test_pictures_show_ours_beside_the_published(tmp_path):
+def test_pictures_show_our_results_beside_published_ones(tmp_path):
     small = [run(3e-4, file_bytes=100, macs=50), run(1e-4, file_bytes=100, macs=50)]
     drawn = pictures.draw(table.rows({"teacher": [run(1e-4)], "small": small}), tmp_path)
     assert [path.name for path in drawn] == ["macs.svg", "memory.svg"]
@@ -508,7 +508,7 @@ def test_pictures_show_ours_beside_the_published(tmp_path):
         ("title: [", ": not valid YAML"),
     ],
 )
-def test_a_recipe_that_cannot_be_is_refused(text, message, tmp_path):
+def test_an_invalid_recipe_is_refused(text, message, tmp_path):
     file = tmp_path / "r.yaml"
     file.write_text(text)
     with pytest.raises(ConfigError) as caught:
@@ -517,7 +517,7 @@ def test_a_recipe_that_cannot_be_is_refused(text, message, tmp_path):
     assert message in str(caught.value)
 
 
-def test_recipes_come_after_those_they_need(tmp_path):
+def test_recipes_are_ordered_by_what_they_need(tmp_path):
     for name, text in {
         "a": "title: a\nstart: c\nepochs: 0",
         "b": "title: b\ndistil: {teachers: [c-0, d]}",

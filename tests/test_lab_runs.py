@@ -80,7 +80,7 @@ def results(run):
     return {row["recipe"]: row for row in json.loads((run / "table.json").read_text())}
 
 
-def test_every_kind_of_recipe_gives_a_row(done):
+def test_every_kind_of_recipe_gives_a_table_row(done):
     rows = results(done)
     assert set(rows) == set(RECIPES)
     assert [run["seed"] for run in rows["teacher"]["runs"]] == [0, 1]
@@ -108,13 +108,13 @@ def test_every_kind_of_recipe_gives_a_row(done):
     assert len(columns) == 1
 
 
-def test_its_models_are_heard_with(done):
+def test_its_models_work_in_the_detector(done):
     model = read_model(done / "int8-0/model.safetensors")
     model.self_test()
     assert Detector([model]).push(torch.zeros(16000, dtype=torch.int16).numpy()) == []
 
 
-def test_what_is_done_is_not_done_again(done, recordings, home, capsys, monkeypatch):
+def test_finished_recipes_are_not_run_again(done, recordings, home, capsys, monkeypatch):
     def refuse(*_):
         raise AssertionError("it was run again")
 
@@ -139,7 +139,7 @@ def test_measuring_again_trains_nothing(done, recordings, home, monkeypatch):
     assert figures(home / "measured") == figures(done)
 
 
-def test_a_changed_recipe_does_not_pass_for_the_old_one(done, recordings, tmp_path, capsys):
+def test_a_changed_recipe_is_refused_in_the_same_run_folder(done, recordings, tmp_path, capsys):
     changed = write(tmp_path / "r", teacher=RECIPES["teacher"].replace("epochs: 3", "epochs: 4"))
     assert lab(recordings, done, changed) == 1
     assert "teacher-0 has a run of another recipe, word or split" in capsys.readouterr().err
@@ -157,7 +157,7 @@ def test_a_split_of_another_folder_is_refused(done, recordings, tmp_path, home, 
     assert "split.json does not fit" in capsys.readouterr().err
 
 
-def test_without_a_teacher_there_is_a_table_and_nothing_to_draw(recordings, tmp_path):
+def test_without_a_teacher_there_is_a_table_and_no_picture(recordings, tmp_path):
     recipe = write(tmp_path / "r", alone=f"title: alone\narchitecture: {SMALL}\nepochs: 1\n{QUICK}")
     assert lab(recordings, tmp_path / "run", recipe) == 0
     assert "| alone: alone |" in (tmp_path / "run/table.md").read_text()
@@ -176,7 +176,7 @@ def test_without_a_teacher_there_is_a_table_and_nothing_to_draw(recordings, tmp_
         ("title: x\nbatch_size: 1000\nepochs: 1", "but there are only"),
     ],
 )
-def test_what_cannot_be_run_is_said_before_anything_is(
+def test_recipes_that_cannot_run_are_refused_before_any_runs(
     recipe, message, recordings, tmp_path, capsys
 ):
     recipes = write(tmp_path / "r", r=recipe)
@@ -185,7 +185,7 @@ def test_what_cannot_be_run_is_said_before_anything_is(
     assert not list((tmp_path / "run").glob("r-*"))
 
 
-def test_a_start_of_another_shape_is_refused(done, recordings, tmp_path, capsys):
+def test_starting_weights_of_another_shape_are_refused(done, recordings, tmp_path, capsys):
     wrong = RECIPES["dynamic"].replace("hidden: 8", "hidden: 9")
     assert lab(recordings, done, write(tmp_path / "r", wrong=wrong)) == 2
     told = "it starts from student, of another architecture: hidden 8, not 9\n"
@@ -195,7 +195,7 @@ def test_a_start_of_another_shape_is_refused(done, recordings, tmp_path, capsys)
     assert "pruning cannot change hidden from 12 to 13" in capsys.readouterr().err
 
 
-def test_a_model_that_attends_to_more_than_a_clip_is_a_start(done, recordings, tmp_path):
+def test_a_model_with_a_longer_window_can_be_a_start(done, recordings, tmp_path):
     model = read_model(done / "student-0/model.safetensors")
     card = replace(model.card, architecture=replace(model.card.architecture, steps=40))
     network = CRNN(card.architecture, card.features, model.weights)
@@ -236,7 +236,7 @@ def losses(run):
     return [json.loads(line)["loss"] for line in (run / "losses.jsonl").read_text().splitlines()]
 
 
-def test_two_processes_reach_the_loss_of_one(done, recordings, tmp_path, home):
+def test_two_processes_reach_the_same_loss_as_one(done, recordings, tmp_path, home):
     recipes = write(tmp_path / "r", **{name: RECIPES[name] for name in ("teacher", "student")})
     both = torchrun(2, recordings, tmp_path / "run", recipes, home)
     assert both.returncode == 0, both.stderr

@@ -26,7 +26,7 @@ def listen(path, *arguments, **options):
     )
 
 
-def test_standard_error_says_where_it_is_connected_and_each_change_of_state(server):
+def test_standard_error_shows_the_connection_and_each_state(server):
     process = listen(server.path, "--count", "1")
     until(lambda: server.subscriptions, "a subscription")
     gone = StateChanged(state="deaf", reason="There is no microphone.", wall_time=1.0)
@@ -62,7 +62,7 @@ def test_it_waits_for_a_daemon_that_starts_later(tmp_path):
     assert err.startswith(f"wakeword: connected to {path}, which is ")
 
 
-def test_waiting_in_vain_is_exit_code_1(tmp_path):
+def test_a_timeout_without_detections_exits_with_1(tmp_path):
     done = wakeword("listen", "--socket", tmp_path / "s", "--timeout", "0.3")
     assert done.returncode == 1
     assert done.stdout == ""
@@ -72,7 +72,7 @@ def test_waiting_in_vain_is_exit_code_1(tmp_path):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user needs root")
 @pytest.mark.parametrize("command", ["listen", "status"])
-def test_another_users_daemon_is_one_sentence(server, command):
+def test_another_users_daemon_is_refused_in_one_sentence(server, command):
     """The folder is closed to them, as a user's runtime folder is."""
     server.path.parents[1].chmod(0o700)
     arguments = [

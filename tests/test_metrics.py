@@ -40,7 +40,7 @@ def direct_clip_metric(scores, labels):
         max_size=60,
     )
 )
-def test_clip_metric_is_the_area_with_ties(clips):
+def test_clip_metric_is_the_area_even_with_ties(clips):
     scores, labels = zip(*clips, strict=True)
     assert clip_metric(scores, labels) == pytest.approx(
         direct_clip_metric(scores, labels), abs=1e-12
@@ -59,7 +59,7 @@ def ends(count):
 
 @settings(max_examples=60)
 @given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=200), st.floats(0.05, 1))
-def test_false_accepts_are_counted_as_the_running_detector_fires(scores, threshold):
+def test_false_accepts_are_counted_as_by_the_running_trigger(scores, threshold):
     trigger = Trigger(threshold)
     expected = sum(
         trigger.step(score, int(end)) is not None
@@ -74,13 +74,13 @@ def take(peak, at=20):
     return ScoredTake(scores, ends(60), 15 * HOP, 19 * HOP, "somebody")
 
 
-def test_a_peak_counts_only_where_the_word_is():
+def test_a_peak_counts_only_near_the_word():
     assert take(0.9).peak() == pytest.approx(0.9)
     assert take(0.9, at=5).peak() == 0
     assert take(0.9, at=19 + 11).peak() == 0  # more than 0.75 s after the end
 
 
-def test_operating_points_keep_within_their_target():
+def test_operating_points_stay_within_their_targets():
     rng = np.random.default_rng(0)
     other = [rng.beta(1, 8, 45_000).astype(np.float32) for _ in range(2)]  # two hours
     takes = [take(p) for p in rng.uniform(0.4, 1, 200)]
@@ -101,7 +101,7 @@ def test_operating_points_keep_within_their_target():
         assert false_accepts(other, ends(45_000), float(lower)) / 2 > target
 
 
-def test_wilson_interval():
+def test_wilson_interval_of_known_cases():
     low, high = wilson(0, 20)
     assert low == 0
     assert high == pytest.approx(0.161, abs=1e-3)
@@ -109,14 +109,14 @@ def test_wilson_interval():
     assert wilson(0, 0) == (0.0, 1.0)
 
 
-def test_poisson_interval():
+def test_poisson_interval_equals_published_values():
     # Exact 95 % intervals of a Poisson count: Ulm 1990 (Am J Epidemiol 131:373), from chi-squared.
     for count, low, high in ((0, 0, 3.689), (1, 0.0253, 5.572), (5, 1.623, 11.668),
                              (20, 12.217, 30.888), (100, 81.364, 121.627)):  # fmt: skip
         assert poisson(count) == pytest.approx((low, high), rel=0.02, abs=0.02)
 
 
-def test_the_trade_off_is_what_each_threshold_costs():
+def test_the_det_curve_follows_each_threshold():
     rng = np.random.default_rng(0)
     other = [rng.beta(1, 8, 5000).astype(np.float32) for _ in range(2)]
     takes = [take(p) for p in rng.uniform(0.2, 1, 50)]
@@ -135,7 +135,7 @@ def said_again(scores, at=40):
     )
 
 
-def test_a_word_said_again_must_fire_again():
+def test_a_repeated_word_must_fire_again():
     scores = np.zeros(60, np.float32)
     scores[[18, 42]] = 0.9
     assert not said_again(scores).missed(0.5)
@@ -159,7 +159,7 @@ def report(*sources):
     return StreamReport(takes, others, ends(4000), {name: h for name, _, h in sources})
 
 
-def test_the_default_threshold_holds_in_every_source():
+def test_the_default_threshold_stays_within_its_rate_in_every_source():
     many = ("many", 2, 20.0)  # 0.1 an hour
     assert default_threshold([report(many)], 0.5) < 0.7
     few = ("few", 2, 0.5)  # two in half an hour: the mean would hide them
@@ -170,7 +170,7 @@ def test_the_default_threshold_holds_in_every_source():
     assert default_threshold([report(once)], 0.5) > 0.7  # but it is all there is
 
 
-def test_no_operating_point_claims_what_its_hours_cannot_show():
+def test_no_operating_point_has_a_rate_too_low_for_its_hours():
     points = shown_points([report(("one", 3, 3.0))], threshold=0.5, default=0.5)
     assert [target for target, _ in points] == [0.5, 1.0, 2.0]  # 0.1 and 0.25 need ten and four
     assert all(target * 3 >= 1 for target, _ in points)

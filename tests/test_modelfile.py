@@ -51,7 +51,7 @@ def test_what_is_saved_is_loaded(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == [path.name]  # no temporary file is left
 
 
-def test_the_same_model_is_the_same_bytes(tmp_path):
+def test_saving_the_same_model_gives_the_same_bytes(tmp_path):
     for name in "ab":
         save_model(tmp_path / name, random_model())
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
@@ -67,7 +67,7 @@ def test_a_truncated_file_is_refused(saved, length):
         read_model(path)
 
 
-def test_every_altered_byte_is_noticed(saved):
+def test_every_changed_byte_is_detected(saved):
     path, _ = saved
     content = path.read_bytes()
     for at in np.random.default_rng(0).integers(0, len(content), 200).tolist():
@@ -76,7 +76,7 @@ def test_every_altered_byte_is_noticed(saved):
             read_model(path)
 
 
-def test_an_altered_weight_is_told_as_altered(saved):
+def test_a_changed_weight_is_reported(saved):
     path, _ = saved
     arrays = load(path.read_bytes())
     arrays["conv.bias"] = arrays["conv.bias"] + 1
@@ -85,7 +85,7 @@ def test_an_altered_weight_is_told_as_altered(saved):
         read_model(path)
 
 
-def test_an_altered_threshold_is_told_as_altered(saved):
+def test_a_changed_threshold_is_reported(saved):
     path, _ = saved
     entry = rewrite(path)
     rewrite(path, metadata={"wakeword": entry["wakeword"].replace("0.5", "0.1")})
@@ -93,7 +93,7 @@ def test_an_altered_threshold_is_told_as_altered(saved):
         read_model(path)
 
 
-def test_another_version_is_refused_by_its_number(saved):
+def test_another_format_version_is_refused_with_its_number(saved):
     path, _ = saved
     entry = rewrite(path)
     rewrite(path, metadata={"wakeword": entry["wakeword"].replace('"format":1', '"format":7')})
@@ -101,7 +101,7 @@ def test_another_version_is_refused_by_its_number(saved):
         read_model(path)
 
 
-def test_files_of_another_kind_are_refused(tmp_path):
+def test_other_files_are_refused(tmp_path):
     path = tmp_path / "model.safetensors"
     with pytest.raises(ModelError, match="there is no model file"):
         read_model(path)
@@ -131,7 +131,7 @@ def test_int8_weights_are_scaled_row_by_row(tmp_path):
     assert np.abs(read - weight).max() <= scale.max() / 2 + 1e-7
 
 
-def test_a_machine_that_computes_otherwise_is_told(saved):
+def test_a_machine_with_other_results_fails_the_self_test(saved):
     _, model = saved
     vector = replace(
         model.self_test_vector, probabilities=model.self_test_vector.probabilities + 0.01
@@ -140,7 +140,7 @@ def test_a_machine_that_computes_otherwise_is_told(saved):
         Model(model.card, model.weights, vector).self_test()
 
 
-def test_a_rate_of_false_accepts_chooses_the_most_sensitive_point_within_it():
+def test_a_rate_selects_the_most_sensitive_operating_point_within_it():
     targets = (0.25, 0.1, 1.0)  # in any order
     points = [OperatingPoint(target, 1 - target / 4, 0.0, 0.0) for target in targets]
     card = random_model(points=points, threshold=0.8).card
@@ -158,7 +158,7 @@ def test_a_rate_of_false_accepts_chooses_the_most_sensitive_point_within_it():
     st.dictionaries(st.sampled_from([0.1, 0.25, 0.5, 1.0, 2.0]), st.floats(0.01, 0.99), min_size=1),
 )
 @settings(deadline=None)
-def test_a_stricter_wish_never_lowers_the_threshold(default, measured):
+def test_a_lower_rate_never_lowers_the_threshold(default, measured):
     points = [OperatingPoint(target, value, 0.0, 0.0) for target, value in measured.items()]
     card = random_model(points=points, threshold=default).card
     rates = sorted(measured)
@@ -168,13 +168,13 @@ def test_a_stricter_wish_never_lowers_the_threshold(default, measured):
         assert found >= default if rate <= 0.5 else found <= default
 
 
-def test_no_sensitivity_of_a_shipped_word_is_laxer_than_its_default_without_saying_so():
+def test_shipped_sensitivities_below_the_default_rate_are_stricter():
     for path in resources.shipped_models().values():
         model = read_model(path)
         assert model.card.threshold_within(0.1) >= model.threshold
 
 
-def test_settings_choose_a_threshold_in_one_place():
+def test_settings_resolve_to_one_threshold():
     model = random_model(points=[OperatingPoint(1.0, 0.3, 0.0, 0.0)], threshold=0.8)
     assert model.threshold_for(WordSettings()) == 0.8
     assert model.threshold_for(WordSettings(threshold=0.6)) == 0.6

@@ -42,12 +42,12 @@ def spoken(tmp_path_factory):
     return {word: [say(word, voice) for voice in voices] for word in WORDS}
 
 
-def test_the_shipped_words(models):
+def test_six_words_ship(models):
     assert sorted(models) == WORDS
 
 
 @pytest.mark.parametrize("word", WORDS)
-def test_a_model_is_whole_and_told_of(models, word):
+def test_a_shipped_model_is_complete_and_documented(models, word):
     model = models[word]
     model.self_test()
     points = model.card.operating_points
@@ -65,7 +65,7 @@ def test_a_model_is_whole_and_told_of(models, word):
 
 @pytest.mark.skipif(not synthesis.engines(), reason="no speech synthesizer is installed")
 @pytest.mark.parametrize("word", WORDS)
-def test_a_word_is_heard_once_and_no_other_fires(models, spoken, word):
+def test_a_shipped_word_fires_once_and_no_other_word_fires(models, spoken, word):
     heard = 0
     for pcm in spoken[word]:
         detections = Detector(list(models.values())).push(pcm)

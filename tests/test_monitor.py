@@ -29,7 +29,7 @@ def monitor(daemon, **options):
     return Terminal(*WAKEWORD, "monitor", "--socket", daemon.socket, **options)
 
 
-def test_it_shows_state_level_scores_and_detections(daemon):
+def test_the_monitor_shows_state_level_scores_and_detections(daemon):
     with monitor(daemon) as terminal:
         text = terminal.sees("listening", "dBFS, noise", "> jarvis", "  alexa", "threshold 0.5")
         assert "q quit" in text
@@ -41,7 +41,7 @@ def test_it_shows_state_level_scores_and_detections(daemon):
     until(lambda: not daemon.status()["subscribers"][1:], "the end of watching")
 
 
-def test_keys_tune_save_and_pause(daemon, tmp_path):
+def test_keys_change_and_save_thresholds_and_pause(daemon, tmp_path):
     with monitor(daemon) as terminal:
         terminal.sees("dBFS, noise")
         terminal.type("+++")
@@ -64,7 +64,7 @@ def test_keys_tune_save_and_pause(daemon, tmp_path):
         assert terminal.echoes()
 
 
-def test_a_daemon_that_goes_away_is_shown_and_waited_for(daemon, tmp_path):
+def test_the_monitor_waits_for_a_daemon_that_went_away(daemon, tmp_path):
     with monitor(daemon) as terminal:
         terminal.sees("listening")
         daemon.stop(signal.SIGKILL)
@@ -76,7 +76,7 @@ def test_a_daemon_that_goes_away_is_shown_and_waited_for(daemon, tmp_path):
             assert terminal.echoes()
 
 
-def test_what_cannot_be_saved_is_told_in_the_view(daemon, tmp_path):
+def test_a_failed_save_is_shown(daemon, tmp_path):
     with monitor(daemon, columns=200) as terminal:
         terminal.sees("dBFS, noise")
         (tmp_path / "config.yaml").write_text("words: {alexa: {}}")
@@ -84,7 +84,7 @@ def test_what_cannot_be_saved_is_told_in_the_view(daemon, tmp_path):
         terminal.sees("does not name the word", "(not saved)")
 
 
-def test_without_a_daemon_it_waits(tmp_path):
+def test_the_monitor_waits_without_a_daemon(tmp_path):
     with Terminal(*WAKEWORD, "monitor", "--socket", tmp_path / "s") as terminal:
         terminal.sees("away: no daemon is listening")
         terminal.type("+sp")  # nothing to tune; a pause fails
@@ -92,7 +92,7 @@ def test_without_a_daemon_it_waits(tmp_path):
         assert terminal.end() == 0
 
 
-def test_a_narrow_terminal_is_told_and_a_wider_one_is_used(daemon):
+def test_a_terminal_that_is_too_small_is_reported_until_it_grows(daemon):
     with monitor(daemon, columns=30, rows=8) as terminal:
         terminal.sees("30x8 is too small")
         terminal.resize(80, 24)
@@ -102,7 +102,7 @@ def test_a_narrow_terminal_is_told_and_a_wider_one_is_used(daemon):
         assert all(len(line) <= 40 for line in text.splitlines())
 
 
-def test_no_color_and_ascii_are_heeded(daemon):
+def test_no_color_and_ascii_are_respected(daemon):
     ascii_only = {"NO_COLOR": "1", "LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     with monitor(daemon, environ=os.environ | ascii_only) as terminal:
         terminal.sees("> jarvis", "up/down word")
@@ -112,7 +112,7 @@ def test_no_color_and_ascii_are_heeded(daemon):
         assert terminal.end() == 0
 
 
-def test_without_a_terminal_it_says_what_does_without(daemon):
+def test_without_a_terminal_other_commands_are_suggested(daemon):
     done = wakeword("monitor", "--socket", daemon.socket, stdin=subprocess.DEVNULL)
     assert done.returncode == 1
     assert done.stderr == (

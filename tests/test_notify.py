@@ -22,7 +22,7 @@ def manager(request, tmp_path):
         yield receiver, {"NOTIFY_SOCKET": name}
 
 
-def test_says_what_sd_notify_says(manager):
+def test_messages_follow_sd_notify(manager):
     receiver, environ = manager
     notifier = Notifier(environ)
     notifier.ready("listening")
@@ -47,14 +47,14 @@ def test_a_manager_that_does_not_read_never_delays(manager):
         notifier.status("x" * 1000)
 
 
-def test_without_a_manager_nothing_is_said_and_nothing_fails(tmp_path):
+def test_without_a_manager_nothing_is_sent(tmp_path):
     for environ in ({}, {"NOTIFY_SOCKET": str(tmp_path / "gone")}):
         notifier = Notifier(environ)
         notifier.ready("listening")
         assert notifier.watchdog_seconds is None
 
 
-def test_watchdog_counts_only_for_this_process():
+def test_the_watchdog_is_only_for_the_named_process():
     own = str(os.getpid())
     assert Notifier({"WATCHDOG_USEC": "1500000"}).watchdog_seconds == 1.5
     assert Notifier({"WATCHDOG_USEC": "1500000", "WATCHDOG_PID": own}).watchdog_seconds == 1.5

@@ -21,7 +21,7 @@ def jarvis():
     return read_model(shipped_models()["jarvis"])
 
 
-def test_what_is_drawn_is_what_the_detector_hears(jarvis):
+def test_the_picture_has_the_probabilities_of_the_detector(jarvis):
     pcm = np.concatenate(
         [files.read(AUDIO / "other-slt.flac"), files.read(AUDIO / "jarvis-slt.flac")]
     )
@@ -33,13 +33,13 @@ def test_what_is_drawn_is_what_the_detector_hears(jarvis):
     assert traced.attention.sum(1) == pytest.approx(np.ones(len(steps)), abs=1e-5)
 
 
-def test_settings_reach_the_picture(tmp_path, capsys):
+def test_a_threshold_option_applies_to_the_picture(tmp_path, capsys):
     command = ["plot", "--output", str(tmp_path / "p.svg"), str(AUDIO / "jarvis-slt.flac")]
     assert main([*command, "--threshold", "0.9999999"]) == 0
     assert "0 detections in" in capsys.readouterr().out
 
 
-def test_recordings_are_drawn_as_one_stream(tmp_path, capsys):
+def test_several_recordings_are_drawn_as_one_stream(tmp_path, capsys):
     output = tmp_path / "picture.svg"
     names = ["other-slt.flac", "jarvis-slt.flac", "other-slt.flac"]
     assert main(["plot", "--output", str(output), *(str(AUDIO / name) for name in names)]) == 0
@@ -59,13 +59,13 @@ def test_a_picture_is_named_after_its_recording(tmp_path, monkeypatch):
     assert len(content) > 20_000
 
 
-def test_less_than_a_step_is_drawn_too(tmp_path):
+def test_a_recording_shorter_than_a_step_is_drawn(tmp_path):
     soundfile.write(tmp_path / "click.wav", np.zeros(300), 16_000)
     assert main(["plot", "--output", str(tmp_path / "p.png"), str(tmp_path / "click.wav")]) == 0
     assert (tmp_path / "p.png").stat().st_size > 5_000
 
 
-def test_what_cannot_be_drawn_is_told(tmp_path, capsys):
+def test_errors_of_plot_are_sentences(tmp_path, capsys):
     jarvis = str(AUDIO / "jarvis-slt.flac")
 
     def error(*arguments):

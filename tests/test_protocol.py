@@ -57,7 +57,7 @@ def test_a_data_block_is_merged_over_the_inline_data():
     assert frames(raw + b'{"type":"y"}\n') == [Frame("x", {"a": 1, "b": 2, "c": 3}), Frame("y")]
 
 
-def test_a_payload_may_hold_anything():
+def test_a_payload_may_hold_any_bytes():
     payload = b'{"type": "ping"}\n\x00\xff'
     raw = json.dumps({"type": "audio-chunk", "payload_length": len(payload)}).encode() + b"\n"
     assert frames(raw + payload + b'{"type":"y"}\n') == [
@@ -66,7 +66,7 @@ def test_a_payload_may_hold_anything():
     ]
 
 
-def test_null_lengths_are_no_lengths():
+def test_null_lengths_are_ignored():
     assert frames(b'{"type":"x","data":null,"data_length":null,"payload_length":null}\n') == [
         Frame("x")
     ]
@@ -87,7 +87,7 @@ any_frame = st.builds(
 
 @unhurried
 @given(st.lists(any_frame, max_size=5), st.booleans(), st.data())
-def test_frames_survive_any_split_of_the_stream(sent, inline, data):
+def test_frames_do_not_depend_on_the_split_of_the_stream(sent, inline, data):
     raw = b""
     for frame in sent:
         header = {"type": frame.type, "payload_length": len(frame.payload)}
@@ -124,7 +124,7 @@ def test_frames_survive_any_split_of_the_stream(sent, inline, data):
         b'{"type": "x", "data_length": 2, "payload_length": 4}\n{]{"a}',
     ],
 )
-def test_a_bad_frame_is_passed_over(line):
+def test_a_bad_frame_is_skipped(line):
     decoder = FrameDecoder()
     end = b"" if b"\n" in line else b"\n"
     decoder.feed(line + end + b'{"type":"ping"}\n')
@@ -146,7 +146,7 @@ def test_a_bad_frame_is_passed_over(line):
         ("9" * 40, "too-large"),
     ],
 )
-def test_a_length_that_cannot_be_followed_is_fatal(key, length, code):
+def test_an_invalid_length_is_fatal(key, length, code):
     error = refused(f'{{"type": "x", "{key}": {length}}}\n'.encode())
     assert (error.code, error.fatal) == (code, True)
 
@@ -170,7 +170,7 @@ def test_a_line_over_the_cap_is_fatal(end):
 
 @unhurried
 @given(st.lists(st.binary(max_size=300), max_size=30))
-def test_garbage_is_only_ever_refused(chunks):
+def test_garbage_only_raises_protocol_errors(chunks):
     decoder = FrameDecoder()
     for chunk in chunks:
         decoder.feed(chunk)
@@ -199,7 +199,7 @@ state = StateChanged(state="deaf", reason="unplugged", device="mic", rate=48_000
 @pytest.mark.parametrize(
     "event", [detection(), state, info(), Ping(text="é"), Detect(names=["a"]), Subscribe()]
 )
-def test_events_come_back_from_the_wire(event):
+def test_events_are_decoded_as_they_were_encoded(event):
     (frame,) = frames(event.line())
     assert frame.type == event.kind
     assert type(event).from_frame(frame) == event
@@ -243,12 +243,12 @@ def test_any_mapping_or_struct_can_be_data():
         *(Telemetry, Watch, Pause, SetThreshold, ThresholdSet),
     ],
 )
-def test_the_reference_names_every_field(struct):
+def test_the_protocol_page_names_every_field(struct):
     reference = (CHECKOUT / "docs/protocol.md").read_text()
     assert [name for name in struct.__struct_fields__ if f"`{name}`" not in reference] == []
 
 
-def test_the_reference_names_every_code_of_an_error():
+def test_the_protocol_page_names_every_error_code():
     sources = (CHECKOUT / "wakeword_daemon/events").glob("*.py")
     code = "".join(path.read_text() for path in sources)
     used = set(re.findall(r'ProtocolError\(\s*"([a-z-]+)"|code="([a-z-]+)"', code))

@@ -89,7 +89,7 @@ def test_guided_takes_become_recordings_to_train_on(room, said, tmp_path):
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
-def test_an_interruption_loses_at_most_the_present_take(room, said, tmp_path, end):
+def test_an_interruption_loses_at_most_the_current_take(room, said, tmp_path, end):
     data = tmp_path / "recordings"
     arguments = ("record", "jarvis", "--data", data, "--speaker", "anna")
     with Terminal(*WAKEWORD, *arguments, environ=room.env()) as terminal:
@@ -106,7 +106,7 @@ def test_an_interruption_loses_at_most_the_present_take(room, said, tmp_path, en
         assert "1 takes by anna were added" in terminal.printed.replace("1 take by", "1 takes by")
 
 
-def test_nobody_is_in_both_splits(tmp_path):
+def test_a_speaker_of_the_other_split_is_refused(tmp_path):
     data = tmp_path / "recordings"
     data.mkdir()
     (data / "manifest.csv").write_text(
@@ -117,7 +117,7 @@ def test_nobody_is_in_both_splits(tmp_path):
     assert "anna is in the split val of" in done.stderr
 
 
-def test_without_a_terminal_or_a_microphone_it_says_so(room, tmp_path):
+def test_record_needs_a_terminal_and_a_microphone(room, tmp_path):
     done = wakeword("record", "jarvis", "--data", tmp_path, stdin=subprocess.DEVNULL)
     assert (done.returncode, done.stderr) == (
         1,

@@ -53,17 +53,17 @@ def test_the_card_has_a_row_for_every_condition_and_source(results):
     assert b"<svg" in draw(results)
 
 
-def test_the_calibrated_network_lets_nothing_through_that_it_was_calibrated_by(results):
+def test_the_calibrated_network_stays_below_its_threshold_on_the_dev_set(results):
     assert all(report.accepts(0.5) == 0 for report in results.measured.dev.values())
 
 
-def test_the_report_on_folds_has_them_too(results):
+def test_the_report_on_folds_has_every_condition(results):
     report = write_folds([results, results], "wakeword train word --folds 2")
     for condition in CONDITIONS:
         assert f"| {condition.name} |" in report
     assert "8 takes" in report.replace("\n", " ")
 
 
-def test_the_figures_are_plain_data(results):
+def test_the_figures_are_plain_json(results):
     figures = json.loads(json.dumps(results.figures(), allow_nan=False))
     assert set(figures["test"]) == {condition.name for condition in CONDITIONS}

@@ -46,17 +46,17 @@ def test_the_sound_stays_the_same(rate):
     assert np.abs(error).max() < 20, "54 dB below the tone, without a shift"
 
 
-def test_what_lies_above_the_new_band_is_gone():
+def test_frequencies_above_the_new_band_are_removed():
     assert np.abs(whole(48_000, tone(48_000, frequency=12_000))[1_000:-1_000]).max() <= 2
 
 
-def test_a_loud_edge_does_not_wrap_around():
+def test_loud_samples_are_clipped_and_do_not_wrap_around():
     square = np.sign(tone(48_000, frequency=100)).astype(np.int16) * np.int16(32_767)
     out = whole(48_000, square).astype(int)
     assert np.abs(np.diff(out)).max() < 40_000
 
 
-def test_the_trail_of_the_filter_is_short():
+def test_the_delay_of_the_filter_is_short():
     resampler = Resampler(48_000)
     given_, got = 0, 0
     for block in np.split(tone(48_000, 4.0), 50):
@@ -76,6 +76,6 @@ def test_a_channel_is_chosen_or_all_are_mixed(rate):
 
 
 @pytest.mark.parametrize("channel", [0, 3])
-def test_a_channel_that_is_not_there(channel):
+def test_a_missing_channel_is_refused(channel):
     with pytest.raises(AudioError, match=f"no channel {channel}: the input has 2"):
         Resampler(16_000, 2, channel)

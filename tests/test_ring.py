@@ -65,7 +65,7 @@ def test_every_sample_is_read_once_in_order_or_counted_as_missing(steps):
 
 
 @given(WRITES, st.integers(-10, 3 * SIZE), st.integers(-10, 3 * SIZE))
-def test_history_equals_the_whole_stream_where_it_is_held(steps, start, stop):
+def test_the_history_equals_the_stream(steps, start, stop):
     ring = ring_of()
     whole = np.zeros(0, np.int16)
     for what, count in steps:
@@ -82,7 +82,7 @@ def test_history_equals_the_whole_stream_where_it_is_held(steps, start, stop):
         assert (at, len(pcm)) == (start, stop - start), "the last SIZE samples are always held"
 
 
-def test_a_block_ends_at_a_gap_and_the_next_tells_its_length():
+def test_a_block_ends_at_a_gap_and_the_next_one_has_its_length():
     ring = ring_of()
     reader = ring.reader()
     ring.write(ramp(0, 300))
@@ -97,7 +97,7 @@ def test_a_block_ends_at_a_gap_and_the_next_tells_its_length():
     assert reader.lost == 0, "a gap is not an overrun"
 
 
-def test_a_long_gap_pushes_no_history_out_of_reach_of_a_reader():
+def test_a_long_gap_does_not_remove_history():
     ring = ring_of()
     reader = ring.reader()
     ring.write(ramp(0, 300))
@@ -106,7 +106,7 @@ def test_a_long_gap_pushes_no_history_out_of_reach_of_a_reader():
     assert [len(reader.read(300, timeout=0).pcm) for _ in range(2)] == [300, 300]
 
 
-def test_a_slow_reader_never_holds_up_the_writer_and_learns_what_it_lost():
+def test_a_slow_reader_does_not_block_the_writer_and_learns_what_it_lost():
     ring = ring_of()
     slow, quick = ring.reader(), ring.reader()
     for start in range(0, 5_000, 100):
@@ -137,7 +137,7 @@ def test_part_of_a_block_waits_for_the_rest():
     assert np.array_equal(reader.read(100, timeout=0).pcm, ramp(0, 100))
 
 
-def test_a_waiting_reader_wakes_for_audio_and_for_the_end():
+def test_a_waiting_reader_wakes_up_for_audio_and_for_the_end():
     ring = ring_of()
     reader = ring.reader()
     blocks = []
@@ -156,7 +156,7 @@ def test_a_waiting_reader_wakes_for_audio_and_for_the_end():
         ring.write(ramp(0, 1))
 
 
-def test_a_source_that_can_wait_waits_for_the_slowest_reader():
+def test_a_patient_source_waits_for_the_slowest_reader():
     ring = ring_of()
     assert ring.wait_for_room(10 * SIZE, timeout=0), "nobody reads, nothing to lose"
     slow, quick = ring.reader(), ring.reader()
@@ -172,7 +172,7 @@ def test_a_source_that_can_wait_waits_for_the_slowest_reader():
     assert waiting == [True]
 
 
-def test_the_wall_clock_runs_on_through_gaps():
+def test_wall_clock_time_continues_across_gaps():
     ring = ring_of()
     ring.write(ramp(0, 500), captured=1_000.0)
     assert ring.wall_time(500) == 1_000.0

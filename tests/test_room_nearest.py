@@ -68,7 +68,7 @@ ROOMS = {
 
 
 @pytest.mark.parametrize("rooms", ROOMS.values(), ids=ROOMS)
-def test_the_nearest_of_three_rooms_fires_and_the_others_are_told(rooms):
+def test_the_nearest_of_three_rooms_fires_and_the_others_are_informed(rooms):
     with RunningRooms(nearest=FOR_EVER) as service:
         answers = converse(f"tcp://127.0.0.1:{service.port}", rooms)
     assert {name for name, event in answers.items() if Detection.is_type(event.type)} == {"kitchen"}
@@ -106,7 +106,7 @@ def test_a_room_alone_fires_when_it_has_waited():
         assert quiet.answers() == []
 
 
-def test_rooms_that_do_not_listen_for_the_word_are_not_waited_for():
+def test_rooms_with_other_words_are_not_awaited():
     with (
         RunningRooms(nearest=FOR_EVER) as service,
         listening(service, ["alexa"]) as other,
@@ -125,7 +125,7 @@ def test_rooms_that_do_not_listen_for_the_word_are_not_waited_for():
 @pytest.mark.parametrize(
     ("refractory", "answer"), [(60.0, "detected-elsewhere"), (0.0, "detection")]
 )
-def test_a_room_that_hears_the_same_word_late_is_told_too(refractory, answer):
+def test_a_room_that_hears_the_word_late_is_informed(refractory, answer):
     with (
         RunningRooms(nearest=0.05, detectors=patient(refractory)) as service,
         listening(service) as late,
@@ -137,7 +137,7 @@ def test_a_room_that_hears_the_same_word_late_is_told_too(refractory, answer):
         late.expect(answer)
 
 
-def test_a_room_that_has_left_does_not_fire_for_the_others():
+def test_a_room_that_has_left_does_not_win():
     with RunningRooms(nearest=1.0) as service, listening(service) as quiet:
         loud, room = listening(service), listening(service)
         loud.say(heard_in())
@@ -150,7 +150,7 @@ def test_a_room_that_has_left_does_not_fire_for_the_others():
         assert quiet.answers() == []
 
 
-def test_a_stream_that_ends_before_the_decision_has_its_answer():
+def test_a_stream_that_ends_before_the_decision_gets_its_answer():
     with RunningRooms(nearest=0.5) as service, listening(service), listening(service) as room:
         room.say(heard_in())
         room.send("audio-stop")
@@ -171,7 +171,7 @@ def test_rooms_beside_the_daemons_microphone(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_command():
+def test_nearest_works_with_the_command():
     with (
         Serve("--nearest", f"{FOR_EVER}") as serve,
         RoomPeer(serve.path) as near,

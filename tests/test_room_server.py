@@ -34,7 +34,7 @@ def service():
 
 
 @pytest.mark.parametrize("transport", ["unix", "tcp"])
-def test_wyomings_own_client(service, transport):
+def test_the_wyoming_client_works(service, transport):
     uri = f"unix://{service.path}" if transport == "unix" else f"tcp://127.0.0.1:{service.port}"
 
     async def converse():
@@ -62,7 +62,7 @@ def test_wyomings_own_client(service, transport):
     asyncio.run(converse())
 
 
-def test_a_bad_frame_is_an_error_and_the_next_is_followed(service):
+def test_a_bad_frame_is_an_error_and_the_next_one_is_answered(service):
     with service.room() as room:
         room.send_bytes(b"hello\n")
         assert room.expect("error")["code"] == "bad-frame"
@@ -74,7 +74,7 @@ def test_a_bad_frame_is_an_error_and_the_next_is_followed(service):
     [b"x" * (MAX_BYTES + 2), b'{"type":"audio-chunk","payload_length":1000000000000}\n'],
     ids=["line", "payload"],
 )
-def test_what_is_too_large_is_an_error_and_the_end(service, raw):
+def test_a_frame_that_is_too_large_ends_the_connection(service, raw):
     with service.room() as room:
         room.send_bytes(raw)
         assert room.expect("error")["code"] == "too-large"
@@ -82,7 +82,7 @@ def test_what_is_too_large_is_an_error_and_the_end(service, raw):
     service.until_rooms(0)
 
 
-def test_a_client_that_vanishes_in_mid_chunk_is_forgotten(service):
+def test_a_client_that_disappears_within_a_chunk_is_forgotten(service):
     room = service.room()
     room.start()
     room.send_bytes(b'{"type":"audio-chunk","payload_length":2560}\nabc')
@@ -91,7 +91,7 @@ def test_a_client_that_vanishes_in_mid_chunk_is_forgotten(service):
     service.until_rooms(0)
 
 
-def test_a_new_room_waits_behind_few_others(service):
+def test_a_new_room_waits_only_for_a_few_others(service):
     go_on, taken = threading.Event(), 0
     asyncio.run_coroutine_threadsafe(_wait(go_on), service._loop)
     with contextlib.ExitStack() as waiting:
@@ -119,7 +119,7 @@ def test_a_frame_that_never_ends_ends_the_connection():
         assert slow.read() is None
 
 
-def test_a_room_that_does_not_read_is_dropped():
+def test_a_room_that_does_not_read_is_disconnected():
     with RunningRooms(limits=Limits(stall=0.5)) as service, service.room() as deaf:
         deaf.socket.settimeout(0.2)
         with contextlib.suppress(OSError):  # it blocks, because nothing more is read
@@ -129,7 +129,7 @@ def test_a_room_that_does_not_read_is_dropped():
         service.until_rooms(0)
 
 
-def test_more_connections_than_allowed_are_told_so():
+def test_connections_over_the_limit_are_refused():
     with RunningRooms(limits=Limits(connections=2)) as service:
         rooms = [service.room() for _ in range(2)]
         for room in rooms:
@@ -144,7 +144,7 @@ def test_more_connections_than_allowed_are_told_so():
         rooms[1].close()
 
 
-def test_a_flood_is_held_to_real_time(service):
+def test_a_flood_is_slowed_to_real_time(service):
     """Of two minutes at once, what is not let in early stays with the one who sends it."""
     with service.room() as flood:
         flood.socket.setblocking(False)
@@ -163,7 +163,7 @@ def test_a_flood_is_held_to_real_time(service):
         assert sent < 10 + 1.01 * (time.monotonic() - began) + kept
 
 
-def test_words_are_heard_while_others_flood_and_dawdle(service):
+def test_words_are_detected_while_others_flood_or_stall(service):
     floods = [service.room() for _ in range(5)]
     slow = [service.room() for _ in range(100)]
     for room in floods:
@@ -189,12 +189,12 @@ def test_words_are_heard_while_others_flood_and_dawdle(service):
 @pytest.mark.parametrize(
     "uri", ["", "tcp://", "tcp://host", "tcp://h:99999", "ws://h:1", "unix://"]
 )
-def test_a_uri_without_sense_is_refused(uri):
+def test_an_invalid_uri_is_refused(uri):
     with pytest.raises(ConfigError, match="write tcp://0"):
         addresses.parse_uri(uri)
 
 
-def test_the_network_is_let_in_only_when_said(caplog):
+def test_the_network_is_allowed_only_on_request(caplog):
     with pytest.raises(EventsError, match="--allow-lan"):
         addresses.listen(("0.0.0.0", 0), allow_lan=False)  # noqa: S104
     with pytest.raises(EventsError, match="whole internet"):
@@ -231,7 +231,7 @@ def test_only_private_peers_may_connect(peer, allowed):
 
 
 @pytest.mark.slow
-def test_memory_is_flat_over_reconnects():
+def test_memory_stays_flat_over_reconnections():
     """Each connection hears a word's worth of audio with a detector of its own, and leaves."""
 
     def come_and_go(serve, times):
@@ -270,7 +270,7 @@ def test_a_stream_is_served_to_its_end_when_the_service_is_told_to_stop():
 
 
 @pytest.mark.slow
-def test_a_second_signal_ends_the_service_at_once():
+def test_a_second_signal_stops_the_service_at_once():
     with Serve("--drain", "600") as serve, RoomPeer(serve.path) as room:
         room.start()
         room.ask("ping", answer="pong")
@@ -280,7 +280,7 @@ def test_a_second_signal_ends_the_service_at_once():
         assert serve.process.wait(PATIENCE) == 0
 
 
-def test_one_room_on_standard_input_and_output():
+def test_one_room_can_use_standard_input_and_output():
     lines = [b'{"type":"describe"}\n', b'{"type":"detect","data":{"names":["jarvis"]}}\n']
     raw = speech().tobytes()
     for start in range(0, len(raw), 4096):
@@ -298,7 +298,7 @@ def test_one_room_on_standard_input_and_output():
     assert kinds == ["info", "detection"]
 
 
-def test_serving_on_the_network_by_mistake_is_told_in_a_sentence():
+def test_serving_on_the_network_by_mistake_is_refused_in_a_sentence():
     done = wakeword("serve", "--uri", "tcp://0.0.0.0:10400")
     assert done.returncode == 1
     assert done.stderr.startswith("wakeword: listening on 0.0.0.0 lets everyone")
@@ -343,7 +343,7 @@ def free_port():
 
 
 @pytest.mark.slow
-def test_zeroconf_announces_an_address_that_others_can_reach():
+def test_zeroconf_announces_a_reachable_address():
     zeroconf = pytest.importorskip("zeroconf", reason="zeroconf is not installed")
     port = free_port()
     uri = ("--uri", f"tcp://0.0.0.0:{port}")
@@ -372,7 +372,7 @@ def test_the_daemon_announces_the_rooms_that_it_serves(tmp_path):
         assert "announced as “attic” on " in daemon.log
 
 
-def test_a_network_that_comes_up_later_is_announced_then(monkeypatch, caplog):
+def test_a_network_that_comes_up_later_is_announced(monkeypatch, caplog):
     pytest.importorskip("zeroconf", reason="zeroconf is not installed")
     own = announcement.reachable(["0.0.0.0"])  # noqa: S104
     if not own:
@@ -401,7 +401,7 @@ def test_a_network_that_comes_up_later_is_announced_then(monkeypatch, caplog):
         asyncio.run(come_up())
 
 
-def test_what_nobody_can_reach_is_not_announced():
+def test_an_unreachable_service_is_not_announced():
     done = wakeword("serve", "--uri", "tcp://127.0.0.1:0", "--zeroconf")
     assert done.returncode == 1
     assert "nobody else can reach 127.0.0.1" in done.stderr

@@ -56,7 +56,7 @@ class Talk:
 START = {"rate": 16_000, "width": 2, "channels": 1}
 
 
-def test_a_word_is_one_detection_like_the_detectors_own(room, words):
+def test_a_word_gives_the_detection_of_the_detector(room, words):
     pcm = speech()
     (own,) = Detector(words.models, words.settings).push(pcm)
     assert room.send("detect", names=["jarvis"]) == []
@@ -84,13 +84,13 @@ def test_silence_is_not_detected(room):
     assert room.send("audio-stop") == []
 
 
-def test_the_context_comes_back_with_the_word(room):
+def test_the_context_is_returned_with_the_detection(room):
     room.send("detect", names=None, context={"id": 7})
     (event,) = room.say(speech())
     assert event["data"]["context"] == {"id": 7}
 
 
-def test_a_timestamp_of_the_rooms_own_is_the_clock(room, words):
+def test_timestamps_of_a_room_set_its_clock(room, words):
     pcm = speech()
     (own,) = Detector(words.models, words.settings).push(pcm)
     room.send("audio-start", **START)
@@ -102,7 +102,7 @@ def test_a_timestamp_of_the_rooms_own_is_the_clock(room, words):
     assert events[0]["data"]["sample"] == own.sample
 
 
-def test_words_that_were_not_asked_for_are_not_told(room):
+def test_unrequested_words_are_not_reported(room):
     room.send("detect", names=["alexa"])
     assert room.say(speech("jarvis-slt")) == []
 
@@ -116,7 +116,7 @@ def test_an_unknown_word_is_an_error_and_nothing_else(room):
     assert len(room.say(speech())) == 1
 
 
-def test_rearmed_on_the_same_connection(room):
+def test_a_connection_can_be_used_for_several_streams(room):
     for _ in range(3):
         room.send("detect", names=["jarvis"])
         room.send("audio-start", **START)
@@ -124,7 +124,7 @@ def test_rearmed_on_the_same_connection(room):
         assert event["data"]["timestamp"] < 3000  # each stream has its own clock
 
 
-def test_a_word_asked_for_in_mid_stream(room):
+def test_words_can_change_within_a_stream(room):
     room.send("detect", names=["alexa"])
     room.send("audio-start", **START)
     room.say(speech())
@@ -133,7 +133,7 @@ def test_a_word_asked_for_in_mid_stream(room):
     assert event["data"]["timestamp"] > 2000  # the stream's clock went on
 
 
-def test_refractory_goes_by_the_streams_clock(words):
+def test_the_refractory_time_follows_the_clock_of_the_stream(words):
     """However fast it is sent, a word that comes again within the refractory time is one event."""
     twice = np.concatenate((speech(after=0.3), speech(before=0.3)))
     (first, second) = Detector(words.models, words.settings).push(twice)
@@ -162,7 +162,7 @@ WIDTHS = {
 @pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000])
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("channels", [1, 2, 8])
-def test_every_format_is_heard(room, rate, width, channels):
+def test_every_sample_format_is_accepted(room, rate, width, channels):
     said = speech("jarvis-rms")  # heard without its treble too
     mono = said if rate == 16_000 else soxr.resample(said, 16_000, rate)
     raw = WIDTHS[width](mono)
@@ -210,7 +210,7 @@ def test_a_change_of_rate_in_mid_stream(room):
     ],
     ids=str,
 )
-def test_a_format_without_sense_is_one_error(room, form):
+def test_an_invalid_format_gives_one_error(room, form):
     assert room.refused("audio-start", **form) in {"bad-audio", "bad-data"}
     for _ in range(5):
         assert room.send("audio-chunk", bytes(2560), **form) == []
@@ -220,7 +220,7 @@ def test_a_format_without_sense_is_one_error(room, form):
     assert len(room.say(speech())) == 1
 
 
-def test_a_payload_that_is_cut_off_is_one_error(room):
+def test_a_truncated_payload_gives_one_error(room):
     room.send("audio-start", **START)
     assert room.refused("audio-chunk", bytes(2559), **START) == "bad-audio"
     assert room.say(speech()) == []
@@ -245,7 +245,7 @@ frames = st.builds(
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(frames, max_size=20))
-def test_whatever_comes_the_next_stream_is_heard(words, sent):
+def test_the_next_stream_works_whatever_came_before(words, sent):
     room = Room(words)
     for frame in sent:
         with contextlib.suppress(ProtocolError):
@@ -257,7 +257,7 @@ def test_whatever_comes_the_next_stream_is_heard(words, sent):
     assert [event["type"] for event in talk.say(speech(), size=16_000)] == ["detection"]
 
 
-def test_audio_is_read_where_it_lies():
+def test_audio_is_not_copied():
     """A whole frame is not copied: its payload is a view of what was received."""
     received = bytearray(b'{"type":"audio-chunk","payload_length":4}\nabcd')
     decoder = FrameDecoder()
@@ -267,7 +267,7 @@ def test_audio_is_read_where_it_lies():
     assert bytes(payload) == b"wxyz"
 
 
-def test_real_time_is_never_held_and_a_flood_is():
+def test_only_audio_faster_than_real_time_is_slowed():
     pace = Pace(0.0)
     assert all(pace.spend(0.08, now * 0.08) == 0 for now in range(1, 10_000))
     late = pace.spend(9.0, 10_000 * 0.08)

@@ -76,7 +76,7 @@ def said_in(settings, seeds=60, **more):
         yield heard, sorted(word.stop for word in words if word.number == 0)
 
 
-def test_a_batch_is_the_same_again_and_holds_the_word_where_it_says():
+def test_batches_are_reproducible_and_the_word_is_where_they_say():
     made = maker(SETTINGS).batch(64, np.random.default_rng(0))
     again = maker(SETTINGS).batch(64, np.random.default_rng(0))
     assert (made.log_mel == again.log_mel).all()
@@ -87,7 +87,7 @@ def test_a_batch_is_the_same_again_and_holds_the_word_where_it_says():
     assert (word.numbers == 0).all()
 
 
-def test_the_word_lies_before_the_frame_where_it_ends():
+def test_the_word_ends_at_the_given_frame():
     settings = replace(PLAIN, again_share=0, part_share=0)
     for heard, (stop,) in said_in(settings):
         assert heard[stop - 40 : stop, 1].all()
@@ -107,7 +107,7 @@ def test_other_speech_follows_at_once_or_after_a_pause():
     assert max(gaps) > 50
 
 
-def test_the_word_is_said_again_after_a_pause():
+def test_the_word_is_repeated_after_a_pause():
     settings = replace(PLAIN, again_share=1.0, before_share=0, after_share=0)
     counts, pauses = set(), []
     for heard, stops in said_in(settings):
@@ -121,7 +121,7 @@ def test_the_word_is_said_again_after_a_pause():
     assert max(pauses) <= 40 + 130
 
 
-def test_a_sentence_around_the_word_stays_whole():
+def test_a_sentence_around_the_word_stays_complete():
     sentence = block(40, 1, 160, 60)
     sentence[:60, 5] = 1.0
     sentence[100:, 6] = 1.0
@@ -136,7 +136,7 @@ def test_a_sentence_around_the_word_stays_whole():
         assert heard[stop + 3 : stop + 50, 20].sum() == 0  # nobody talks over the sentence
 
 
-def test_groups_of_takes_share_what_is_drawn():
+def test_takes_are_drawn_by_the_shares_of_their_groups():
     few = TakeGroup([block(40, 1)], [Span(20, 60)], [1.0], 3.0)
     many = TakeGroup([block(40, 2)] * 4, [Span(20, 60)] * 4, [1.0, 1.0, 1.0, 3.0], 1.0)
     none = TakeGroup([], [], [], 5.0)
@@ -146,7 +146,7 @@ def test_groups_of_takes_share_what_is_drawn():
     assert loud == pytest.approx(np.ones(40))
 
 
-def test_the_loss_wants_the_word_at_its_end_and_nowhere_else():
+def test_the_loss_expects_the_word_only_at_its_end():
     sequences = batch(2, [(0, 150, 0)])
 
     def loss(*fired, of=sequences):
@@ -171,7 +171,7 @@ def test_the_loss_wants_the_word_at_its_end_and_nowhere_else():
     assert loss((0, 280), of=twice) > 2  # and the first
 
 
-def test_other_words_are_known_where_they_end():
+def test_other_words_are_labelled_where_they_end():
     words = Negatives(Library.join([block(40, 2)] * 3, 40), 1.0, {0: Word(1, 60), 2: Word(2, 60)})
     silence = Negatives(Library.join([np.zeros((90, 40), np.float32)], 40), 1.0)
     made = maker(replace(SETTINGS, part_share=0), negatives=[words, silence])
@@ -212,7 +212,7 @@ def test_a_phrase_may_pause_and_go_on_in_another_voice():
     assert 15 < max(pauses) <= 4 + LONGEST_PAUSE
 
 
-def test_hard_negatives_are_where_the_network_is_wrong():
+def test_hard_negatives_are_pieces_where_the_network_is_wrong():
     rng = np.random.default_rng(0)
     noise = rng.gamma(2, 0.5, (32 * 400, 40)).astype(np.float32)
     made = maker(negatives=[Negatives(Library.join([noise], 40), 1.0)])
@@ -227,7 +227,7 @@ def test_hard_negatives_are_where_the_network_is_wrong():
     assert len(HardNegatives().starts) == 0
 
 
-def test_noise_lies_below_the_speech_by_what_was_drawn():
+def test_noise_is_below_the_speech_by_the_drawn_ratio():
     settings = replace(
         SETTINGS, noise_shares=(1.0, 0.0), babble_share=0, noise_ratio=(10, 10),
         reverberation_share=0, colour_spread=0, top_cut_share=0, bottom_cut_share=0,
@@ -239,14 +239,14 @@ def test_noise_lies_below_the_speech_by_what_was_drawn():
     assert level == pytest.approx([0.1, 1.0, 10.0, 100.0], rel=1e-3)
 
 
-def test_babble_is_other_speech_alone():
+def test_babble_is_made_of_other_speech():
     settings = replace(SETTINGS, noise_shares=(0.0, 0.0), babble_share=1.0)
     noise = maker(settings)._noise(np.ones((8, 340, 40), np.float32), np.random.default_rng(0))
     assert (noise[:, :, 20] > 0).all()
     assert not noise[:, :, 1].any()
 
 
-def test_voices_keep_a_flat_spectrum_and_bend_around_the_length_of_their_tract():
+def test_vocal_tract_length_perturbation_warps_the_spectrum():
     assert VOICES.shape == (augment.TRACTS, augment.VOICES, 40, 40)
     assert np.abs(np.ones(40, "f") @ VOICES - 1).max() < 1e-5
     ramp = np.arange(40, dtype="f")
@@ -262,7 +262,7 @@ def test_voices_keep_a_flat_spectrum_and_bend_around_the_length_of_their_tract()
 
 
 @given(st.integers(1, 300), st.integers(0, 1000))
-def test_another_voice_says_the_same_in_the_same_order(frames, seed):
+def test_voice_perturbation_keeps_the_order_of_sounds(frames, seed):
     power = np.repeat(np.arange(1, frames + 1, dtype="f")[:, None], 40, axis=1)
     spoken = augment.revoice(power, VOICES, np.random.default_rng(seed), SETTINGS)
     slowest, fastest = (frames / factor for factor in SETTINGS.tempo)
@@ -279,7 +279,7 @@ def test_another_voice_says_the_same_in_the_same_order(frames, seed):
     assert np.abs(10 * np.log10(gain)).max() < 6 * SETTINGS.stress_spread
 
 
-def test_the_end_of_a_word_is_found_where_an_uneven_pace_puts_it():
+def test_the_end_of_a_word_follows_an_uneven_tempo():
     power = np.zeros((120, 40), "f")
     power[70] = 1  # the last frame before the end of the word, say
     for seed in range(50):
@@ -289,7 +289,7 @@ def test_the_end_of_a_word_is_found_where_an_uneven_pace_puts_it():
             assert abs(spoken.frame_of(71) - heard[-1]) <= 2
 
 
-def test_batches_are_the_same_whoever_composes_them():
+def test_batches_do_not_depend_on_the_process_that_makes_them():
     def composed(workers, seed=(0, 1)):
         batches = EpochBatches(maker(SETTINGS), 3, 4, seed)
         return [made.log_mel for made in batches.composed(workers)]
@@ -302,7 +302,7 @@ def test_batches_are_the_same_whoever_composes_them():
     assert not (alone[0] == alone[1]).all()
 
 
-def test_a_measured_room_is_heard_as_a_convolution_with_it():
+def test_a_measured_room_equals_a_convolution():
     rng = np.random.default_rng(0)
     time = np.arange(SAMPLE_RATE // 2) / SAMPLE_RATE
     response = rng.normal(size=len(time)) * np.exp(-6.9 * time / 0.4) * 0.05
@@ -330,7 +330,7 @@ def test_a_measured_room_is_heard_as_a_convolution_with_it():
     assert level(dry)[7] < level(wet)[7] - 20
 
 
-def test_a_share_of_the_rooms_is_measured():
+def test_the_given_share_of_rooms_is_measured():
     pulse = np.zeros((400, 100, 1), np.float32)
     pulse[:, 10] = 1.0
     late = np.zeros((1, 80, 1), np.float32)
@@ -354,7 +354,7 @@ def test_reverberation_decays():
     assert (np.diff(tail) < 0).all()
 
 
-def test_a_microphone_colours_every_frame_of_a_sequence_alike():
+def test_a_microphone_filters_every_frame_of_a_sequence_alike():
     flat = np.ones((64, 50, 40), "f")
     heard = augment.equalise(flat, np.random.default_rng(0), SETTINGS)
     assert (heard == heard[:, :1]).all()
@@ -367,7 +367,7 @@ def test_a_microphone_colours_every_frame_of_a_sequence_alike():
     assert np.abs(gain).max() < 20
 
 
-def test_a_telephone_leaves_its_band_and_adds_noise_to_it():
+def test_a_telephone_limits_the_band_and_adds_noise():
     speech = np.ones((200, 10, 40), "f")
     heard = augment.telephone(speech, np.random.default_rng(0), SETTINGS)
     changed = (heard != speech).any(axis=(1, 2))
@@ -377,7 +377,7 @@ def test_a_telephone_leaves_its_band_and_adds_noise_to_it():
     assert (heard[changed][:, :, 12] < 1.01).all()
 
 
-def test_masks_hide_whole_bands_and_stretches_with_the_mean():
+def test_masks_replace_bands_and_frames_by_the_mean():
     rng = np.random.default_rng(0)
     log_mel = rng.normal(0, 1, (200, 340, 40)).astype("f")
     masked = augment.mask(log_mel.copy(), np.random.default_rng(1), SETTINGS)

@@ -48,7 +48,7 @@ log:
         ),
     ],
 )
-def test_only_the_threshold_changes(tmp_path, text, after):
+def test_only_the_threshold_in_the_file_changes(tmp_path, text, after):
     path = tmp_path / "config.yaml"
     path.write_bytes(text.encode())
     assert config.save_threshold(path, "jarvis", 0.75) == path
@@ -56,7 +56,7 @@ def test_only_the_threshold_changes(tmp_path, text, after):
     assert config.load(path).words["jarvis"].threshold == 0.75
 
 
-def test_the_file_that_shows_every_setting_keeps_all_its_comments(tmp_path):
+def test_the_default_config_keeps_its_comments(tmp_path):
     path = tmp_path / "config.yaml"
     text = resources.default_config().read_text()
     path.write_text(text)
@@ -64,7 +64,7 @@ def test_the_file_that_shows_every_setting_keeps_all_its_comments(tmp_path):
     assert path.read_text() == text.replace("threshold: null", "threshold: 0.123456")
 
 
-def test_a_word_may_be_written_with_a_space_or_a_line(tmp_path):
+def test_a_word_may_be_written_with_a_space_or_an_underscore(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(COMMENTED)
     config.save_threshold(path, "smart_mirror", 0.00001)
@@ -100,7 +100,7 @@ def test_without_a_config_file_the_user_gets_one(tmp_path, monkeypatch):
         ("words: {jarvis: {treshold: 0.5}}", "unknown key"),
     ],
 )
-def test_what_cannot_be_written_is_told_and_the_file_stays(tmp_path, text, told):
+def test_a_failed_change_is_reported_and_the_file_stays(tmp_path, text, told):
     path = tmp_path / "config.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=told):
@@ -108,7 +108,7 @@ def test_what_cannot_be_written_is_told_and_the_file_stays(tmp_path, text, told)
     assert path.read_text() == text
 
 
-def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path, monkeypatch):
+def test_a_read_only_folder_is_reported_in_one_sentence(tmp_path, monkeypatch):
     path = tmp_path / "config.yaml"
     path.write_text("")
 

@@ -56,7 +56,7 @@ def test_a_file_is_played_at_the_pace_of_a_microphone(tmp_path):
     assert (states[0].device, states[0].rate) == (str(tmp_path / "a.wav"), SAMPLE_RATE)
 
 
-def test_a_demo_goes_on_until_it_is_stopped(tmp_path):
+def test_a_demo_repeats_until_it_is_stopped(tmp_path):
     soundfile.write(tmp_path / "a.wav", noise(0.1), SAMPLE_RATE)
     ring = RingBuffer(2)
     reader = ring.reader()
@@ -67,12 +67,12 @@ def test_a_demo_goes_on_until_it_is_stopped(tmp_path):
     drain(reader)
 
 
-def test_a_file_that_is_none_is_refused_before_it_starts(tmp_path):
+def test_a_file_without_audio_is_refused_before_the_start(tmp_path):
     with pytest.raises(AudioError, match="No such file"):
         FileSource(tmp_path / "a.wav", RingBuffer(1), lambda _: None)
 
 
-def test_a_file_that_breaks_off_says_so(tmp_path):
+def test_a_damaged_file_is_reported(tmp_path):
     soundfile.write(tmp_path / "a.flac", noise(0.4), SAMPLE_RATE)
     data = (tmp_path / "a.flac").read_bytes()
     (tmp_path / "a.flac").write_bytes(data[:9_000] + bytes(len(data) - 9_000))
@@ -84,7 +84,7 @@ def test_a_file_that_breaks_off_says_so(tmp_path):
     assert "is damaged after" in states[-1].reason
 
 
-def test_a_pipe_waits_for_the_slowest_reader_and_loses_nothing(pipe):
+def test_a_pipe_waits_for_the_slowest_reader(pipe):
     ring, states = RingBuffer(2), []
     reader, other = ring.reader(), ring.reader()
     source = PcmSource(pipe[0], ring, states.append)
@@ -107,7 +107,7 @@ def test_a_pipe_waits_for_the_slowest_reader_and_loses_nothing(pipe):
     assert [state.name for state in states] == ["listening", "deaf"]
 
 
-def test_half_a_sample_at_the_end_is_ignored_with_a_word(pipe, caplog):
+def test_half_a_sample_at_the_end_is_ignored_with_a_warning(pipe, caplog):
     ring = RingBuffer(2)
     reader = ring.reader()
     PcmSource(pipe[0], ring, lambda _: None).start()

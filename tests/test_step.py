@@ -87,7 +87,7 @@ def alike(one, other):
 @pytest.mark.usefixtures("step_in_c")
 @pytest.mark.parametrize("words", [1, 2, 6])
 @pytest.mark.parametrize("architecture", [Architecture(), TINY, ODD])
-def test_both_steps_score_alike_for_any_split(architecture, words):
+def test_both_steps_give_the_same_scores_for_any_split(architecture, words):
     made, pcm = networks(architecture, words), sounds(60_000)
     expected = heard(NumpyStream(made), pcm)
     assert len(expected) > 40
@@ -99,7 +99,7 @@ def test_both_steps_score_alike_for_any_split(architecture, words):
 
 @pytest.mark.usefixtures("step_in_c")
 @pytest.mark.parametrize("window", [2, 100, 256, 320, 400, 512, 1024])
-def test_windows_of_many_lengths_score_alike(window):
+def test_both_steps_agree_for_many_window_lengths(window):
     features = FeatureSettings(window=window, hop=min(window, 160))
     made, pcm = networks(TINY, 1, features), sounds(30_000)
     assert native.can_run(made)
@@ -107,7 +107,7 @@ def test_windows_of_many_lengths_score_alike(window):
 
 
 @pytest.mark.parametrize("window", [399, 398, 1280])
-def test_other_windows_are_numpys(window):
+def test_other_window_lengths_use_numpy(window):
     made = networks(TINY, 1, FeatureSettings(window=window))
     stream = streams.new_stream(made)
     assert isinstance(stream, NumpyStream)
@@ -115,7 +115,7 @@ def test_other_windows_are_numpys(window):
 
 
 @pytest.mark.usefixtures("step_in_c")
-def test_shipped_words_score_alike(monkeypatch):
+def test_both_steps_agree_on_the_shipped_words(monkeypatch):
     models = [read_model(path) for path in shipped_models().values()]
     pcm = sounds(160_000, seed=1)
     by_c = Detector(models).scores(pcm)
@@ -127,7 +127,7 @@ def test_shipped_words_score_alike(monkeypatch):
 
 
 @pytest.mark.parametrize("step", ["C", "numpy"])
-def test_the_self_test_vector_of_a_word_is_met_by_both_steps(step, request, monkeypatch):
+def test_both_steps_pass_the_self_test_of_a_word(step, request, monkeypatch):
     model = read_model(shipped_models()["jarvis"])
     if step == "numpy":
         monkeypatch.setattr(native, "native_step", lambda: None)
@@ -137,7 +137,7 @@ def test_the_self_test_vector_of_a_word_is_met_by_both_steps(step, request, monk
     assert np.abs(found.probabilities - model.self_test_vector.probabilities).max() < 1e-4
 
 
-def test_wrong_plans_are_refused(step_in_c):
+def test_invalid_plans_are_refused(step_in_c):
     plan = native.pack(networks(TINY, 2))
     step_in_c.Stream(plan)
     integers = plan.view(np.int32)
@@ -159,7 +159,7 @@ def test_wrong_plans_are_refused(step_in_c):
             step_in_c.Stream(nothing)
 
 
-def test_a_stream_is_one_threads_at_a_time(step_in_c):
+def test_a_stream_is_used_by_one_thread_at_a_time(step_in_c):
     stream = step_in_c.Stream(native.pack(networks(Architecture(), 6)))
     pcm, refused = sounds(1_600_000), []
     with ThreadPoolExecutor(2) as threads:
@@ -181,9 +181,7 @@ def test_a_stream_is_one_threads_at_a_time(step_in_c):
         (None, "of version 99, not 2, and numpy takes over"),
     ],
 )
-def test_a_step_of_another_machine_or_version_is_refused_in_one_sentence(
-    tmp_path, content, sentence
-):
+def test_a_step_of_another_version_is_refused_in_one_sentence(tmp_path, content, sentence):
     package = tmp_path / "wakeword_daemon"
     shutil.copytree(ROOT / "wakeword_daemon", package, ignore=shutil.ignore_patterns("*.so"))
     target = package / "engine/_step.abi3.so"
@@ -228,7 +226,7 @@ print("fuzzed", t.streams.running_step())
 
 @pytest.mark.skipif(not COMPILER, reason="no C compiler is installed")
 @pytest.mark.parametrize("avx2", [True, False])
-def test_sanitizers_find_nothing_in_odd_pieces(tmp_path, avx2):
+def test_sanitizers_find_no_errors(tmp_path, avx2):
     package = tmp_path / "wakeword_daemon"
     shutil.copytree(ROOT / "wakeword_daemon", package, ignore=shutil.ignore_patterns("*.so"))
     (tmp_path / "models").symlink_to(ROOT / "models")
@@ -256,7 +254,7 @@ def test_sanitizers_find_nothing_in_odd_pieces(tmp_path, avx2):
 
 
 @pytest.mark.parametrize("step", ["C", "numpy"])
-def test_a_fresh_stream_shares_nothing_that_changes(step, request):
+def test_a_fresh_stream_shares_no_state(step, request):
     if step == "C":
         request.getfixturevalue("step_in_c")
     first = (native_stream if step == "C" else NumpyStream)(networks(TINY, 2))

@@ -123,7 +123,7 @@ def test_the_rooms_of_training_import_one_way_too(module):
 
 
 @pytest.mark.parametrize("room", FLOORS)
-def test_the_modules_of_a_room_import_from_the_floors_below(room):
+def test_modules_of_a_room_import_only_from_lower_floors(room):
     level = {name: number for number, floor in enumerate(FLOORS[room]) for name in floor}
     found = [m for m in modules() if m.parts[0] == room and m.stem != "__init__"]
     assert {module.stem for module in found} == level.keys()
@@ -141,7 +141,7 @@ def test_the_client_imports_nothing_of_the_server():
 
 
 @pytest.mark.parametrize("module", modules(), ids=str)
-def test_only_training_and_the_laboratory_know_torch(module):
+def test_only_training_and_the_laboratory_import_torch(module):
     if module.parts[0] not in ("training", "lab"):
         assert not {name.split(".")[0] for name in imports(module)} & TRAINING_ONLY
 
@@ -169,7 +169,7 @@ def test_the_daemon_loads_no_torch():
 
 
 @pytest.mark.parametrize("command", ["listen", "monitor", "status", "pause", "resume", "service"])
-def test_a_client_starts_light(command):
+def test_a_client_loads_few_modules(command):
     loaded = loaded_by(
         f"from wakeword_daemon.cli import build_parser; build_parser(['{command}'])",
     )

@@ -43,7 +43,7 @@ def test_user_unit_is_valid(tmp_path):
 
 
 @needs_systemd
-def test_the_check_would_see_a_mistake(tmp_path):
+def test_the_check_detects_a_mistake(tmp_path):
     unit = placed("wakeword.service", tmp_path)
     unit.write_text(unit.read_text().replace("Restart=on-failure", "Restrat=on-failure"))
     checked = analyze(tmp_path, "verify", "--user", "--recursive-errors=no", str(unit))

@@ -57,7 +57,7 @@ def subscribed(manager):
 
 
 @pytest.mark.parametrize("owner", [1000, 0])
-def test_user_service_tells_a_listener_the_word_and_stops(room, word, owner):
+def test_the_user_service_reports_a_word_and_stops(room, word, owner):
     with UserManager(room, owner) as manager:
         manager.systemctl("start", SERVICE)
         assert manager.show("StatusText") == LISTENING
@@ -71,7 +71,7 @@ def test_user_service_tells_a_listener_the_word_and_stops(room, word, owner):
         assert "Traceback" not in manager.log
 
 
-def test_user_service_is_active_when_it_hears_and_not_before(room, manager):
+def test_the_user_service_becomes_active_with_the_first_audio(room, manager):
     room.stop_hang()
     try:
         manager.systemctl("start", "--no-block", SERVICE)
@@ -83,7 +83,7 @@ def test_user_service_is_active_when_it_hears_and_not_before(room, manager):
     assert manager.show("StatusText") == LISTENING
 
 
-def test_a_killed_daemon_is_replaced_and_its_events_are_numbered_on(room, word, manager):
+def test_a_killed_daemon_is_restarted_and_its_subscriber_reconnects(room, word, manager):
     manager.systemctl("start", SERVICE)
     listener = manager.listen("--count", "2", "--timeout", str(PATIENCE))
     room.play(word)
@@ -97,7 +97,7 @@ def test_a_killed_daemon_is_replaced_and_its_events_are_numbered_on(room, word, 
     assert before["start_id"] == first["start_id"] < after["start_id"]
 
 
-def test_a_hung_sound_server_costs_a_process_and_then_words_are_heard_again(room, word, manager):
+def test_a_hung_sound_server_leads_to_a_restart(room, word, manager):
     manager.systemctl("start", SERVICE)
     listener = manager.listen("--count", "1", "--timeout", str(PATIENCE))
     room.stop_hang()
@@ -113,7 +113,7 @@ def test_a_hung_sound_server_costs_a_process_and_then_words_are_heard_again(room
     assert event["name"] == "jarvis"
 
 
-def test_a_daemon_that_hangs_as_a_whole_is_replaced_by_the_watchdog(manager):
+def test_the_watchdog_replaces_a_daemon_that_hangs(manager):
     # As shipped, but less patient.
     manager.write(
         f"{manager.units}/{SERVICE}.d/patience.conf", "[Service]\nWatchdogSec=2\nLimitCORE=0\n"
@@ -128,7 +128,7 @@ def test_a_daemon_that_hangs_as_a_whole_is_replaced_by_the_watchdog(manager):
     assert manager.status()["state"] == "listening"
 
 
-def test_a_listener_that_connects_starts_the_daemon(room, word, manager):
+def test_a_connecting_listener_starts_the_daemon(room, word, manager):
     manager.systemctl("start", SOCKET)
     assert manager.show("ActiveState") == "inactive"
     listener = manager.start(*WAKEWORD, "listen", "--json", *ONCE)
@@ -138,7 +138,7 @@ def test_a_listener_that_connects_starts_the_daemon(room, word, manager):
     assert event["name"] == "jarvis"
 
 
-def test_a_stopped_daemon_stays_stopped_though_a_subscriber_waits(room, word, manager):
+def test_a_stopped_daemon_stays_stopped_while_a_subscriber_waits(room, word, manager):
     manager.systemctl("start", SERVICE)
     listener = manager.listen("--count", "2", "--timeout", str(PATIENCE))
     room.play(word)
@@ -166,7 +166,7 @@ def test_a_subscriber_that_connects_while_the_daemon_restarts_is_served(room, wo
     assert event["name"] == "jarvis"
 
 
-def test_a_daemon_started_by_hand_is_told_that_the_socket_is_systemds(manager):
+def test_a_daemon_started_by_hand_learns_that_systemd_has_the_socket(manager):
     manager.systemctl("start", SOCKET)
     by_hand = manager.start(*WAKEWORD, "run")
     _, complaint = by_hand.communicate(timeout=PATIENCE)
@@ -184,7 +184,7 @@ def test_a_daemon_started_by_hand_is_told_that_the_socket_is_systemds(manager):
     assert by_hand.returncode == 0
 
 
-def test_reload_takes_over_what_is_fit_and_keeps_its_subscriber(room, word, manager):
+def test_reload_applies_valid_settings_and_fails_for_invalid_ones(room, word, manager):
     manager.write(manager.config, "words: {jarvis: {threshold: 0.9999999}}")
     manager.systemctl("start", SERVICE)
     listener = manager.listen("--count", "2", "--timeout", str(PATIENCE))
@@ -212,7 +212,7 @@ def test_reload_takes_over_what_is_fit_and_keeps_its_subscriber(room, word, mana
     assert end["gaps"] == end["lost"] == 0
 
 
-def test_system_service_hears_in_its_sandbox_and_tells_its_group_and_nobody_else(room, word):
+def test_the_system_service_works_in_its_sandbox_for_its_group_only(room, word):
     audio = grp.getgrnam("audio").gr_gid
     with SystemManager(room) as manager:
         manager.write(manager.config, "socket: {group: audio}")
@@ -248,7 +248,7 @@ def test_system_service_hears_in_its_sandbox_and_tells_its_group_and_nobody_else
         assert "Traceback" not in manager.log
 
 
-def test_the_sandbox_of_the_service_lets_a_program_run_and_clips_be_kept(room, word, manager):
+def test_the_sandbox_allows_programs_and_clips(room, word, manager):
     manager.write(
         manager.config,
         "on_detection:\n  command: [sh, -c, 'echo acted on $WAKEWORD_NAME']\n"

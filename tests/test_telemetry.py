@@ -46,7 +46,7 @@ def batch(hop=1):
 # The server
 
 
-def test_only_who_watches_gets_telemetry_and_the_daemon_knows_whether_anybody_does():
+def test_telemetry_goes_only_to_watchers_and_is_measured_only_for_them():
     watched = []
     with RunningServer(on_watched=watched.append) as server:
         with server.connect() as watcher, server.connect() as other:
@@ -78,7 +78,7 @@ def test_telemetry_is_never_replayed():
             assert late.ask("ping", answer="pong") == {"text": None}
 
 
-def test_a_slow_watcher_loses_the_oldest_telemetry_and_no_event():
+def test_a_slow_watcher_loses_old_telemetry_but_no_event():
     with RunningServer() as server, server.connect() as peer:
         peer.ask("watch", answer="watching")
 
@@ -119,7 +119,7 @@ def test_over_tcp_nothing_can_be_changed(token):
 # The daemon
 
 
-def test_a_watcher_sees_level_noise_and_scores_of_every_hop(minute):
+def test_a_watcher_gets_level_noise_and_scores_of_every_hop(minute):
     with Daemon("--input", minute) as daemon:
         daemon.told("READY")
         seen = []
@@ -146,7 +146,7 @@ def test_a_watcher_sees_level_noise_and_scores_of_every_hop(minute):
         assert len(subscribers) == 1
 
 
-def test_a_daemon_that_goes_away_and_comes_back_is_watched_again(minute):
+def test_watching_resumes_after_a_restart(minute):
     with Daemon("--input", minute) as daemon:
         daemon.told("READY")
         watch = wakeword_daemon.watch(daemon.socket, timeout=PATIENCE)
@@ -200,7 +200,7 @@ def records(room, daemon):
     )
 
 
-def test_a_pause_ends_by_itself_and_another_one_moves_its_end(minute):
+def test_a_pause_ends_by_itself_and_can_be_extended(minute):
     with Daemon("--input", minute) as daemon:
         daemon.told("READY")
         watch = wakeword_daemon.watch(daemon.socket, timeout=PATIENCE)
@@ -220,7 +220,7 @@ def test_a_pause_ends_by_itself_and_another_one_moves_its_end(minute):
         assert wakeword_daemon.resume(socket=daemon.socket).state == "listening"
 
 
-def test_what_was_piped_in_during_a_pause_is_not_heard_later(tmp_path):
+def test_audio_piped_in_during_a_pause_is_dropped(tmp_path):
     recording(tmp_path / "word.wav", 1.0, "jarvis-slt", 1.0)
     pcm = soundfile.read(tmp_path / "word.wav", dtype="int16")[0].astype("<i2").tobytes()
     with Daemon("--input", "-", stdin=subprocess.PIPE) as daemon:
@@ -246,7 +246,7 @@ def poll_pipe(pipe):
     return count[0]
 
 
-def test_a_threshold_is_changed_live_and_saved_with_the_comments_kept(tmp_path, minute):
+def test_a_threshold_is_changed_live_and_saved(tmp_path, minute):
     path = tmp_path / "config.yaml"
     path.write_text("words:\n  jarvis:\n    threshold: 0.9999999  # too high\n")
     with Daemon("--config", path, "--input", minute) as daemon:
@@ -274,7 +274,7 @@ def thresholds(watch):
     return next(item for item in watch if isinstance(item, Telemetry)).thresholds
 
 
-def test_what_cannot_be_done_is_one_sentence_and_changes_nothing(tmp_path, minute):
+def test_refused_requests_are_sentences_and_change_nothing(tmp_path, minute):
     path = tmp_path / "config.yaml"
     path.write_text("words: {jarvis: &j {threshold: 0.9}, alexa: *j}")
     with Daemon("--config", path, "--input", minute) as daemon:
@@ -293,7 +293,7 @@ def test_what_cannot_be_done_is_one_sentence_and_changes_nothing(tmp_path, minut
         assert "more than a week" in done.stderr
 
 
-def test_pause_without_a_daemon_says_so(tmp_path):
+def test_pause_without_a_daemon_is_an_error(tmp_path):
     for command in ("pause", "resume"):
         done = wakeword(command, "--socket", tmp_path / "s")
         assert done.returncode == 1

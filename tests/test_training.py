@@ -127,7 +127,7 @@ def trainer(material, settings, folder, identity="", start=None):
     return Trainer(maker, dev, settings, folder, identity=identity, start=start)
 
 
-def test_an_interrupted_run_goes_on_to_the_same_network(material, tmp_path):
+def test_an_interrupted_run_resumes_to_the_same_network(material, tmp_path):
     short = replace(SETTINGS, epochs=3, batches=4, batch_size=8, mining=1)
     whole = trainer(material, short, tmp_path / "whole").run()
 
@@ -178,7 +178,7 @@ def test_another_run_in_the_same_folder_is_refused(material, tmp_path):
         trainer(material, short, tmp_path, "another word").run()
 
 
-def test_a_loss_that_is_no_number_ends_the_run(material, tmp_path):
+def test_a_loss_that_is_not_a_number_ends_the_run(material, tmp_path):
     broken = trainer(material, replace(SETTINGS, batch_size=4), tmp_path)
     with torch.no_grad():
         broken._peers.first.conv.bias.fill_(torch.nan)
@@ -203,7 +203,7 @@ def gather_word(corpus, cache):
     return gather(corpus, "sweep", FeatureSettings(), cache, phrase="sweep", synthetic=0, seed=0)
 
 
-def test_useless_takes_are_set_aside_with_the_reason(recordings, cache, tmp_path):
+def test_unusable_takes_are_set_aside_with_a_reason(recordings, cache, tmp_path):
     rng = np.random.default_rng(1)
     long = np.concatenate([word(rng, 200)[8000:-8000] for _ in range(8)])
     add = [
@@ -231,7 +231,7 @@ def test_too_few_takes_or_speakers_are_refused(recordings, cache, tmp_path):
         gather_word(few, cache)
 
 
-def test_a_word_alone_is_refused(recordings, cache, tmp_path):
+def test_a_corpus_without_other_speech_is_refused(recordings, cache, tmp_path):
     alone = change(recordings, tmp_path, lambda r: r.word or r.split == "val")
     with pytest.raises(TrainingError, match="no other speech"):
         gather_word(alone, cache)
@@ -260,7 +260,7 @@ def with_validation_speech(recordings, folder, samples):
     return halves(replace(corpus, recordings=(*kept, *speech)), "sweep", takes, [], 0)
 
 
-def test_the_least_validation_speech_suffices_for_both_metrics(recordings, tmp_path):
+def test_the_shortest_allowed_validation_speech_suffices_for_both_metrics(recordings, tmp_path):
     least = SHORTEST_SPEECH * SAMPLE_RATE
     validation = with_validation_speech(recordings, tmp_path, least)
     network = engine_from_torch(TorchCRNN(Architecture()))
@@ -270,7 +270,7 @@ def test_the_least_validation_speech_suffices_for_both_metrics(recordings, tmp_p
         assert 0 <= clip_metric(network, streams) <= 1
 
 
-def test_one_sample_less_is_refused(recordings, tmp_path):
+def test_one_sample_less_of_validation_speech_is_refused(recordings, tmp_path):
     less = SHORTEST_SPEECH * SAMPLE_RATE - 1
     with pytest.raises(TrainingError, match="65 seconds of other speech each"):
         with_validation_speech(recordings, tmp_path, less)
@@ -297,7 +297,7 @@ def test_validation_is_halved_by_speaker(material):
     assert len(dev) == len(test) == 2
 
 
-def test_words_of_many_takes_are_told_apart(recordings, cache, tmp_path):
+def test_words_with_many_takes_get_a_class_of_their_own(recordings, cache, tmp_path):
     rng = np.random.default_rng(0)
     waves = [
         (f"{name}/{n}.wav", name) for name, many in (("no", 100), ("go", 99)) for n in range(many)
@@ -317,7 +317,7 @@ def test_words_of_many_takes_are_told_apart(recordings, cache, tmp_path):
     assert {w.number for w in named} == {1}
 
 
-def test_a_name_is_learnt_from_the_steps_after_the_word():
+def test_the_word_classifier_learns_from_the_steps_after_a_word():
     architecture = Architecture()
     sequences = batch(2, [(0, 150, 0), (1, 100, 2)])
     steps = (340 - 20) // 8 + 1
@@ -338,7 +338,7 @@ def test_a_name_is_learnt_from_the_steps_after_the_word():
     )
 
 
-def test_peers_hear_the_same_each_from_its_own_state():
+def test_peers_get_the_same_input_and_keep_their_own_state():
     torch.manual_seed(0)
     shapes = [Architecture(hidden=units) for units in (64, 64, 96)]
     networks = [MultiTaskCRNN(TorchCRNN(shape), 4) for shape in shapes]
@@ -355,7 +355,7 @@ def test_peers_hear_the_same_each_from_its_own_state():
     assert not torch.equal(states[0], states[1])
 
 
-def test_peers_draw_each_other_to_what_they_say_together():
+def test_peers_learn_from_their_mean_output():
     log_odds = torch.tensor([-3.0, 0.0, 6.0]).reshape(3, 1, 1).expand(3, 2, 5)
     log_odds = log_odds.clone().requires_grad_()
     losses = peer_loss(log_odds)
@@ -373,7 +373,7 @@ def test_peers_draw_each_other_to_what_they_say_together():
     assert torch.allclose(peer_loss(twice), 2 * losses)
 
 
-def test_endpoints_find_the_word():
+def test_endpoints_are_those_of_the_word():
     rng = np.random.default_rng(0)
     wave = word(rng, 200)
     loud = np.flatnonzero(np.abs(wave) > 0.01) / SAMPLE_RATE * 100
@@ -385,14 +385,14 @@ def test_endpoints_find_the_word():
     assert speech_span(MelPower(FeatureSettings())(noise)) is None
 
 
-def test_a_library_gives_back_its_pieces():
+def test_a_library_returns_its_pieces():
     pieces = [np.full((n, 40), n, "f") for n in (3, 0, 5)]
     library = Library.join(pieces, 40)
     assert [len(library[i]) for i in range(len(library))] == [3, 0, 5]
     assert library.levelled()[2].sum(axis=1) == pytest.approx(np.ones(5))
 
 
-def test_a_word_is_found_in_the_noise_around_it():
+def test_a_word_is_found_in_noise():
     rng = np.random.default_rng(0)
     spoken = word(rng, 200)
     loud = np.abs(spoken).max()
@@ -409,7 +409,7 @@ def test_a_word_is_found_in_the_noise_around_it():
     assert abs(found.stop - before - alone.stop) < 10
 
 
-def test_folds_hear_every_training_speaker_once_and_nobody_else(cache, tmp_path):
+def test_folds_validate_every_training_speaker_once(cache, tmp_path):
     recordings = manifest_corpus(tmp_path / "recordings", tunes=6)
     short = replace(SETTINGS, epochs=2, batches=10)
     run = tmp_path / "run"
@@ -434,7 +434,7 @@ def test_folds_of_one_speaker_are_refused(recordings, cache, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_fold_leaves_the_validation_split_alone(recordings):
+def test_a_fold_does_not_touch_the_validation_split(recordings):
     corpus = read_corpus(recordings)
     folds = [corpus.fold(index, 3) for index in range(3)]
     held_out = [{r.speaker for r in fold.in_split("val") if r.word} for fold in folds]
@@ -453,7 +453,7 @@ needs_espeak = pytest.mark.skipif(
 
 
 @needs_espeak
-def test_near_sounding_words_are_near_and_not_the_word(tmp_path, monkeypatch):
+def test_similar_words_are_similar_but_not_the_word(tmp_path, monkeypatch):
     words = tmp_path / "words"
     words.write_text("alexander\nelection\nTexas\nlexicon\nhouse\nanalects\nboat\nmirth\nstart\n")
     monkeypatch.setattr(neighbours, "DICTIONARY", words)
@@ -467,14 +467,14 @@ def test_near_sounding_words_are_near_and_not_the_word(tmp_path, monkeypatch):
 
 
 @needs_espeak
-def test_nonsense_is_never_the_word_in_another_accent():
+def test_invented_words_never_sound_like_the_word_in_another_accent():
     vowel = "|".join(map(re.escape, neighbours.VOWELS))
     rng = random.Random(0)  # noqa: S311 - a test
     for text in islice(neighbours.nonsense("alexa", rng), 500):
         assert not re.search(rf"(^|_)({vowel})_l_({vowel})_k_s_({vowel})(_|$)", text[4:-2]), text
 
 
-def test_a_respelt_phrase_has_its_shape_but_not_its_consonants():
+def test_a_respelt_phrase_keeps_its_shape_but_not_its_consonants():
     rng = random.Random(0)  # noqa: S311 - a test
     drawn = list(islice(neighbours.respelt("alexa", rng), 200))
     assert not any("x" in text for text in drawn)
@@ -484,7 +484,7 @@ def test_a_respelt_phrase_has_its_shape_but_not_its_consonants():
     assert "view glass" not in pairs
 
 
-def test_pieces_of_one_noise_stay_together(recordings):
+def test_pieces_of_one_noise_stay_in_one_split(recordings):
     corpus = read_corpus(recordings)
     template = next(r for r in corpus.recordings if r.noise)
     names = [f"hum{n}_{part}.wav" for n in range(10) for part in range(3)]
@@ -497,7 +497,7 @@ def test_pieces_of_one_noise_stay_together(recordings):
 
 
 @needs_espeak
-def test_synthetic_speakers_say_the_word_and_its_neighbours(tmp_path):
+def test_synthetic_speech_has_the_word_and_similar_words(tmp_path):
     rng = random.Random(0)  # noqa: S311 - a test
     assert [sounds[0] for sounds in synthesis.phonemes(["jarvis", "snowboy"])] == ["dZ", "s"]
     near = list(islice(neighbours.nonsense("jarvis", rng), 20))
@@ -517,6 +517,6 @@ def test_synthetic_speakers_say_the_word_and_its_neighbours(tmp_path):
     assert heard.isdisjoint(unheard)
 
 
-def test_a_device_that_is_not_there_is_refused_before_anything_is_read(capsys, tmp_path):
+def test_an_absent_device_is_refused_before_reading_anything(capsys, tmp_path):
     assert main(["train", "sweep", "--data", str(tmp_path), "--device", "abacus"]) == 1
     assert "torch cannot compute on 'abacus' here" in capsys.readouterr().err

@@ -20,18 +20,18 @@ def test_a_crossing_fires_once():
     assert fired(Trigger(0.5), [0, 0.2, 0.6, 0.9, 0.8, 0.55, 0.1, 0]) == [2]
 
 
-def test_hovering_at_the_threshold_is_one_word():
+def test_a_score_around_the_threshold_fires_once():
     scores = [0.0] + [0.6, 0.4] * 40
     assert fired(Trigger(0.5, refractory=0), scores) == [1]
 
 
-def test_it_fires_again_after_falling_and_the_refractory_time():
+def test_it_fires_again_after_a_low_score_and_the_refractory_time():
     scores = [0.0, 0.9, 0.0] + [0.0] * 20 + [0.9, 0.0]
     assert fired(Trigger(0.5, refractory=1.0), scores) == [1, 23]
     assert fired(Trigger(0.5, refractory=3.0), scores) == [1]
 
 
-def test_a_word_within_the_refractory_time_is_not_a_second_event_when_it_is_over():
+def test_a_word_within_the_refractory_time_does_not_fire_later():
     scores = [0.9, 0.0] + [0.9] * 30
     steps = fired(Trigger(0.5, refractory=1.0), scores)
     assert steps == [0, 13]  # 13 steps are 1.04 s: still spoken then, so a word of its own
@@ -61,7 +61,7 @@ def test_a_reset_forgets_scores_but_not_the_refractory_time():
 
 
 @given(st.lists(st.floats(0, 1), max_size=200), st.floats(0.05, 1), st.floats(0, 2))
-def test_two_events_are_never_nearer_than_the_refractory_time(scores, threshold, refractory):
+def test_detections_are_at_least_the_refractory_time_apart(scores, threshold, refractory):
     steps = fired(Trigger(threshold, refractory=refractory), scores)
     assert all((b - a) * HOP >= round(refractory * SAMPLE_RATE) for a, b in pairwise(steps))
     assert all(scores[i] >= threshold for i in steps)

@@ -69,7 +69,7 @@ def loudness(pcm):
     ],
     ids=str,
 )
-def test_what_was_asked_for_changes_and_nothing_else(take, change):
+def test_only_the_requested_property_changes(take, change):
     changed = change_voice(take, change)
     assert changed.dtype == np.int16
     assert len(changed) / len(take) == pytest.approx(change.length, rel=0.01)
@@ -78,7 +78,7 @@ def test_what_was_asked_for_changes_and_nothing_else(take, change):
     assert loudness(changed) == pytest.approx(loudness(take), rel=0.05)
 
 
-def test_no_change_is_the_same_recording(take):
+def test_no_change_gives_the_same_recording(take):
     assert np.array_equal(change_voice(take, VoiceChange()), take)
 
 
@@ -96,7 +96,7 @@ def test_too_short_a_recording_is_refused():
         change_voice(np.ones(500, np.int16), VoiceChange(1.5))
 
 
-def test_draws_cover_the_ranges_and_change_things_apart_and_together():
+def test_random_changes_cover_their_ranges_alone_and_combined():
     drawn = drawn_changes(random.Random(1))  # noqa: S311 - a draw, not a secret
     changes = [next(drawn) for _ in range(600)]
     for name, (low, high) in {"pitch": PITCHES, "formants": FORMANTS, "length": LENGTHS}.items():
@@ -108,7 +108,7 @@ def test_draws_cover_the_ranges_and_change_things_apart_and_together():
     assert VoiceChange() not in changes
 
 
-def test_the_same_change_gives_the_same_bytes_again():
+def test_the_same_change_gives_the_same_bytes():
     noise = np.random.default_rng(0).normal(0, 1000, 16_000).astype(np.int16)
     change = VoiceChange(1.5, 1.1, 1.3)
     assert (change_voice(noise, change) == change_voice(noise, change)).all()

@@ -30,7 +30,7 @@ def watch(clock, seconds, dog, *alive):
         dog.check()
 
 
-def test_a_thread_that_hangs_alone_is_told_by_its_name(clock):
+def test_a_hanging_thread_is_named(clock):
     capture, engine, dog = parts(clock)
     watch(clock, 60, dog, capture, engine)
     with pytest.raises(HungError, match="the sound library has hung for 7 s"):
@@ -40,7 +40,7 @@ def test_a_thread_that_hangs_alone_is_told_by_its_name(clock):
         watch(clock, 60, dog, capture)
 
 
-def test_a_process_that_was_stopped_for_a_minute_goes_on(clock):
+def test_a_process_that_was_stopped_for_a_minute_continues(clock):
     capture, engine, dog = parts(clock)
     watch(clock, 5, dog, capture, engine)
     clock.now += 60

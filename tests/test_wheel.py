@@ -42,7 +42,7 @@ def installed(tmp_path_factory):
     return site
 
 
-def test_the_wheel_carries_what_the_shells_and_man_look_for(installed):
+def test_the_wheel_has_the_man_page_and_the_completions(installed):
     (prefix,) = installed.glob("*.data/data")
     for path in (ROOT / "share").rglob("*"):
         if path.is_file():
@@ -60,7 +60,7 @@ def wakeword(site, *arguments):
     )
 
 
-def test_the_wheel_carries_what_the_daemon_needs(installed):
+def test_the_wheel_has_what_the_daemon_needs(installed):
     data = installed / "wakeword_daemon/data"
     assert (data / "config.yaml").read_bytes() == (ROOT / "config.yaml").read_bytes()
     for folder in ("models", "systemd"):
@@ -69,12 +69,12 @@ def test_the_wheel_carries_what_the_daemon_needs(installed):
 
 
 @pytest.mark.skipif(not COMPILER, reason="no C compiler is installed")
-def test_the_wheel_carries_the_step_in_c(installed):
+def test_the_wheel_has_the_step_in_c(installed):
     assert (installed / "wakeword_daemon/engine/_step.abi3.so").exists()
     assert wakeword(installed, "--version").stdout.endswith("step in C\n")
 
 
-def test_the_wheel_is_built_without_a_compiler_too(tmp_path):
+def test_the_wheel_is_built_without_a_compiler(tmp_path):
     built = build(tmp_path, CC="/no/such/compiler")
     assert built.returncode == 0, built.stdout + built.stderr
     (wheel,) = tmp_path.glob("*.whl")
@@ -89,7 +89,7 @@ def test_the_installed_command_finds_its_models(installed):
     assert str(installed / "wakeword_daemon/data/models/jarvis.safetensors") in listed.stdout
 
 
-def test_the_installed_engine_hears_the_demo(installed):
+def test_the_installed_engine_detects_the_word_in_the_demo(installed):
     demo = installed / "wakeword_daemon/data/models/demo.flac"
     heard = wakeword(installed, "detect", str(demo))
     assert heard.returncode == 0, heard.stderr

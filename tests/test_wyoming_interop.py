@@ -41,7 +41,7 @@ def test_describe():
     converse(conversation)
 
 
-def test_info_comes_once_and_not_before_it_is_asked_for():
+def test_info_is_sent_once_and_only_on_request():
     """What is written at once on connecting is answered once; nothing else is in between."""
 
     async def conversation(client, _server):
@@ -88,7 +88,7 @@ def test_an_unknown_word_is_an_error_and_then_silence():
     converse(conversation)
 
 
-def test_audio_is_declined_and_the_connection_goes_on():
+def test_audio_is_refused_and_the_connection_stays():
     async def conversation(client, _server):
         audio = {"rate": 16_000, "width": 2, "channels": 1}
         await client.write_event(AudioStart(**audio).event())
@@ -103,7 +103,7 @@ def test_audio_is_declined_and_the_connection_goes_on():
     converse(conversation)
 
 
-def test_audio_after_a_word_is_wyomings_own():
+def test_audio_after_a_word_follows_wyoming():
     ring = RingBuffer(10)
     pcm = np.random.default_rng(3).integers(-9_000, 9_000, 3 * 16_000).astype(np.int16)
 

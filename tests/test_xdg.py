@@ -15,7 +15,7 @@ from wakeword_daemon import xdg
         ("XDG_CACHE_HOME", xdg.cache_home, ".cache"),
     ],
 )
-def test_a_variable_names_the_folder_and_nonsense_is_ignored(
+def test_a_variable_sets_the_folder_and_invalid_values_are_ignored(
     monkeypatch, tmp_path, variable, folder, usual
 ):
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -28,7 +28,7 @@ def test_a_variable_names_the_folder_and_nonsense_is_ignored(
     assert folder() == tmp_path / usual
 
 
-def test_the_runtime_folder_is_the_variables_or_the_usual_one_or_none(monkeypatch, tmp_path):
+def test_the_runtime_folder_falls_back_to_the_usual_one_or_none(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     assert xdg.runtime_folder() == tmp_path
     monkeypatch.delenv("XDG_RUNTIME_DIR")

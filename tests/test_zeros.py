@@ -41,7 +41,7 @@ def source():
     return Source()
 
 
-def test_zeros_are_reported_after_a_second_and_the_device_is_opened_after_two(source):
+def test_zeros_are_reported_after_a_second_and_the_device_is_reopened_after_two(source):
     source.give(0.96, sound=False)
     assert not source.watch.suspicious
     source.give(0.16, sound=False)
@@ -51,13 +51,13 @@ def test_zeros_are_reported_after_a_second_and_the_device_is_opened_after_two(so
     assert not source.watch.suspicious
 
 
-def test_a_microphone_muted_for_an_hour_is_opened_about_once_a_minute(source):
+def test_a_muted_microphone_is_reopened_about_once_a_minute(source):
     source.give(3600, sound=False)
     assert source.reports == 1
     assert 3600 / 64 < source.openings < 70
 
 
-def test_a_source_with_pauses_is_soon_left_in_peace(source):
+def test_a_source_with_pauses_is_soon_no_longer_reopened(source):
     for _ in range(60):
         source.give(2.0, sound=True)
         source.give(5.0, sound=False)
@@ -65,7 +65,7 @@ def test_a_source_with_pauses_is_soon_left_in_peace(source):
     assert source.openings <= 2
 
 
-def test_pauses_that_end_just_after_an_opening_do_not_look_like_its_merit_for_ever(source):
+def test_pauses_that_end_after_reopening_are_not_credited_to_it_for_ever(source):
     for _ in range(60):
         source.give(2.0, sound=True)
         source.give(2.16, sound=False)
@@ -73,13 +73,13 @@ def test_pauses_that_end_just_after_an_opening_do_not_look_like_its_merit_for_ev
     assert source.openings <= 2
 
 
-def test_a_source_that_opening_brings_back_is_not_kept_waiting(source):
+def test_a_source_that_reopening_restores_is_reopened_soon(source):
     for _ in range(5):
         assert source.until_opened() <= 3.1
         source.give(30, sound=True)
 
 
-def test_after_minutes_of_sound_zeros_are_news_again(source):
+def test_zeros_are_reported_soon_again_after_minutes_of_sound(source):
     for _ in range(10):
         source.give(2.0, sound=True)
         source.give(10.0, sound=False)
@@ -88,7 +88,7 @@ def test_after_minutes_of_sound_zeros_are_news_again(source):
     assert source.watch.suspicious
 
 
-def test_when_the_reason_is_found_the_next_zeros_are_reported_soon(source):
+def test_zeros_are_reported_soon_after_the_cause_was_found(source):
     for _ in range(10):
         source.give(2.0, sound=True)
         source.give(10.0, sound=False)
@@ -99,7 +99,7 @@ def test_when_the_reason_is_found_the_next_zeros_are_reported_soon(source):
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(st.floats(0.1, 20), st.floats(0.1, 28)), min_size=1, max_size=30))
-def test_no_pauses_of_less_than_half_a_minute_are_reported_more_than_a_few_times(turns):
+def test_short_pauses_are_reported_only_a_few_times(turns):
     source = Source()
     for sound, zeros in turns:
         source.give(sound, sound=True)
