@@ -38,7 +38,7 @@ def test_guided_takes_become_recordings_to_train_on(room, said, tmp_path):
     arguments = ("record", "jarvis", "--data", data, "--speaker", "anna", "--takes", 2)
     with Terminal(*WAKEWORD, *arguments, environ=room.env()) as terminal:
         terminal.prints("take 1 of 2")
-        terminal.prints("3 [")  # the countdown with its level
+        terminal.prints("dBFS [")  # the countdown with its level
         terminal.prints("now say “jarvis”")
         room.play(said / "slt.wav")
         terminal.prints("good: 0.")

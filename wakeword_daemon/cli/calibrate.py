@@ -13,6 +13,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from wakeword_daemon.cli import _arguments, _audio
+from wakeword_daemon.cli._line import Line, clock
+from wakeword_daemon.clock import seconds
 from wakeword_daemon.engine.calibration import RoomScores, propose
 from wakeword_daemon.errors import WakewordError
 from wakeword_daemon.events.client import set_threshold, watch
@@ -105,23 +107,27 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _hear(words: Words, recordings: list[str], scores: Mapping[str, RoomScores]) -> None:
-    for name in recordings:
-        detector = words.detector()
-        for pcm in _audio.blocks(name):
-            trace: list[Step] = []
-            detector.push(pcm, trace)
-            for step in trace:
-                for word, score in step.scores.items():
-                    scores[word].add([score])
+    with Line() as line:
+        for name in recordings:
+            detector = words.detector()
+            heard = 0
+            for pcm in _audio.blocks(name):
+                trace: list[Step] = []
+                detector.push(pcm, trace)
+                for step in trace:
+                    for word, score in step.scores.items():
+                        scores[word].add([score])
+                heard += len(pcm)
+                line.show(f"{name}: {clock(seconds(heard))} heard")
 
 
 def _watch(args: argparse.Namespace, scores: Mapping[str, RoomScores]) -> None:
     """Collect the daemon's scores until the time is over or Ctrl-C."""
     logging.basicConfig(format="wakeword: %(message)s")  # that the daemon is away, or hears nothing
-    shows = sys.stderr.isatty()
     end = time.monotonic() + args.duration
-    shown, next_hop = 0.0, None
-    with contextlib.suppress(KeyboardInterrupt):  # what was heard before it is used
+    next_hop = None
+    # What was heard before Ctrl-C is used.
+    with contextlib.suppress(KeyboardInterrupt), Line(every=1.0) as line:
         for item in watch(args.socket, timeout=args.duration, token=args.token):
             if isinstance(item, Info):
                 _refuse_strangers(item, scores)
@@ -133,14 +139,9 @@ def _watch(args: argparse.Namespace, scores: Mapping[str, RoomScores]) -> None:
                     scores[word].add([0.0])
                 scores[word].add(few)
             next_hop = item.hop + len(item.level)
-            now = time.monotonic()
-            if shows and now - shown > 1:
-                shown = now
-                left = time.strftime("%H:%M:%S", time.gmtime(max(end - now, 0)))
-                highest = "  ".join(f"{name} {one.highest:.3f}" for name, one in scores.items())
-                print(f"\r\x1b[K{left} to go; highest scores: {highest}", end="", file=sys.stderr)
-    if shows:
-        print("\r\x1b[K", end="", file=sys.stderr)
+            left = clock(max(end - time.monotonic(), 0))
+            highest = "  ".join(f"{name} {one.highest:.3f}" for name, one in scores.items())
+            line.show(f"{left} to go; highest scores: {highest}")
 
 
 def _refuse_strangers(daemon: Info, scores: Mapping[str, RoomScores]) -> None:

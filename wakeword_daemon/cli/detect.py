@@ -7,12 +7,15 @@ import sys
 from typing import TYPE_CHECKING
 
 from wakeword_daemon.cli import _arguments, _audio
+from wakeword_daemon.cli._line import Line, clock
 from wakeword_daemon.clock import seconds
 from wakeword_daemon.errors import AudioError
 from wakeword_daemon.words import Words, load_words
 
 if TYPE_CHECKING:
     import argparse
+
+    from wakeword_daemon.engine import Detection
 
 _EXAMPLES = """examples:
   wakeword detect evening.flac
@@ -50,12 +53,21 @@ def run(args: argparse.Namespace) -> int:
 
 def _search(name: str, words: Words, *, as_json: bool) -> None:
     detector = words.detector()
-    for pcm in _audio.blocks(name):
-        for detection in detector.push(pcm):
-            time = round(seconds(detection.sample), 3)
-            score = round(detection.score, 4)
-            if as_json:
-                found = {"file": name, "time": time, "word": detection.word, "score": score}
-                print(json.dumps(found), flush=True)
-            else:
-                print(f"{name}  {time:.3f}  {detection.word}  {score:.4f}", flush=True)
+    heard = 0
+    with Line() as line:
+        for pcm in _audio.blocks(name):
+            for detection in detector.push(pcm):
+                line.wipe()
+                _print(name, detection, as_json=as_json)
+            heard += len(pcm)
+            line.show(f"{name}: {clock(seconds(heard))} heard")
+
+
+def _print(name: str, detection: Detection, *, as_json: bool) -> None:
+    time = round(seconds(detection.sample), 3)
+    score = round(detection.score, 4)
+    if as_json:
+        found = {"file": name, "time": time, "word": detection.word, "score": score}
+        print(json.dumps(found), flush=True)
+    else:
+        print(f"{name}  {time:.3f}  {detection.word}  {score:.4f}", flush=True)

@@ -7,10 +7,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from wakeword_daemon.cli import _arguments
+from wakeword_daemon.cli._line import Line
 from wakeword_daemon.service.checkup import examine
 
 if TYPE_CHECKING:
     import argparse
+
+    from wakeword_daemon.service.checkup import Finding
 
 _EPILOG = """It records from the microphone for a few seconds. Speak meanwhile, so that
 it can judge the level.
@@ -18,6 +21,8 @@ it can judge the level.
 Each check prints one line and, if something is wrong, the command that fixes it. The exit code is 1
 if something keeps the daemon from hearing.
 """
+
+_WAIT = "checking …"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,12 +35,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print each finding at once."""
     failed = False
-    for finding in examine(args.config):
-        failed |= finding.verdict == "failure"
-        if args.json:
-            print(json.dumps(asdict(finding)), flush=True)
-            continue
-        print(f"{finding.verdict:8} {finding.subject:13} {finding.text}", flush=True)
-        if finding.command:
-            print(f"{'':22} fix it with: {finding.command}", flush=True)
+    with Line(after=0, every=0) as line:
+        line.show(_WAIT)
+        for finding in examine(args.config):
+            failed |= finding.verdict == "failure"
+            line.wipe()
+            _print(finding, as_json=args.json)
+            line.show(_WAIT)
     return 1 if failed else 0
+
+
+def _print(finding: Finding, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(asdict(finding)), flush=True)
+        return
+    print(f"{finding.verdict:8} {finding.subject:13} {finding.text}", flush=True)
+    if finding.command:
+        print(f"{'':22} fix it with: {finding.command}", flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from wakeword_daemon import resources
 from wakeword_daemon.cli import _arguments, _extras
+from wakeword_daemon.cli._line import Line
 from wakeword_daemon.engine.modelfile import read_model
 from wakeword_daemon.storage import write_atomically
 
@@ -49,6 +51,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="write the tables here (default: print them)"
     )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print one JSON object per model, with its figures at its default threshold",
+    )
     parser.epilog = _EXAMPLES
 
 
@@ -60,14 +67,22 @@ def run(args: argparse.Namespace) -> int:
         raise _extras.missing("measuring", error) from None
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     paths = [resources.find_model(reference) for reference in args.models]
-    evaluations = list(
-        comparison.evaluate(_named(paths), args.data, args.split, args.hours, _progress)
-    )
+    with Line(after=0, every=0) as line:
+        line.show("reading recordings")
+        evaluations = list(
+            comparison.evaluate(
+                _named(paths), args.data, args.split, args.hours, lambda done: _progress(line, done)
+            )
+        )
     hours = f" --hours {args.hours:g}" if args.hours else ""
     command = f"wakeword evaluate {' '.join(args.models)} --data DIR --split {args.split}{hours}"
     text = comparison.write_evaluation(evaluations, command)
     if args.output:
         write_atomically(args.output, text.encode())
+    if args.json:
+        for one in evaluations:
+            print(json.dumps(comparison.figures(one)))
+    elif args.output:
         thresholds = [one.threshold for one in evaluations]
         print(comparison.side_by_side(evaluations, thresholds))
     else:
@@ -85,5 +100,8 @@ def _named(paths: list[Path]) -> dict[str, Model]:
     }
 
 
-def _progress(done: str) -> None:
-    print(f"measured {done}", file=sys.stderr, flush=True)
+def _progress(line: Line, done: str) -> None:
+    if line.shows:
+        line.show(f"measured {done}")
+    else:
+        print(f"measured {done}", file=sys.stderr, flush=True)

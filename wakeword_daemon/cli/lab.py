@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from pathlib import Path
@@ -64,6 +65,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="measure finished runs again, for example on another machine, without training",
     )
+    parser.add_argument("--json", action="store_true", help="print one JSON object per run")
     parser.epilog = _EXAMPLES
 
 
@@ -85,7 +87,8 @@ def run(args: argparse.Namespace) -> int:
     check_folder(output)
     with distributed.joined() as processes:
         try:
-            results = Laboratory(job, processes).run(recipes, _print_run, again=args.measure_again)
+            told = _print_json if args.json else _print_run
+            results = Laboratory(job, processes).run(recipes, told, again=args.measure_again)
         except KeyboardInterrupt:
             print(
                 f"\ninterrupted; repeat the command to resume {folder}",
@@ -96,8 +99,13 @@ def run(args: argparse.Namespace) -> int:
             rows = table.rows(results)
             table.write(rows, output)
             pictures.draw(rows, output)
-            print(f"{output / table.MARKDOWN}: {len(rows)} rows")
+            if not args.json:
+                print(f"{output / table.MARKDOWN}: {len(rows)} rows")
     return 0
+
+
+def _print_json(name: str, result: dict[str, Any]) -> None:
+    print(json.dumps({"name": name} | result), flush=True)
 
 
 def _print_run(name: str, result: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from wakeword_daemon.audio import files
 from wakeword_daemon.cli import _arguments, _extras
+from wakeword_daemon.cli._line import Line
 from wakeword_daemon.clock import SAMPLE_RATE, seconds
 from wakeword_daemon.engine.trace import trace
 from wakeword_daemon.errors import AudioError, ConfigError
@@ -49,6 +50,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the engine over the recordings and draw them."""
+    with Line(after=0) as line:
+        line.show("drawing …")
+        told = _draw(args)
+    print(told)
+    return 0
+
+
+def _draw(args: argparse.Namespace) -> str:
+    """Draw the picture; return what to say of it."""
     output = args.output or Path(f"{args.files[0].stem}.png")
     if output.suffix not in FORMATS:
         raise ConfigError(f"{output}: the picture's name must end in {' or '.join(FORMATS)}")
@@ -78,5 +88,4 @@ def run(args: argparse.Namespace) -> int:
         )  # fmt: skip
     except OSError as error:
         raise ConfigError(f"cannot write {output}: {error.strerror}") from None
-    print(f"{output}: {_picture.count(detections)} in {seconds(len(pcm)):.1f} s")
-    return 0
+    return f"{output}: {_picture.count(detections)} in {seconds(len(pcm)):.1f} s"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import getpass
+import os
 import re
-import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from wakeword_daemon.audio.recorder import microphone
 from wakeword_daemon.audio.sources import CaptureSettings
 from wakeword_daemon.cli import _arguments
 from wakeword_daemon.cli._keys import Keys, keys
+from wakeword_daemon.cli._line import Line
 from wakeword_daemon.cli._player import Player
 from wakeword_daemon.clock import SAMPLE_RATE, samples
 from wakeword_daemon.errors import TrainingError
@@ -158,6 +160,7 @@ class _Session:
         self._blocks = blocks
         self._phrase = phrase
         self._player = Player()
+        self._line = Line(sys.stdout, after=0, every=0)
 
     def record(self, earlier: list[Pcm]) -> NewTake | None:
         """Record until a take is kept; return it, or None if the person has had enough."""
@@ -180,7 +183,7 @@ class _Session:
                 block = next(self._blocks)
                 length += len(block)
                 room.append(level(block))
-                _show(f"{count} ", room[-1])
+                self._line.show(f"{count} {_meter(room[-1])}")
         noise = float(np.median(room))
         heard: list[Pcm] = []
         length = spoken = 0
@@ -191,10 +194,10 @@ class _Session:
             loudness = level(block)
             if loudness > noise + _SPEECH:
                 spoken = length
-            _show(f"now say “{self._phrase}” ", loudness)
+            self._line.show(f"now say “{self._phrase}” {_meter(loudness)}")
             if spoken and length - spoken > _SILENCE:
                 break
-        _show("", None)
+        self._line.wipe()
         return np.concatenate(heard)
 
     def _ask(self, take: NewTake) -> str:
@@ -218,18 +221,15 @@ class _Session:
                 return key
 
 
-def _show(text: str, loudness: float | None) -> None:
-    """Show a text and a meter in place of the line before; nothing for None."""
-    meter = ""
-    if loudness is not None:
-        bar = round(_METER * min(max((loudness + 70) / 70, 0), 1))
-        meter = f"[{'█' * bar}{'·' * (_METER - bar)}] {loudness:4.0f} dBFS"
-    print(f"\r\x1b[K{text}{meter}", end="", flush=True)
+def _meter(loudness: float) -> str:
+    """Return a level in dBFS as a number and a bar, which a narrow terminal cuts off."""
+    bar = round(_METER * min(max((loudness + 70) / 70, 0), 1))
+    return f"{loudness:4.0f} dBFS [{'█' * bar}{'·' * (_METER - bar)}]"
 
 
 def _preview(take: NewTake) -> str:
     """Return the shape of a take in two lines, the second of which marks what is kept."""
-    width = min(shutil.get_terminal_size().columns - 2, 76)
+    width = min((os.get_terminal_size(sys.stdout.fileno()).columns or 80) - 2, 76)
     size = max(len(take.pcm) // max(width, 1), 1)
     columns = np.abs(take.pcm[: size * (len(take.pcm) // size)].astype(float)).reshape(-1, size)
     peaks = 20 * np.log10(np.maximum(columns.max(1), 1) / 32_768)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import re
@@ -112,6 +113,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="speaker-wise cross-validation instead of a model: N times, train without one of N "
         "groups of the training speakers; the validation split is left alone",
     )
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object per epoch, and one at the end"
+    )
     parser.epilog = _EXAMPLES
 
 
@@ -154,12 +158,13 @@ def run(args: argparse.Namespace) -> int:
         device=pick_device(args.device),
         workers=_workers() if args.workers is None else args.workers,
     )
+    on_epoch = _print_json if args.json else _print_epoch
     try:
         with distributed.joined() as processes:
             if args.folds:
-                measured = folds.cross_validate(job, args.folds, _print_epoch, processes)
+                measured = folds.cross_validate(job, args.folds, on_epoch, processes)
             else:
-                trained = word.train_word(job, _print_epoch, processes)
+                trained = word.train_word(job, on_epoch, processes)
                 measured = trained.measured if trained else None
     except KeyboardInterrupt:
         print(f"\ninterrupted; repeat the command to resume {folder}", file=sys.stderr)
@@ -168,6 +173,17 @@ def run(args: argparse.Namespace) -> int:
         return 0
     test = measured.test["clean"]
     default = test.at_threshold(word.DEFAULT_THRESHOLD)
+    if args.json:
+        _print_json(
+            {
+                "output": str(output),
+                "takes": len(test.takes),
+                "miss_rate": default.miss_rate,
+                "hours": test.hours,
+                "false_accepts_per_hour": default.false_accepts_per_hour,
+            }
+        )
+        return 0
     told = "" if args.folds else f"; the card is {output.with_suffix('.md')}"
     print(
         f"{output}: misses {default.miss_rate:.1%} of {len(test.takes)} takes at "
@@ -205,6 +221,10 @@ def _command(args: argparse.Namespace, settings: TrainingSettings) -> str:
         f"wakeword train {args.word} --data DIR --epochs {args.epochs} --seed {args.seed}"
         f" --peers {peers} --synthetic {args.synthetic}{start}{phrase}{folds}"
     )
+
+
+def _print_json(row: dict[str, Any]) -> None:
+    print(json.dumps(row), flush=True)
 
 
 def _print_epoch(row: dict[str, Any]) -> None:

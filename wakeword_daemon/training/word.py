@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from wakeword_daemon.audio import files
 from wakeword_daemon.clock import samples
@@ -236,7 +237,9 @@ def _under(
     engine = engine_from_torch(network)
     return {
         condition.name: measure(engine, build_streams(speech, network.features, condition))
-        for condition in conditions
+        for condition in tqdm(
+            conditions, desc="measuring", unit="condition", leave=False, disable=None, delay=1
+        )
     }
 
 

@@ -19,17 +19,17 @@ MOST_UNREADABLE = 0.05
 
 
 def readable(
-    paths: Sequence[Path], unreadable: list[str], *, title: str = ""
+    paths: Sequence[Path], unreadable: list[str], *, title: str = "reading recordings"
 ) -> Iterator[tuple[int, Pcm]]:
     """Yield the number and the samples of every recording that can be read.
 
     Args:
         paths: the recordings.
         unreadable: a sentence is added here for each recording that cannot be read.
-        title: of the progress bar; there is none without a title.
+        title: of the progress bar, which is shown where this takes longer than a second.
 
     """
-    shown = tqdm(paths, desc=title, unit="file", disable=None if title else True)
+    shown = tqdm(paths, desc=title, unit="file", leave=False, disable=None, delay=1)
     for number, path in enumerate(shown):
         try:
             pcm = files.read(path)

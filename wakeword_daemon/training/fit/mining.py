@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import torch
+from tqdm import tqdm
 
 from wakeword_daemon.training.data.melpower import Frames, Library
 from wakeword_daemon.training.fit.composition import HardNegatives
@@ -64,7 +65,8 @@ def _scores(network: TorchCRNN, power: Frames) -> npt.NDArray[np.float32]:
     quiet = np.pad(power, ((lead, max(0, behind)), (0, 0)))
     gain = FULL_SCALE * 10 ** (LEVEL_DB / 10)
     scores: list[npt.NDArray[np.float32]] = []
-    for first in range(0, streams, STREAMS):
+    firsts = range(0, streams, STREAMS)
+    for first in tqdm(firsts, desc="hard negatives", leave=False, disable=None, delay=1):
         starts = range(first * counted, min(first + STREAMS, streams) * counted, counted)
         cut = np.stack([quiet[start : start + lead + counted + overlap] for start in starts])
         heard = torch.from_numpy(cut).to(device) * gain + 1e-7

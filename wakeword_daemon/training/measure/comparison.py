@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from wakeword_daemon.engine.modelfile import Model
 from wakeword_daemon.engine.settings import FeatureSettings
@@ -93,6 +94,27 @@ def evaluate(
 def measure_model(model: Model, data: SpeechSet, condition: Condition = CLEAN) -> StreamReport:
     """Measure a model file under one condition."""
     return measure(model.network(), build_streams(data, model.card.features, condition))
+
+
+def figures(one: Evaluation) -> dict[str, Any]:
+    """Return a model's figures at its default threshold as plain data, by condition."""
+    conditions: dict[str, Any] = {}
+    for name, report in one.reports.items():
+        missed = report.missed(one.threshold)
+        conditions[name] = {
+            "takes": len(report.takes),
+            "missed": missed,
+            "miss_rate": missed / len(report.takes),
+        }
+        if report.hours:
+            accepts = report.accepts(one.threshold)
+            conditions[name] |= {
+                "hours": report.hours,
+                "false_accepts": accepts,
+                "false_accepts_per_hour": accepts / report.hours,
+            }
+    told = {"name": one.name, "phrase": one.phrase, "threshold": one.threshold}
+    return told | {"conditions": conditions}
 
 
 def write_evaluation(evaluations: Sequence[Evaluation], command: str) -> str:
