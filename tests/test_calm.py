@@ -25,7 +25,7 @@ def hear(calm, pcm, nearness=0.0):
     """Return for each hop whether the room was calm after it."""
     found = []
     for hop in hops(pcm):
-        calm.hop(hop, nearness)
+        calm.hop(np.mean(np.square(hop, dtype=float)), nearness)
         found.append(calm.lasts)
     return found
 

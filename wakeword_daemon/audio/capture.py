@@ -52,7 +52,7 @@ _STALL = 1.0
 _LATE = 0.25
 """Most seconds that a poll takes, if the thread gets CPU time."""
 
-_NAP = 3
+_NAP = 4
 """Blocks to wait for while the room is calm: a word lasts longer."""
 
 _PAUSE = (0.1, 0.6)
@@ -218,7 +218,7 @@ class Capture(AudioSource):
             self._write(block, stream.trail)
             calm = self._on_audio(block.pcm)
             blocks = _NAP if calm and self._settings.naps else 1
-            sound = bool(np.count_nonzero(block.pcm))
+            sound = bool(block.pcm.item(-1) or np.count_nonzero(block.pcm))
             again = self._zeros.push(sound=sound, duration=block.duration, lived=lived)
             if self._zeros.suspicious:
                 self._say(

@@ -40,6 +40,7 @@ class Resampler:
         self._channels = channels
         self._channel = channel
         self._stream = None
+        self._plain = rate == SAMPLE_RATE and channels == 1
         if rate != SAMPLE_RATE:
             import soxr  # noqa: PLC0415 -- most microphones deliver 16 kHz and do not need it
 
@@ -59,6 +60,8 @@ class Resampler:
             last: whether the stream ends here; then all remaining samples are returned.
 
         """
+        if self._plain and pcm.ndim == 1:
+            return pcm
         frames = pcm.reshape(-1, self._channels)
         if self._channel != "mix":
             mono = frames[:, self._channel - 1]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,11 +13,11 @@ from wakeword_daemon.audio.resample import Resampler
 from wakeword_daemon.audio.timekeeper import now
 from wakeword_daemon.clock import HOP, SAMPLE_RATE, seconds
 from wakeword_daemon.errors import AudioError
-from wakeword_daemon.pcm import Pcm
 
 if TYPE_CHECKING:
     from wakeword_daemon.audio.devices import InputDevice
     from wakeword_daemon.audio.sources import CaptureSettings
+    from wakeword_daemon.pcm import Pcm
 
 _PERIODS = 16
 """Parts of half a block that the device buffers, 0.64 s together: whoever naps must lose nothing.
@@ -40,8 +39,7 @@ _INVALID_RATE = -9997
 """PortAudio's paInvalidSampleRate."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Recorded:
+class Recorded(NamedTuple):
     """Blocks of 80 ms of a microphone."""
 
     pcm: Pcm

@@ -71,6 +71,8 @@ class Detector:
 
     Attributes:
         clock: index one past the last sample heard.
+        powers: mean square of the samples that came with each step of the last `push`.
+        nearness: how near these steps came to a detection: 1 where a score reached its threshold.
 
     Raises:
         ModelError: the models cannot run together.
@@ -111,7 +113,10 @@ class Detector:
         self._first_end = self._window  # where the first frame ends, on the clock
         # One a step of the last second, for the level of what may be detected.
         self._step_samples = strides.pop() * shared.hop
+        self._first_step = self._window + (kernels.pop() - 1) * shared.hop
         self._energies: deque[int] = deque(maxlen=max(1, SAMPLE_RATE // self._step_samples))
+        self.powers: list[float] = []
+        self.nearness = 0.0
 
     def fresh(self) -> Detector:
         """Return a detector of the same words and settings that has heard nothing.
@@ -123,9 +128,12 @@ class Detector:
         return other
 
     @property
-    def nearness(self) -> float:
-        """How near the last step came to a detection: 1 where a score reached its threshold."""
-        return max(trigger.score / trigger.threshold for trigger in self._triggers.values())
+    def lead(self) -> int:
+        """Samples to leave out at the beginning of a stream, so that a step ends with every hop.
+
+        Where audio comes in hops of 80 ms, no step then waits for a hop that is mostly not its own.
+        """
+        return -self._first_step % self._step_samples
 
     @property
     def thresholds(self) -> dict[str, float]:
@@ -152,11 +160,14 @@ class Detector:
 
         """
         detections = []
+        self.powers, self.nearness = [], 0.0
         for frame, energy, scores in self._hear(pcm):
             self._energies.append(energy)
+            self.powers.append(energy / self._step_samples)
             sample = self._first_end + frame * self._hop
             for (word, trigger), probability in zip(self._triggers.items(), scores, strict=True):
                 score = trigger.step(probability, sample)
+                self.nearness = max(self.nearness, trigger.score / trigger.threshold)
                 if score is not None:
                     model = self._models[word].model_id
                     detections.append(Detection(word, score, sample, self._level(), model))

@@ -8,14 +8,8 @@ barely stands out of the noise, or the noise itself is unsteady, the room is not
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
-import numpy as np
-
-from wakeword_daemon.clock import seconds
-
-if TYPE_CHECKING:
-    from wakeword_daemon.pcm import Pcm
+from wakeword_daemon.clock import HOP, seconds
 
 _SOUND = 2.0
 """Power of a hop, over that of the noise floor, from which it is a sound: as loud as the noise."""
@@ -45,18 +39,16 @@ class Calm:
         """Whether the room is calm."""
         return self._quiet > _REST
 
-    def hop(self, pcm: Pcm, nearness: float) -> None:
+    def hop(self, power: float, nearness: float) -> None:
         """Take in a hop.
 
         Args:
-            pcm: its samples, int16[n], n at least 1.
+            power: mean square of its samples, int16.
             nearness: share of its threshold that the highest score has reached.
 
         """
-        wave = pcm.astype(np.float32)
-        power = float(wave @ wave) / len(pcm)
         self._floor = max(min(power, self._floor * _RISE), _QUIETEST)
         if power > self._floor * _SOUND or nearness > _NEAR:
             self._quiet = 0.0
         else:
-            self._quiet += seconds(len(pcm))
+            self._quiet += seconds(HOP)

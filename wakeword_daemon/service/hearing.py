@@ -59,6 +59,7 @@ class Hearing:
         self._wanted = detector
         self._calm = Calm()
         self._clock = ring.clock
+        detector.reset(self._clock + detector.lead)
         self._samples = ring.heard
         self._busy_since: float | None = None
         self._ended = False
@@ -114,8 +115,10 @@ class Hearing:
         self._busy_since = time.monotonic()
         start = self._ring.clock - len(pcm)
         try:
-            for at in range(0, len(pcm), HOP):
-                self._hear_hop(start + at, pcm[at : at + HOP])
+            # Only who follows the scores wants each hop by itself.
+            size = len(pcm) if self.clipper is None and self.telemetry is None else HOP
+            for at in range(0, len(pcm), size):
+                self._hear_piece(start + at, pcm[at : at + size])
         except Exception as error:  # whatever it is, the daemon must not stay without its engine
             logger.exception("the engine failed")
             self._end(error)
@@ -128,21 +131,23 @@ class Hearing:
         self._ended = True
         self._on_end(failure)
 
-    def _hear_hop(self, start: int, pcm: Pcm) -> None:
+    def _hear_piece(self, start: int, pcm: Pcm) -> None:
         if self._wanted is not self._detector:
             self._detector = self._wanted
             self._catch_up(self._clock)
         if start != self._clock:
             self._tell_gap(start - self._clock)
-            self._detector.reset(start)
+            self._detector.reset(start + self._detector.lead)
         clipper, telemetry = self.clipper, self.telemetry
         trace: list[Step] | None = None if clipper is None and telemetry is None else []
-        detections = self._detector.push(pcm, trace)
+        early = self._detector.clock - start
+        detections = self._detector.push(pcm[early:] if early else pcm, trace)
         for detection in detections:
             self._on_detection(detection, self._ring.wall_time(detection.sample))
         if clipper is not None and trace:
             clipper.follow(trace, detections, self._detector.thresholds)
-        self._calm.hop(pcm, self._detector.nearness)
+        for power in self._detector.powers:
+            self._calm.hop(power, self._detector.nearness)
         self._samples += len(pcm)
         self._clock = start + len(pcm)
         if telemetry is not None and trace:
@@ -159,5 +164,6 @@ class Hearing:
     def _catch_up(self, clock: int) -> None:
         """Let a new detector hear the last seconds, whose words the old one has reported."""
         start, pcm = self._ring.copy(clock - _WARM_UP, clock)
-        self._detector.reset(start)
-        self._detector.push(pcm)
+        lead = self._detector.lead
+        self._detector.reset(start + lead)
+        self._detector.push(pcm[lead:])
