@@ -50,6 +50,9 @@ class ClipKeeper:
         folder: where the clips go.
         limits: what they may take.
 
+    Attributes:
+        failure: why the latest clip could not be kept, in a sentence; "" if it was.
+
     """
 
     def __init__(self, ring: RingBuffer, folder: ClipFolder, limits: Limits) -> None:
@@ -58,7 +61,7 @@ class ClipKeeper:
         self._limits = limits
         self._queue: queue.Queue[Moment | None] = queue.Queue(_WAITING)
         self._stopping = threading.Event()
-        self._failing = False
+        self.failure = ""
         self._thread = threading.Thread(target=self._run, name="clips", daemon=True)
         self._thread.start()
 
@@ -96,16 +99,16 @@ class ClipKeeper:
             if deleted := self._folder.prune(self._limits):
                 logger.debug("deleted %d old clips", deleted)
         except OSError as error:
-            if not self._failing:
-                where = error.filename or self._folder.path
-                logger.warning("no clips are kept, %s: %s", where, error.strerror)
-            self._failing = True
+            failure = f"no clips are kept, {self._folder.path}: {error.strerror}"
+            if failure != self.failure:
+                logger.warning("%s", failure)
+            self.failure = failure
         except Exception:  # the next clip may do better
             logger.exception("a clip failed")
         else:
-            if self._failing and moment is not None:
+            if self.failure and moment is not None:
                 logger.info("clips are kept again")
-                self._failing = False
+                self.failure = ""
 
     def _write(self, moment: Moment) -> None:
         end = moment.sample + AFTER

@@ -17,6 +17,11 @@ ANSWER_TIMEOUT = 5.0
 
 READ_SIZE = 16 * 1024
 
+_SILENT = 20
+_PROBES = 4
+_PROBE_EVERY = 5
+"""Seconds of silence on TCP, and probes in vain, after which the network counts as gone: 40 s."""
+
 
 class UnreachableError(EventsError):
     """Nothing answers at the address; a later try may succeed."""
@@ -58,7 +63,7 @@ def connect(address: Address) -> socket.socket:
 
     """
     if not isinstance(address, Path):
-        return socket.create_connection(address, timeout=ANSWER_TIMEOUT)
+        return _notice_a_lost_network(socket.create_connection(address, timeout=ANSWER_TIMEOUT))
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         # Not by Python's own time limit, with which a full queue of connections fails at once.
@@ -69,6 +74,15 @@ def connect(address: Address) -> socket.socket:
     except BaseException:
         connection.close()
         raise
+    return connection
+
+
+def _notice_a_lost_network(connection: socket.socket) -> socket.socket:
+    # A subscriber only reads, so without probes it would wait for ever.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _SILENT)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _PROBE_EVERY)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _PROBES)
     return connection
 
 

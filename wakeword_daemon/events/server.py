@@ -257,5 +257,9 @@ class EventServer:
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         del self._connections[task]
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if isinstance(error, MemoryError):
+            self._log_once("memory", "there is no memory left for a connection")
+        else:
             logger.error("a connection failed", exc_info=error)

@@ -32,6 +32,8 @@ class StatusReporter:
         self._source = source
         self._engine = engine
         self._started = time.monotonic()
+        # Kept open, to answer also where no descriptor is free.
+        self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
 
     def line(self, words: list[str]) -> str:
         """Return the status in one line, for `systemctl status`."""

@@ -1,0 +1,210 @@
+"""Too little of what a daemon needs: CPU time, memory, disk, file descriptors, network."""
+
+import contextlib
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from support.daemon import AUDIO, WAKEWORD, Daemon, events, recording, until
+from support.eventserver import Peer
+from support.limits import Network, fill, little_cpu, remount, small_disk
+from support.witness import Witness
+
+from wakeword_daemon.events.connection import connect
+from wakeword_daemon.events.framing import MAX_BYTES
+
+PORT = 10_713
+
+pytestmark = [pytest.mark.sound, pytest.mark.slow]
+
+
+@pytest.fixture
+def word(tmp_path):
+    path = tmp_path / "word.wav"
+    recording(path, 0.3, "jarvis-slt", 0.6)
+    return path
+
+
+def hears(daemon, say):
+    """Say the word; assert that it is an event."""
+    before = daemon.status()["last_detection"]
+    say()
+    until(lambda: daemon.status()["last_detection"] != before, "a detection")
+
+
+@contextlib.contextmanager
+def piped_daemon(*arguments):
+    """Yield a daemon that hears a pipe, and what says a word into it, which takes no time."""
+    word, _ = soundfile.read(AUDIO / "jarvis-slt.flac", dtype="int16")
+    pcm = np.concatenate((np.zeros(8_000), word, np.zeros(32_000)))
+    with Daemon("--input", "-", *arguments, stdin=subprocess.PIPE) as daemon:
+
+        def say():
+            daemon.process.stdin.write(pcm.astype("<i2").tobytes())
+            daemon.process.stdin.flush()
+
+        daemon.told("READY")
+        yield daemon, say
+
+
+def asked(peer):
+    """Return the status; what else happens meanwhile is skipped."""
+    peer.send("status")
+    while (answer := peer.read())["type"] != "status":
+        pass
+    return answer["data"]
+
+
+def refused_to_save(daemon):
+    """Ask for another threshold in the config; return why that is refused."""
+    with Peer(daemon.socket) as peer:
+        wish = {"name": "jarvis", "threshold": 0.6, "save": True}
+        return peer.ask("set-threshold", wish, answer="error")["text"]
+
+
+def files(folder):
+    return sorted(path.name for path in folder.glob("*"))
+
+
+@contextlib.contextmanager
+def busy_machine():
+    """Use every core."""
+    busy = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        for _ in range(os.cpu_count() or 1)
+    ]
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+
+
+def test_a_twentieth_of_a_core_on_a_busy_machine_is_enough(room, word):
+    with Daemon(settings=room.env()) as daemon:
+        daemon.told("READY")
+        with little_cpu(daemon.process.pid, 0.05), busy_machine():
+            witness = Witness(room)
+            hears(daemon, lambda: room.play(word))
+            end = witness.end_of_speech()
+            status = daemon.status()
+    assert abs(status["last_detection"]["wall_time"] - end) < 0.3
+    assert status["state"] == "listening"
+
+
+def test_memory_that_runs_out_costs_peers_their_connection_and_nothing_else():
+    with piped_daemon() as (daemon, say), contextlib.ExitStack() as stack:
+        hears(daemon, say)
+        subscriber = stack.enter_context(Peer(daemon.socket))
+        subscriber.ask("subscribe", {}, answer="subscribed")
+        pid = daemon.process.pid
+        need = int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
+        limit = need + 10 * 2**20
+        resource.prlimit(pid, resource.RLIMIT_AS, (limit, limit))
+        # Peers that hold back the end of a largest frame, and would take 10 MiB more.
+        frame = b'{"type":"audio-chunk","payload_length":%d}\n' % MAX_BYTES + bytes(MAX_BYTES - 1)
+        peers = []
+        for _ in range(60):
+            peers.append(stack.enter_context(connect(daemon.socket)))
+            with contextlib.suppress(OSError):
+                peers[-1].sendall(frame)
+        say()
+        for peer in peers:
+            peer.close()
+        say()
+        assert [subscriber.expect("detection")["sequence"] for _ in range(2)] == [3, 4]
+        assert daemon.status()["state"] == "listening"
+        assert daemon.status()["lost"] == 0
+
+
+def test_a_disk_that_fills_or_is_read_only_loses_clips_and_nothing_else():
+    with small_disk() as disk:
+        (config := disk / "config.yaml").write_text(f"clips: {{keep: true, folder: {disk}/clips}}")
+        with piped_daemon("--config", config) as (daemon, say):
+            hears(daemon, say)
+            until(lambda: len(files(disk / "clips")) == 2, "a clip")
+            kept, said = files(disk / "clips"), config.read_text()
+            ballast = fill(disk)
+            hears(daemon, say)
+            until(lambda: "No space left on device" in daemon.log, "a warning")
+            assert "No space left on device" in refused_to_save(daemon)
+            assert files(disk / "clips") == kept
+            assert files(disk) == ["ballast", "clips", "config.yaml"]
+            assert config.read_text() == said
+            ballast.unlink()
+            remount(disk, "ro")
+            hears(daemon, say)
+            until(lambda: "Read-only file system" in daemon.log, "a warning")
+            assert "Read-only file system" in refused_to_save(daemon)
+            remount(disk, "rw")
+            hears(daemon, say)
+            until(lambda: len(files(disk / "clips")) == 4, "a clip")
+            until(lambda: "clips are kept again" in daemon.log, "a notice")
+
+
+def test_without_free_descriptors_it_hears_on_and_takes_peers_later(room, word):
+    with Daemon(settings=room.env()) as daemon, contextlib.ExitStack() as stack:
+        daemon.told("READY")
+        listener = daemon.listen("--count", 2)
+        peer = stack.enter_context(Peer(daemon.socket))
+        asked(peer)
+        pid = daemon.process.pid
+        least = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+        _, most = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (least, most))
+        stack.enter_context(connect(daemon.socket))
+        until(lambda: "cannot accept a connection: Too many open files" in daemon.log, "a warning")
+        room.play(word)
+        until(lambda: asked(peer)["last_detection"], "a detection")
+        # A sound server that is started again can only be reached with a free descriptor.
+        room.kill()
+        until(lambda: asked(peer)["state"] == "deaf", "the end of sound")
+        room.start()
+        room.hum()
+        time.sleep(1)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, most))
+        until(lambda: daemon.status()["state"] == "listening", "sound")
+        room.play(word)
+        assert [event["name"] for event in events(listener)] == ["jarvis", "jarvis"]
+        assert daemon.log.count("cannot accept a connection") == 1
+
+
+@pytest.mark.parametrize(
+    "minutes", [0.02, pytest.param(3, marks=pytest.mark.long)], ids=["short", "long"]
+)
+def test_a_network_that_vanishes_is_noticed_and_nothing_is_missed(tmp_path, minutes):
+    """In the long run both ends give the connection up, and the subscriber makes another."""
+    with Network() as network:
+        (config := tmp_path / "config.yaml").write_text(
+            f"tcp: {{host: {network.here}, port: {PORT}, token: secret}}"
+        )
+        with piped_daemon("--config", config) as (daemon, say):
+            command = ["listen", "--json", "--count", "3", "--token", "secret"]
+            listener = subprocess.Popen(
+                [*network.inside, *WAKEWORD, *command, "--socket", f"tcp://{network.here}:{PORT}"],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+            try:
+                assert b"connected to" in listener.stderr.readline()
+                hears(daemon, say)
+                network.unplug()
+                hears(daemon, say)
+                time.sleep(60 * minutes)
+                assert daemon.status()["state"] == "listening"
+                if minutes > 1:
+                    assert len(daemon.status()["subscribers"]) == 1, "it is given up"
+                network.plug()
+                hears(daemon, say)
+                numbers = [event["sequence"] for event in events(listener)]
+            finally:
+                listener.kill()
+                listener.wait()
+    assert numbers == [2, 3, 4]
