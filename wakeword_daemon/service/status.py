@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from wakeword_daemon.audio.sources import CaptureState
 from wakeword_daemon.engine.streams import running_step
 from wakeword_daemon.events.protocol import CaptureCounters, Detection, Status
-from wakeword_daemon.memory import resident_bytes
+from wakeword_daemon.memory import STATM, resident_bytes
 
 if TYPE_CHECKING:
     from wakeword_daemon.audio.sources import AudioSource
@@ -33,7 +33,7 @@ class StatusReporter:
         self._engine = engine
         self._started = time.monotonic()
         # Kept open, to answer also where no descriptor is free.
-        self._statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+        self._statm = os.open(STATM, os.O_RDONLY | os.O_CLOEXEC)
 
     def line(self, words: list[str]) -> str:
         """Return the status in one line, for `systemctl status`."""
@@ -70,5 +70,5 @@ class StatusReporter:
             pid=os.getpid(),
             uptime=round(time.monotonic() - self._started, 1),
             cpu=round(usage.ru_utime + usage.ru_stime, 3),
-            rss=resident_bytes(),
+            rss=resident_bytes(self._statm),
         )
