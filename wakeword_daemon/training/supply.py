@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wakeword_daemon.errors import TrainingError
-from wakeword_daemon.training.data import strangers
+from wakeword_daemon.training.data import datasets, strangers
 from wakeword_daemon.training.data.corpus import Corpus, Recording
 from wakeword_daemon.training.data.noises import noises
 from wakeword_daemon.training.data.own_takes import read_own_takes
@@ -35,6 +35,8 @@ class Supply:
     def corpus(self, word: str, phrase: str, cache: Path) -> Corpus:
         """Return all recordings; the synthetic ones are made where the cache lacks them.
 
+        Where synthetic voices judge, the collections that were fetched are used too.
+
         Args:
             word: the word's name.
             phrase: the word as the voices read it.
@@ -43,7 +45,11 @@ class Supply:
         """
         if not self.judges:
             return self.given
-        recordings = [*self.given.recordings, *strangers.strangers(word, phrase, self.judges)]
+        recordings = [
+            *self.given.recordings,
+            *strangers.strangers(word, phrase, self.judges),
+            *datasets.fetched(cache),
+        ]
         if not any(r.noise for r in recordings):
             recordings += noises(cache)
         return Corpus(self.given.root, tuple(recordings))

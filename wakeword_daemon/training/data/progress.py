@@ -37,6 +37,10 @@ class Bar:
 
     What is left is told by the pace so far, so it is right on a slower or busier machine too. Where
     standard error is no terminal, each stage is told in a line of the log.
+
+    Attributes:
+        done: seconds of the plan that are done.
+
     """
 
     def __init__(self, stages: Sequence[Stage]) -> None:
@@ -47,7 +51,7 @@ class Bar:
             bar_format=_BAR,
             disable=not sys.stderr.isatty(),
         )
-        self._at = 0.0
+        self.done = 0.0
 
     def enter(self, title: str) -> None:
         """Begin a stage of the plan; the ones before it count as done."""
@@ -59,15 +63,15 @@ class Bar:
 
     def advance(self, seconds: float) -> None:
         """Count seconds of the plan as done, but none beyond the present stage."""
-        self._to(min(self._at + seconds, self._end))
+        self._to(min(self.done + seconds, self._end))
 
     def close(self) -> None:
         """Take the bar away."""
         self._bar.close()
 
     def _to(self, seconds: float) -> None:
-        self._bar.update(max(0.0, seconds - self._at))
-        self._at = max(self._at, seconds)
+        self._bar.update(max(0.0, seconds - self.done))
+        self.done = max(self.done, seconds)
 
 
 _shown: list[Bar] = []
@@ -75,12 +79,12 @@ _shown: list[Bar] = []
 
 
 @contextmanager
-def plan(stages: Sequence[Stage]) -> Iterator[None]:
+def plan(stages: Sequence[Stage]) -> Iterator[Bar]:
     """Show one bar over these stages, in place of a bar for each part."""
     bar = Bar(stages)
     _shown.append(bar)
     try:
-        yield
+        yield bar
     finally:
         _shown.remove(bar)
         bar.close()

@@ -43,14 +43,14 @@ class SimpleSpeech:
 
 
 def simple_jobs(
-    phrase: str, count: int, cache: Path, seed: int, left_out: Collection[str] = ()
+    phrase: str | None, count: int, cache: Path, seed: int, left_out: Collection[str] = ()
 ) -> dict[str, SpeakingJob]:
     """Return what simple synthesizers have to say for one word, by kind as in `SimpleSpeech`.
 
     If none is installed, the log says so.
 
     Args:
-        phrase: the word as the voices read it.
+        phrase: the word as the voices read it; None for what all words share.
         count: takes of the word; other speech is in proportion.
         cache: folder for what is made once.
         seed: of texts and voices.
@@ -62,7 +62,6 @@ def simple_jobs(
         if count:
             logger.warning("no speech synthesizer is installed: training on recordings alone")
         return {}
-    name = phrase.replace(" ", "_")
     jobs: dict[str, SpeakingJob] = {}
 
     def add(
@@ -88,10 +87,12 @@ def simple_jobs(
         folder = cache / "speech" / f"{of}-{many}-{seed}-{key}"
         jobs[kind] = SpeakingJob(of.replace("_", " "), draws, many, folder)
 
-    add("word", name, lambda _: itertools.repeat(phrase), count)
-    if "espeak" in installed:  # only it reads and writes phonemes
-        foreign = synthesis.FOREIGN_ACCENTS
-        both = (*synthesis.ESPEAK_ACCENTS, *foreign)
+    speaks_phonemes = "espeak" in installed
+    foreign = synthesis.FOREIGN_ACCENTS
+    if phrase is not None:
+        name = phrase.replace(" ", "_")
+        add("word", name, lambda _: itertools.repeat(phrase), count)
+    if phrase is not None and speaks_phonemes:
         nonsense, respelt = f"nonsense-{name}", f"respelt-{name}"
         add(
             "nonsense",
@@ -102,20 +103,22 @@ def simple_jobs(
         )
         add("similar", f"similar-{name}", lambda r: neighbours.similar(phrase, cache, r), 2 * count)
         add(
-            "invented",
-            "invented",
-            neighbours.invented_words,
-            4 * count,
-            engines=["espeak"],
-            accents=both,
-        )
-        add(
             "respelt",
             respelt,
             lambda r: neighbours.respelt(phrase, r),
             2 * count,
             engines=["espeak"],
             accents=foreign,
+        )
+    if speaks_phonemes:
+        both = (*synthesis.ESPEAK_ACCENTS, *foreign)
+        add(
+            "invented",
+            "invented",
+            neighbours.invented_words,
+            4 * count,
+            engines=["espeak"],
+            accents=both,
         )
     add("running", "running", neighbours.running_speech, 4 * count)
     return jobs

@@ -73,7 +73,7 @@ ORDERS, EVERYDAY, BULK = 150, 200, 1200
 
 
 def natural_jobs(
-    phrase: str,
+    phrase: str | None,
     amounts: Amounts,
     cache: Path,
     seed: int = 0,
@@ -84,7 +84,7 @@ def natural_jobs(
     Without Kokoro, or without Piper and Pico, what they would say is left out, and the log says so.
 
     Args:
-        phrase: the word as the voices read it.
+        phrase: the word as the voices read it; None for what all words share.
         amounts: how much of what depends on the word.
         cache: folder for what is made once.
         seed: of texts and voices.
@@ -96,13 +96,14 @@ def natural_jobs(
     if missing:
         logger.warning("training goes on without natural synthetic voices: %s", missing)
     else:
-        jobs = {
-            "word": word_job(phrase, amounts.word, cache, seed),
-            "carriers": carrier_job(phrase, amounts.carriers, cache, seed),
-            "near": _near_job(phrase, amounts.near, cache, seed),
-            "orders": order_job(ORDERS, cache, seed),
-            "everyday": _everyday_job(EVERYDAY, cache, seed),
-        }
+        if phrase is not None:
+            jobs = {
+                "word": word_job(phrase, amounts.word, cache, seed),
+                "carriers": carrier_job(phrase, amounts.carriers, cache, seed),
+                "near": _near_job(phrase, amounts.near, cache, seed),
+            }
+        jobs["orders"] = order_job(ORDERS, cache, seed)
+        jobs["everyday"] = _everyday_job(EVERYDAY, cache, seed)
     small = [engine for engine in small_voices.installed() if engine not in left_out]
     if small:
         # Piper alone takes three times as long as beside Pico, and has one voice.
