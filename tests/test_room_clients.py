@@ -1,6 +1,7 @@
 """Home Assistant, a satellite and Open Voice OS, as their users run them."""
 
 import json
+import re
 import socket
 import subprocess
 import tempfile
@@ -15,6 +16,7 @@ from support.soundserver import PulseServer
 pytestmark = [pytest.mark.sound, pytest.mark.slow]
 
 SCRIPTS = Path(__file__).parent / "clients"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
 def run(client, script, *arguments):
@@ -55,6 +57,23 @@ def test_home_assistant(recordings):
 
 def test_open_voice_os(recordings):
     assert run("ovos", "ovos_wake.py", *recordings, recordings[0]) == [1, 0, 1, 1]
+
+
+def test_the_listener_of_open_voice_os(recordings, tmp_path, monkeypatch):
+    """Its own loop, configured as docs/ovos.md says, hears each command to its end."""
+    shown = re.search(r"\n    \{\n(?:    .*\n)+?    \}\n", (DOCS / "ovos.md").read_text())[0]
+    (tmp_path / "mycroft").mkdir()
+    (tmp_path / "mycroft/mycroft.conf").write_text(shown)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    jarvis, other, _ = recordings
+    silence = tmp_path / "silence.raw"
+    silence.write_bytes(bytes(64_000))
+    command = (jarvis, other, silence)
+    found = run("ovos", "ovos_listener.py", other, silence, *command, other, silence, *command)
+    assert [what for what, _ in found] == ["word", "command"] * 2
+    for (_, word), (_, seconds) in zip(found[::2], found[1::2], strict=True):
+        assert word == "jarvis"
+        assert seconds > 1  # the sentence after the word
 
 
 def free_port():
