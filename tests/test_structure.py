@@ -75,7 +75,7 @@ FLOORS = {
         {"server"},
     ],
     "service": [
-        {"activation", "calm", "logs", "notify", "telemetry", "units"},
+        {"activation", "calm", "logs", "notify", "pausefile", "telemetry", "units"},
         {"hearing"},
         {"pause", "status", "watchdog"},
         {"checkup", "daemon"},

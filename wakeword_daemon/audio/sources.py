@@ -209,7 +209,8 @@ class FileSource(AudioSource):
 
     def _run(self) -> None:
         try:
-            self._listen()
+            if not self._paused:
+                self._listen()
             self._begin, self._written = time.monotonic(), 0
             while self._play() and self._repeat:
                 self._blocks = files.blocks(self._path, HOP)
@@ -272,7 +273,8 @@ class PcmSource(AudioSource):
 
     def _run(self) -> None:
         try:
-            self._listen()
+            if not self._paused:
+                self._listen()
             self._copy()
             self._say("deaf", "The input has ended.")
         finally:

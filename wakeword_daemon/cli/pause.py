@@ -18,7 +18,7 @@ _EXAMPLES = """examples:
   wakeword pause 30    for half an hour
 
 The microphone is closed when the command returns. `wakeword pause 60` in a pause makes it end in an
-hour. A daemon that is started again listens.
+hour. A daemon that crashes or is started again stays paused.
 """
 
 

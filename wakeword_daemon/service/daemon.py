@@ -37,6 +37,7 @@ from wakeword_daemon.rooms.server import RoomServer
 from wakeword_daemon.service import logs
 from wakeword_daemon.service.hearing import Hearing
 from wakeword_daemon.service.pause import Pause
+from wakeword_daemon.service.pausefile import PauseFile
 from wakeword_daemon.service.status import StatusReporter
 from wakeword_daemon.service.telemetry import Telemeter, noise_and_snr
 from wakeword_daemon.service.watchdog import Watchdog
@@ -113,7 +114,12 @@ class Daemon:
         self._source = make_source(_capture(config), ring, self._on_state, self._engine.hear)
         self._watchdog = Watchdog(self._source, self._engine)
         self._reporter = StatusReporter(self._source, self._engine)
-        self._pause = Pause(self._source, self._engine, self._repeat_state)
+        self._pause = Pause(
+            self._source,
+            self._engine,
+            PauseFile(_place(config, listening)),
+            self._repeat_state,
+        )
         self._server = EventServer(
             info=self._info,
             status=self._status,
@@ -154,6 +160,7 @@ class Daemon:
                     allow_lan=config.allow_lan,
                     zeroconf=config.announced_as,
                 )
+            self._pause.restore()
             self._source.start()
             await self._watch()
         finally:
@@ -412,6 +419,11 @@ def _capture(config: Config) -> CaptureSettings:
 def _socket_path(config: Config) -> Path:
     path = config.socket.path
     return default_socket() if path is None else Path(path).expanduser()
+
+
+def _place(config: Config, listening: socket.socket | None) -> Path:
+    """Return where the socket is, also if the service manager passed one."""
+    return _socket_path(config) if listening is None else Path(listening.getsockname())
 
 
 def _tcp(config: Config) -> Tcp | None:

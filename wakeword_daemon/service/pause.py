@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from wakeword_daemon.audio.sources import AudioSource
     from wakeword_daemon.service.hearing import Hearing
+    from wakeword_daemon.service.pausefile import PauseFile
 
 _MINUTE = 60.0
 
@@ -32,6 +33,7 @@ class Pause:
     Args:
         source: what is paused.
         engine: what is told that the audio missing then is no loss.
+        file: where it is kept for a daemon that comes after this one.
         on_change: called when a pause that goes on has another end.
 
     Attributes:
@@ -41,9 +43,16 @@ class Pause:
 
     """
 
-    def __init__(self, source: AudioSource, engine: Hearing, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        source: AudioSource,
+        engine: Hearing,
+        file: PauseFile,
+        on_change: Callable[[], None],
+    ) -> None:
         self._source = source
         self._engine = engine
+        self._file = file
         self._on_change = on_change
         self._news = asyncio.Event()
         self.active = False
@@ -58,6 +67,20 @@ class Pause:
             return "until `wakeword resume`"
         return f"until {time.strftime('%H:%M', time.localtime(self.until))}"
 
+    def restore(self) -> None:
+        """Go on with the pause in which another daemon ended; before the source is started."""
+        kept = self._file.read()
+        if kept is None:
+            return
+        self.until = kept.until
+        self._end = None if kept.until is None else now() + kept.until - time.time()
+        if self._end is not None and now() >= self._end:
+            self._open()
+        else:
+            self.active = True
+            self._engine.rest()
+            self._source.pause()
+
     async def begin(self, minutes: float | None) -> None:
         """Close the microphone, for so many minutes or until `end`; return when it is closed.
 
@@ -65,6 +88,7 @@ class Pause:
         """
         self._end = None if minutes is None else now() + minutes * _MINUTE
         self.until = None if self._end is None else _wall_time(self._end)
+        self._file.write(self.until)
         if self.active:
             self._on_change()
             return
@@ -88,6 +112,7 @@ class Pause:
             self._open()
         elif abs(until - self.until) > _SET:
             self.until = until
+            self._file.write(until)
             self._on_change()
 
     def note(self) -> None:
@@ -97,6 +122,7 @@ class Pause:
 
     def _open(self) -> None:
         self.active, self.until, self._end = False, None, None
+        self._file.delete()
         self._source.resume()
 
     async def _wait(self, *, paused: bool) -> None:
