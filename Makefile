@@ -15,7 +15,7 @@ RUN_PACKAGES  = libportaudio2
 TRAIN_PACKAGES = espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts \
     wamerican
 TEST_PACKAGES = $(RUN_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins sox espeak-ng flite \
-    pipewire pipewire-pulse wireplumber dbus systemd groff-base mosquitto haproxy iproute2 valgrind \
+    pipewire pipewire-pulse wireplumber dbus systemd groff-base mosquitto haproxy chromium iproute2 valgrind \
     $(DEB_PACKAGES)
 
 DEB_PACKAGES = build-essential debhelper fakeroot python3-dev python3-venv

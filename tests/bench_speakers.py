@@ -65,7 +65,7 @@ class OwnNetwork:
                 held.append(np.concatenate(states))
                 last.append(states[-1])
                 scores.append(score)
-                shares = self._stream.attention_weights()
+                shares = self._stream.attention_shares()
                 recent = np.array(last[-len(shares) :])
                 contexts.append(shares[-len(recent) :] @ recent)
         best = int(np.argmax(scores))

@@ -1,12 +1,12 @@
 """Chromium without a window, driven by its own DevTools protocol."""
 
 import base64
+import contextlib
 import itertools
 import json
 import shutil
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
@@ -40,14 +40,15 @@ class Browser:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        self._stack = contextlib.ExitStack()
         self._numbers = itertools.count(1)
-        self.console = []
-        """What the page logged, and its errors."""
+        self.faults = []
+        """What went wrong in the page: exceptions, refused loads, what it logged."""
         try:
             self._connect()
             self.size(width, height)
             self.colours(dark=dark)
-            self.send("Page.navigate", url=url)
+            self.go(url)
         except BaseException:
             self.close()
             raise
@@ -61,7 +62,13 @@ class Browser:
     def close(self):
         self._process.kill()
         self._process.wait(PATIENCE)
+        self._stack.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def go(self, url):
+        """Open an address."""
+        self.send("Page.navigate", url=url)
+        self.holds("document.readyState === 'complete'")
 
     def send(self, method, **parameters):
         """Carry out a method of the DevTools protocol; return its result."""
@@ -84,7 +91,10 @@ class Browser:
 
     def text(self, selector="body"):
         """Return what can be read in an element; nothing where it is hidden."""
-        return self.run(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''")
+        return self.run(
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
+            " return e?.checkVisibility() ? e.innerText : '' })()"
+        )
 
     def sees(self, text, selector="body"):
         """Wait until an element shows a text."""
@@ -127,6 +137,14 @@ class Browser:
         features = [{"name": "prefers-color-scheme", "value": value}]
         self.send("Emulation.setEmulatedMedia", features=features)
 
+    def hide(self, *, hidden=True):
+        """Let the page believe that its tab went behind another one, or came back."""
+        self.run(
+            f"""Object.defineProperty(document, "hidden", {{ value: {str(hidden).lower()},
+                configurable: true }});
+            document.dispatchEvent(new Event("visibilitychange"))"""
+        )
+
     def said(self):
         """Return the role and name of everything that a screen reader finds, in order."""
         nodes = self.send("Accessibility.getFullAXTree")["nodes"]
@@ -150,7 +168,9 @@ class Browser:
             whole.send(json.dumps({"id": 0, "method": "Target.getTargets"}))
             targets = json.loads(whole.recv(PATIENCE))["result"]["targetInfos"]
         page = next(one["targetId"] for one in targets if one["type"] == "page")
-        self._socket = connect(f"ws://127.0.0.1:{port[0]}/devtools/page/{page}", max_size=None)
+        self._socket = self._stack.enter_context(
+            connect(f"ws://127.0.0.1:{port[0]}/devtools/page/{page}", max_size=None)
+        )
         for domain in ("Page", "Runtime", "Log"):
             self.send(f"{domain}.enable")
 
@@ -163,18 +183,16 @@ class Browser:
     def _note(self, message):
         match message.get("method"):
             case "Runtime.exceptionThrown":
-                self.console.append(message["params"]["exceptionDetails"]["exception"])
+                self.faults.append(message["params"]["exceptionDetails"]["exception"])
             case "Log.entryAdded":
-                self.console.append(message["params"]["entry"])
+                entry = message["params"]["entry"]
+                # An answer that is an error is the page's to show.
+                if entry["level"] != "verbose" and entry["source"] != "network":
+                    self.faults.append(entry)
             case "Runtime.consoleAPICalled":
-                self.console.append(message["params"]["args"])
+                self.faults.append(message["params"]["args"])
             case "Page.javascriptDialogOpening":
                 # Answered at once, or the page waits; the answer comes with later messages.
                 number = next(self._numbers)
                 asked = {"id": number, "method": "Page.handleJavaScriptDialog"}
                 self._socket.send(json.dumps(asked | {"params": {"accept": True}}))
-
-
-def wait(seconds):
-    """Let something be drawn, where no moment tells when it is enough."""
-    time.sleep(seconds)

@@ -32,9 +32,10 @@ class Detection:
     Attributes:
         word: its name.
         score: the smoothed probability that crossed the threshold, 0 to 1.
-        sample: index one past the last sample behind that score, on the detector's clock.
-        level: RMS level of the second before it, in dBFS, at least -100.
-        model: id of the model.
+        sample: index one past the last sample heard when it did, on the detector's clock.
+        level: RMS of the second before, in whole steps, in dB relative to full scale, at least
+            -100.
+        model: id of the model that heard it.
 
     """
 
@@ -59,19 +60,19 @@ class Step(NamedTuple):
 
 
 class Detector:
-    """Detects wake words in 16 kHz mono audio, which may come in pieces of any length.
+    """Hears 16 kHz mono audio in pieces of any length, and says when a word is spoken.
 
-    The features are computed once for all words. Samples are counted from 0, or from where `reset`
-    sets the clock.
+    The features are computed once for all words. The detector counts samples itself, from 0 or from
+    where `reset` puts it.
 
     Args:
-        models: the wake words; their names must differ, and their features must be the same.
-        settings: thresholds and other settings by word; a word without settings has the defaults.
+        models: the wake words; their names must differ and their features agree.
+        settings: thresholds and the like by word; a word that is not in it has the defaults.
 
     Attributes:
-        clock: index one past the last sample so far.
+        clock: index one past the last sample heard.
         powers: mean square of the samples that came with each step of the last `push`.
-        nearness: highest ratio of a score to its threshold in these steps; 1 reaches a threshold.
+        nearness: how near these steps came to a detection: 1 where a score reached its threshold.
 
     Raises:
         ModelError: the models cannot run together.
@@ -110,7 +111,7 @@ class Detector:
         self._hop, self._window = shared.hop, shared.window
         self.clock = 0
         self._first_end = self._window  # where the first frame ends, on the clock
-        # One for each step of the last second, for the level of a detection.
+        # One a step of the last second, for the level of what may be detected.
         self._step_samples = strides.pop() * shared.hop
         self._first_step = self._window + (kernels.pop() - 1) * shared.hop
         self._energies: deque[int] = deque(maxlen=max(1, SAMPLE_RATE // self._step_samples))
@@ -118,19 +119,19 @@ class Detector:
         self.nearness = 0.0
 
     def fresh(self) -> Detector:
-        """Return a detector with the same words and settings for another stream.
+        """Return a detector of the same words and settings that has heard nothing.
 
-        Both share the weights, so another stream costs little.
+        Both share the weights, so that a stream of its own costs little.
         """
         other = copy.copy(self)
-        other._begin()  # noqa: SLF001 -- of the same class
+        other._begin()  # noqa: SLF001 -- another one of its own kind
         return other
 
     @property
     def lead(self) -> int:
-        """Samples to leave out at the start of a stream, so that a step ends with every hop.
+        """Samples to leave out at the beginning of a stream, so that a step ends with every hop.
 
-        Then no step has to wait for the next hop, of which it needs only the beginning.
+        Where audio comes in hops of 80 ms, no step then waits for a hop that is mostly not its own.
         """
         return -self._first_step % self._step_samples
 
@@ -140,27 +141,21 @@ class Detector:
         return {word: trigger.threshold for word, trigger in self._triggers.items()}
 
     def set_threshold(self, word: str, threshold: float) -> None:
-        """Set the threshold of a word, in (0, 1], from the next step on.
-
-        Raises:
-            KeyError: there is no such word.
-
-        """
+        """Compare the scores of a word with another threshold, in (0, 1], from the next step on."""
         self._triggers[word].threshold = threshold
 
     def push(self, pcm: Pcm, trace: list[Step] | None = None) -> list[Detection]:
-        """Process the next samples.
+        """Hear the next samples.
 
         Args:
-            pcm: int16 samples [samples] at 16 kHz, mono; any number of them, including none.
-            trace: a list to which each step is added, with the smoothed scores that are compared
-                with the thresholds.
+            pcm: int16 samples [samples] at 16 kHz, mono; any number of them, also none.
+            trace: takes each step with its smoothed scores, which the thresholds are compared with.
 
         Returns:
             the detections in them, in order.
 
         Raises:
-            TypeError: the samples are not int16.
+            TypeError: the samples are not of int16.
             ValueError: the array has more than one dimension.
 
         """
@@ -183,16 +178,16 @@ class Detector:
         return detections
 
     def scores(self, pcm: Pcm) -> list[Step]:
-        """Process the next samples; return the score of every word at each step they complete.
+        """Hear the next samples and return the score of every word at each step they complete.
 
-        This is for programs that decide for themselves: it gives no detections. There is a step
-        every 80 ms, and the first one needs 215 ms of audio.
+        For programs that judge the scores themselves: audio heard here gives no detections. There
+        is a step every 80 ms, and the first needs 215 ms of audio.
 
         Args:
-            pcm: as for `push`.
+            pcm: as `push` takes it.
 
         Raises:
-            TypeError: the samples are not int16.
+            TypeError: the samples are not of int16.
             ValueError: the array has more than one dimension.
 
         """
@@ -203,10 +198,10 @@ class Detector:
         ]
 
     def reset(self, at_sample: int | None = None) -> None:
-        """Forget all audio so far, as after a gap.
+        """Forget all audio, as after a gap in it.
 
         Args:
-            at_sample: the clock's new value; None to keep its value.
+            at_sample: where the clock goes on; None to leave it where it is.
 
         """
         self._stream.reset()
@@ -218,7 +213,7 @@ class Detector:
         self._first_end = self.clock + self._window
 
     def _begin(self) -> None:
-        """Start a stream of its own, with the clock at 0."""
+        """Take up a stream of its own, whose clock begins at 0."""
         self._stream = self._stream.fresh()
         self._triggers = {
             word: Trigger(trigger.threshold, trigger.smoothing, trigger.refractory)
@@ -228,7 +223,7 @@ class Detector:
         self.clock, self._first_end = 0, self._window
 
     def _hear(self, pcm: Pcm) -> Made:
-        """Process samples and count them; see `streams.Stream.hear`."""
+        """Count and hear samples; see `streams.Stream.hear`."""
         try:
             made = self._stream.hear(pcm)
         except (TypeError, ValueError, BufferError):
@@ -246,11 +241,10 @@ def _trigger(model: Model, settings: WordSettings) -> Trigger:
 
 
 def _suitable(pcm: npt.NDArray[np.generic]) -> Pcm:
-    """Return the samples as a contiguous array.
+    """Return the samples without gaps between them.
 
     Raises:
-        TypeError: they are not int16; the message says how to convert them.
-        ValueError: they have more than one dimension.
+        TypeError, ValueError: they are not int16 and mono; the message says what converts them.
 
     """
     if pcm.ndim != 1:
@@ -259,7 +253,7 @@ def _suitable(pcm: npt.NDArray[np.generic]) -> Pcm:
             " as in pcm[:, 0]"
         )
     if pcm.dtype == np.int16:
-        return pcm.astype(np.int16)  # a contiguous copy
+        return pcm.astype(np.int16)  # a copy, without gaps
     if pcm.dtype.kind == "f":
         how = "(pcm * 32767).clip(-32768, 32767).astype(np.int16) if they lie between -1 and 1"
     elif pcm.dtype == np.dtype(">i2"):

@@ -68,7 +68,7 @@ def nonsense(phrase: str, rng: random.Random) -> Iterator[str]:
                 del changed[at]
             else:
                 changed.insert(at, rng.choice(VOWELS if same is CONSONANTS else CONSONANTS))
-        if distances(sounds, [changed])[0] >= 2:  # noqa: PLR2004 - see above
+        if _distances(sounds, [changed])[0] >= 2:  # noqa: PLR2004 - see above
             yield "[['" + "_".join(changed) + "]]"
 
 
@@ -80,7 +80,7 @@ def similar(phrase: str, cache: Path, rng: random.Random) -> Iterator[str]:
     Alexander contains alexa, are left out.
     """
     parts = phrase.split()
-    near = [nearest(part, cache)[:_SIMILAR] for part in parts]
+    near = [_nearest(part, cache) for part in parts]
     while True:
         at = rng.randrange(len(parts))
         # The nearest are the hardest: they come up more often.
@@ -144,20 +144,14 @@ def respelt(phrase: str, rng: random.Random) -> Iterator[str]:
         yield "".join(letters)
 
 
-def nearest(word: str, cache: Path, most: float = np.inf) -> list[str]:
-    """Return the words of the dictionary that sound most like `word`, nearest first.
-
-    Args:
-        word: the word.
-        cache: folder for what is computed once.
-        most: how many sounds, of which a vowel counts half, they may differ by.
-
-    """
+def _nearest(word: str, cache: Path) -> list[str]:
+    """Return the words of the dictionary that sound most like `word`, nearest first."""
     sounds = _dictionary_sounds(cache)
     words = [other for other in sounds if word not in other]
-    apart = distances(synthesis.phonemes([word])[0], [sounds[other] for other in words])
+    distances = _distances(synthesis.phonemes([word])[0], [sounds[other] for other in words])
     # A homophone sounds like the word itself, so it is left out.
-    return [words[i] for i in np.argsort(apart, kind="stable") if 1 <= apart[i] <= most]
+    near = [words[i] for i in np.argsort(distances, kind="stable") if distances[i] >= 1]
+    return near[:_SIMILAR]
 
 
 def _dictionary_sounds(cache: Path) -> dict[str, list[str]]:
@@ -172,7 +166,7 @@ def _dictionary_sounds(cache: Path) -> dict[str, list[str]]:
     return {word: said.split("_") for word, said in zip(words, sounds.tolist(), strict=True)}
 
 
-def distances(own: Sequence[str], others: Sequence[Sequence[str]]) -> npt.NDArray[np.float32]:
+def _distances(own: Sequence[str], others: Sequence[Sequence[str]]) -> npt.NDArray[np.float32]:
     """Return how many sounds `own` differs by from the nearest part of each of the `others`.
 
     It is the edit distance (Sellers 1980), in which another vowel counts as half a sound, plus a
@@ -193,6 +187,6 @@ def distances(own: Sequence[str], others: Sequence[Sequence[str]]) -> npt.NDArra
         for j in range(table.shape[1]):
             row[:, j + 1] = np.minimum(exchanged[:, j], np.minimum(row[:, j], above[:, j + 1]) + 1)
     row[np.arange(row.shape[1]) > lengths[:, None]] = np.inf
-    differ: npt.NDArray[np.float32] = row.min(axis=1)
-    differ += 0.1 * np.abs(lengths - len(own))
-    return differ
+    distances: npt.NDArray[np.float32] = row.min(axis=1)
+    distances += 0.1 * np.abs(lengths - len(own))
+    return distances
