@@ -1,4 +1,4 @@
-"""Lets `python -m wakeword_daemon` be the command `wakeword`."""
+"""Makes `python -m wakeword_daemon` the same as `wakeword`."""
 
 import sys
 

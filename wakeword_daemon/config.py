@@ -122,7 +122,7 @@ class RoomsSection(msgspec.Struct, frozen=True):
 
 
 class OnDetectionSection(msgspec.Struct, frozen=True):
-    """What the daemon does of its own accord at each detection; nothing unless it is set."""
+    """What the daemon itself does at each detection; nothing by default."""
 
     command: Annotated[
         Annotated[list[str], Meta(min_length=1)] | None,
@@ -209,7 +209,7 @@ class Config(msgspec.Struct, frozen=True):
 
     @property
     def actions(self) -> tuple[OnDetectionSection, DbusSection, MqttSection]:
-        """What the daemon does of its own accord."""
+        """The settings of all actions."""
         return self.on_detection, self.dbus, self.mqtt
 
 
@@ -245,7 +245,7 @@ def save_threshold(chosen: Path | None, word: str, threshold: float) -> Path:
     A sensitivity in its place becomes null. Without a config file the user gets one.
 
     Args:
-        chosen: the file that was asked for; None for the one that `find` finds.
+        chosen: the chosen file; None for the one that `find` returns.
         word: its name; `smart mirror` and `smart_mirror` are the same.
         threshold: above 0 and below 1.
 
@@ -310,7 +310,7 @@ def _anchored(name: str, word: WordSection, file: Path) -> WordSection:
 
 
 def _with_sound(section: OnDetectionSection, file: Path) -> OnDetectionSection:
-    """Let a relative path of the sound count from the config file's folder; the file must exist."""
+    """Make a relative path of the sound start at the config file's folder; the file must exist."""
     if section.sound is None:
         return section
     sound = _beside(file, section.sound)

@@ -1,10 +1,10 @@
-"""The failures that a user can mend; the message of each is one sentence."""
+"""The errors that a user can fix; the message of each is one sentence."""
 
 from __future__ import annotations
 
 
 class WakewordError(Exception):
-    """A failure that the user can mend; the message says what is wrong and what to do about it.
+    """An error that the user can fix; the message says what is wrong and what to do about it.
 
     The command line prints only the message and exits with `exit_code`. No other exception that is
     raised on purpose reaches a user.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wakeword_daemon.pcm import Pcm
 
 SILENCE = -100.0
-"""dBFS; the level of exact zeros, and of whatever else is quieter."""
+"""dBFS; the level of exact zeros, and the lowest level there is."""
 
 NOISE_HOPS = 100
 """Hops, 8 s of audio, in which a noise floor is measured."""
@@ -30,7 +30,7 @@ ITU-T P.56 takes a margin of 15.9 dB. In noise it is half the way down to the no
 """
 
 _LOWEST_RATIO = -20.0
-"""Decibels; less cannot be told from noise alone."""
+"""Decibels; a lower ratio cannot be distinguished from noise alone."""
 
 
 def level(pcm: Pcm) -> float:
@@ -62,7 +62,7 @@ def noise_floor(levels: Sequence[float]) -> float:
 
 
 def signal_to_noise(levels: Sequence[float], noise: float) -> float:
-    """Return how far speech stands above the noise that is in it too, in dB, at least -20.
+    """Return the signal-to-noise ratio of speech in noise, in dB, at least -20.
 
     Args:
         levels: of the hops that hold the speech, in dBFS; pauses among them are left out.

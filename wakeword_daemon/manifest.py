@@ -25,7 +25,7 @@ class Row:
     Attributes:
         path: relative to the folder.
         word: what is said in it, "" for other speech.
-        speaker: who says it, "" where nobody knows.
+        speaker: who says it, "" if unknown.
         split: "train" or "val".
         seconds: its length.
         source: the collection that it belongs to.

@@ -1,4 +1,4 @@
-"""Changing settings in a YAML file in which everything else stays, comments and layout too."""
+"""Changes settings in a YAML file and leaves everything else as it is, comments and layout too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing files and folders so that nothing half-written is ever seen."""
+"""Writes files and folders atomically."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def write_atomically(path: Path, content: bytes, mode: int | None = None) -> Non
 
 @contextmanager
 def atomic_file(path: Path, mode: int | None = None) -> Iterator[BinaryIO]:
-    """Open a temporary file beside `path`, and rename it to `path` when it is whole.
+    """Open a temporary file beside `path`, and rename it to `path` when it is complete.
 
     So `path` always has the old content or the new, whatever interrupts the write. Missing folders
     are made. The file gets the usual mode, 0666 less the umask, unless one is given.
@@ -51,7 +51,7 @@ def atomic_file(path: Path, mode: int | None = None) -> Iterator[BinaryIO]:
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Make a temporary folder beside `path`, and rename it to `path` when it is whole.
+    """Make a temporary folder beside `path`, and rename it to `path` when it is complete.
 
     If another process was faster and `path` exists by then, that folder stays.
 

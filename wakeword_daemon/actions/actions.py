@@ -1,4 +1,4 @@
-"""All actions that the settings ask for, kept away from the daemon: what fails here is logged."""
+"""All configured actions. They cannot disturb the daemon: whatever fails here is logged."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Action(Protocol):
     """What is done at each detection and change of state; all of it on the event loop."""
 
     def heard(self, detection: Detection) -> None:
-        """Take in a detection; never waits."""
+        """Act on a detection; never waits."""
 
     def changed(self, state: StateChanged) -> None:
-        """Take in a new state; never waits."""
+        """Act on a new state; never waits."""
 
     async def stop(self) -> None:
-        """End whatever still runs."""
+        """End everything that still runs."""
 
 
 class Actions:
@@ -83,7 +83,7 @@ class Actions:
         self._each(lambda action: action.changed(state))
 
     async def stop(self) -> None:
-        """End whatever still runs."""
+        """End everything that still runs."""
         await asyncio.gather(*(action.stop() for action in self._running), return_exceptions=True)
 
     def _each(self, act: Callable[[Action], None]) -> None:

@@ -1,4 +1,4 @@
-"""The action `on_detection.command`: a program of the user's runs at each detection."""
+"""The action `on_detection.command`: runs a program of the user at each detection."""
 
 from __future__ import annotations
 

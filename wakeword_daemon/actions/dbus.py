@@ -1,6 +1,6 @@
-"""The daemon on the session bus: a signal for each detection, and what a desktop may show and ask.
+"""The daemon on the session bus: a signal for each detection, its state, and how to pause it.
 
-Needs the extra `dbus`. While there is no bus, or somebody else has the name, it is tried again.
+Needs the extra `dbus`. While there is no bus, or another program has the name, it tries again.
 """
 
 import asyncio
@@ -52,12 +52,12 @@ class Daemon1(ServiceInterface):
     def Detected(  # noqa: N802
         self, name: str, score: float, wall_time: float
     ) -> Annotated[list[str | float], DBusSignature("sdd")]:
-        """Tell of a word, its score from 0 to 1, and the Unix time of its end in seconds."""
+        """Report a word, its score from 0 to 1, and the Unix time of its end in seconds."""
         return [name, score, wall_time]
 
     @dbus_method()
     async def Pause(self, minutes: DBusDouble) -> None:  # noqa: N802
-        """Close the microphone for so many minutes; 0 for until Resume."""
+        """Close the microphone for some minutes, or until Resume if they are 0."""
         if not 0 <= minutes <= LONGEST_PAUSE:
             raise DBusError(
                 "org.freedesktop.DBus.Error.InvalidArgs",
@@ -92,7 +92,7 @@ class SessionBus:
             self._interface.Detected(detection.name, detection.score, detection.wall_time)
 
     def changed(self, state: StateChanged) -> None:
-        """Tell of the new state."""
+        """Report the new state."""
         if self._on_the_bus:
             self._interface.emit_properties_changed({"State": state.state})
 

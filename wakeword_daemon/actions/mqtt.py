@@ -1,7 +1,7 @@
 """Detections and the state on an MQTT broker, where Home Assistant discovers them.
 
-Needs the extra `mqtt`. paho's own thread talks to the broker, waits for one that is away, and comes
-back; what was heard meanwhile is not sent later, because a lamp must not go on an hour late.
+Needs the extra `mqtt`. paho's own thread talks to the broker and reconnects to it. Detections
+during an interruption are not sent later, because a lamp must not go on an hour late.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _KEEPALIVE = 30
-"""Seconds after which a connection that says nothing is asked whether it lives."""
+"""Seconds of silence after which the connection is checked."""
 _LONGEST_DELAY = 60
 """Seconds between two attempts to reach a broker, at most; they begin with 1."""
 _GOODBYE = 0.3
@@ -40,11 +40,11 @@ _GOODBYE = 0.3
 
 
 class Mqtt:
-    """A connection to the broker, and what Home Assistant needs to know of it.
+    """A connection to the broker, and its announcement to Home Assistant.
 
     Topics, below `topic` (by default wakeword/HOST): `detection` has each detection as JSON, with
     `event_type`, the word; `state`, retained, the daemon's state; `available`, retained, online or
-    offline, which the broker says where the daemon dies; and `listen/set` takes ON and OFF.
+    offline, which the broker publishes if the daemon dies; and `listen/set` takes ON and OFF.
     """
 
     def __init__(self, settings: MqttSection, remote: Remote) -> None:

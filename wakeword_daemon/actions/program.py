@@ -1,4 +1,4 @@
-"""Running another program under limits, with what it writes in our log."""
+"""Runs another program within limits, and logs what it prints."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _WIDTH = 500
 _CHUNK = 4096
 
 _OURS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID")
-"""Variables by which the service manager speaks to the daemon alone."""
+"""Variables of the service manager that are meant for the daemon only."""
 
 
 def variables(detection: Detection) -> dict[str, str]:

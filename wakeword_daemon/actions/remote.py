@@ -1,4 +1,4 @@
-"""What an action may ask of the daemon."""
+"""What an action may request from the daemon."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Remote(Protocol):
         """The state, as in the event `state`, or "starting"."""
 
     async def pause(self, minutes: float | None) -> object:
-        """Close the microphone for so many minutes, or None for until `resume`.
+        """Close the microphone for some minutes, or until `resume` if None.
 
         Raises:
             WakewordError: it cannot be done.

@@ -1,4 +1,4 @@
-"""The action `on_detection.sound`: a sound answers, and its own echo wakes nobody."""
+"""The action `on_detection.sound`: plays a sound, and ignores what it triggers itself."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ LONGEST = 30.0
 """Seconds after which a sound is cut off."""
 
 ECHO = 1.0
-"""Seconds after the end of a sound in which a detection still is its echo: the way through the
-room, its reverberation, and the steps that the network takes to decide."""
+"""Seconds after the end of a sound in which a detection still counts as its echo: the way through
+the room, reverberation, and the time that the network needs."""
 
 
 class Sound:

@@ -1,1 +1,1 @@
-"""Audio as samples: capture, ring buffer, files and resampling; knows no words."""
+"""Audio as samples: capture, ring buffer, files and resampling. It knows nothing of wake words."""

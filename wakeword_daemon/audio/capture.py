@@ -76,14 +76,14 @@ class _StallError(Exception):
 class Capture(AudioSource):
     """Records from a microphone into a ring until it is stopped, whatever the device does.
 
-    The ring's clock also moves on while nothing is recorded, so that from the first sample on it
-    keeps pace with the computer's.
+    The ring's clock also advances while nothing is recorded, so that after the first sample it
+    keeps pace with the computer's clock.
 
     Args:
         settings: which microphone, and how.
         ring: what it writes to.
         on_state: see `AudioSource`.
-        on_audio: likewise.
+        on_audio: see `AudioSource`.
 
     """
 

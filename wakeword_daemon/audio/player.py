@@ -1,5 +1,5 @@
 """The programs that play sounds."""
 
 PLAYERS = (("paplay",), ("pw-play",), ("aplay", "--quiet"))
-"""Each plays the file that is added to it: of PulseAudio, PipeWire and ALSA. One process for each
-sound: a sound library that hangs on its output must not hang the one that listens."""
+"""Of PulseAudio, PipeWire and ALSA; each takes the file as its last argument. Sounds are played by
+another process, because a sound library that hangs on output must not hang the one that listens."""

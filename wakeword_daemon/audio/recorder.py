@@ -1,4 +1,4 @@
-"""A microphone for whoever sits before it: blocks of audio, until they are told enough."""
+"""The microphone as an iterator over blocks of audio, for commands at a terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wakeword_daemon.pcm import Pcm
 
 _PATIENCE = 50
-"""Looks in a row that found no block; each waits some milliseconds at least."""
+"""Polls in a row without a block after which recording fails; each takes some milliseconds."""
 
 
 @contextmanager

@@ -39,7 +39,7 @@ class CaptureState:
 
     name: Literal["starting", "listening", "degraded", "deaf", "paused"]
     """Starting: no audio yet. Degraded: the audio cannot be real sound. Deaf: no audio comes.
-    Paused: the input is closed because somebody asked for that.
+    Paused: the input is closed on request.
     """
     reason: str
     """Why it is degraded or deaf, in a sentence; empty otherwise."""
@@ -60,7 +60,7 @@ class CaptureSettings:
     rate: int | None = None
     """Samples a second; None for 16 kHz if the device can, or else its own rate."""
     naps: bool = True
-    """Whether to look for audio less often while that may come a little later."""
+    """Whether to poll less often while the room is calm."""
 
 
 @dataclass(slots=True)
@@ -176,7 +176,7 @@ class AudioSource(ABC):
         self._say("paused")
         while self._paused and not self._stopping.wait(_REST):
             self._beat()
-        # Whatever follows is news, also if it is what it was before the pause.
+        # The next state is reported, even if it is the same as before the pause.
         self.state = CaptureState("starting", "", None, None)
 
     def _beat(self) -> None:
@@ -236,7 +236,7 @@ class FileSource(AudioSource):
         self._say("listening", device=str(self._path), rate=SAMPLE_RATE)
 
     def _hold(self) -> None:
-        """Wait until the pause is over; the recording goes on where it was."""
+        """Wait until the pause is over; then the recording continues where it was."""
         begin = time.monotonic()
         self._rest()
         paused = time.monotonic() - begin
@@ -254,7 +254,7 @@ class PcmSource(AudioSource):
         stream: the stream to read, which must have a file descriptor.
         ring: the ring to write to.
         on_state: see `AudioSource`.
-        on_audio: likewise.
+        on_audio: see `AudioSource`.
 
     """
 
@@ -306,7 +306,7 @@ class PcmSource(AudioSource):
             data = rest + data
             count = len(data) // 2
             rest = data[2 * count :]
-            if self._paused:  # what was said meanwhile is not heard later
+            if self._paused:  # audio of a pause is not processed later
                 skipped += count
                 continue
             while not self._ring.wait_for_room(count, _PATIENCE):

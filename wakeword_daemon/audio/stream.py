@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from wakeword_daemon.pcm import Pcm
 
 _PERIODS = 16
-"""Parts of half a block that the device buffers, 0.64 s together: whoever naps must lose nothing.
+"""Half blocks that the device buffers, 0.64 s together, so that a longer sleep loses nothing.
 
 Servers deliver two parts at a time, which is one block.
 """
@@ -88,7 +88,7 @@ class InputStream:
         return self._resampler.trail
 
     def poll(self, blocks: int = 1) -> Recorded | None:
-        """Sleep until so many blocks should be complete; return all that are, or None.
+        """Sleep until `blocks` blocks should be complete; return all that are complete, or None.
 
         One call costs one wake-up: each block is expected a little less than 80 ms after the last,
         so that the wake-ups move slowly towards the moment at which blocks are delivered.

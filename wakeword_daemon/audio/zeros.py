@@ -1,4 +1,4 @@
-"""What exact zeros mean: a microphone that is muted or gone, or just a pause of this source.
+"""Decides what exact zeros mean: a microphone that is muted or gone, or just a pause of the source.
 
 No microphone in a room gives exact zeros. A muted one does, and so does a sound server whose source
 is gone; then opening the device again shows whether it is still there. But a null sink gives zeros

@@ -32,7 +32,7 @@ class Keys:
 
     def __init__(self, terminal: int) -> None:
         self._terminal = terminal
-        self._waiting: list[str] = []  # pressed and not asked for yet
+        self._waiting: list[str] = []  # pressed, but not read yet
 
     def read(self, timeout: float | None = None) -> str:
         """Return the next key, an arrow as the sequence it comes as, or "" after `timeout` seconds.

@@ -1,4 +1,4 @@
-"""Playing a sound file to whoever sits at the terminal."""
+"""Plays a sound file for the person at the terminal."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def prepare(command: str | None) -> None:
 
 
 def keep_the_heap_small() -> None:
-    """Let all threads allocate from one heap, and large blocks outside of it.
+    """Make all threads allocate from one heap, and large blocks outside of it.
 
     Otherwise glibc gives each thread its own heap, with holes where a reload frees a model.
     """

@@ -50,7 +50,7 @@ class Watch:
     detections: deque[Detection] = field(default_factory=lambda: deque(maxlen=_DETECTIONS))
 
     def take(self, item: Watched) -> None:
-        """Take in what was yielded."""
+        """Add an item."""
         match item:
             case Info():
                 models = [model for program in item.wake for model in program.models]

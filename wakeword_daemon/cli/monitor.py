@@ -121,7 +121,7 @@ class Monitor:
                 return True
 
     def _take(self) -> bool:
-        """Take in what has come; return whether anything has."""
+        """Process what has arrived; return whether anything has."""
         new = False
         while not self._arrived.empty():
             item = self._arrived.get()
@@ -134,7 +134,7 @@ class Monitor:
         return new
 
     def _press(self, key: str) -> bool:
-        """Do what a key asks for; return False to end."""
+        """Do what a key means; return False to end."""
         match key:
             case "q":
                 return False

@@ -213,7 +213,7 @@ class _Session:
         return key
 
     def _choose(self, choices: str) -> str:
-        """Wait for a key, and meanwhile throw away what the microphone hears."""
+        """Wait for a key, and discard the audio meanwhile."""
         while True:
             next(self._blocks)
             key = self._keys.read(0).lower()

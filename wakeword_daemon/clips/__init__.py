@@ -1,4 +1,4 @@
 """Clips that the daemon keeps of what it heard and nearly heard, for people to listen to and label.
 
-Off unless asked for. They never leave the machine, and only their owner may read them.
+Off by default. They never leave the machine, and only their owner may read them.
 """

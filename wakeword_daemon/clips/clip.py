@@ -1,4 +1,4 @@
-"""One clip: a FLAC file, and beside it a JSON file with what it is and what people say of it."""
+"""One clip: a FLAC file, and a JSON file with its description and its label."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import msgspec
 Kind: TypeAlias = Literal["detection", "near-miss"]
 
 Label: TypeAlias = Literal["right", "wrong", "missed"]
-"""What a person says of the daemon: right, as it reported a word that was said, or none where none
-was said; wrong, as it reported a word that nobody said; missed, as it reported none that was said.
+"""How a person judges the daemon. Right: it reported a word that was said, or none because none was
+said. Wrong: it reported a word that nobody said. Missed: it did not report a word that was said.
 """
 
 LABELS: dict[Kind, tuple[Label, ...]] = {
@@ -24,7 +24,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class Clip(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a clip."""
+    """The description of a clip."""
 
     word: str
     kind: Kind
@@ -44,7 +44,7 @@ class Clip(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def said(self) -> bool | None:
-        """Whether the word was said in it; None before somebody has listened."""
+        """Whether the word was said in it; None without a label."""
         if self.label is None:
             return None
         return self.label == "missed" or (self.kind == "detection" and self.label == "right")

@@ -59,7 +59,7 @@ class Clipper:
         detections: Sequence[Detection],
         thresholds: Mapping[str, float],
     ) -> None:
-        """Look for near misses; on the engine's thread. Takes what `NearMisses.take` takes."""
+        """Look for near misses, on the engine's thread; see `NearMisses.take`."""
         if self._near is None:
             return
         for miss in self._near.take(steps, detections, thresholds):
@@ -75,6 +75,6 @@ class Clipper:
             )
 
     def stop(self, timeout: float) -> None:
-        """Wait for what is being written, for so many seconds, and write no more."""
+        """Stop writing, and wait at most `timeout` seconds for the clip being written."""
         self._keeper.stop()
         self._keeper.join(timeout)

@@ -91,10 +91,10 @@ class ClipFolder:
                 yield name, self.read(name)
 
     def read(self, name: str) -> Clip:
-        """Return what is known of a clip.
+        """Return the description of a clip.
 
         Raises:
-            ClipError: there is none of that name.
+            ClipError: there is no clip of that name.
 
         """
         # A name may come from a web page: it names nothing outside the folder.
@@ -112,7 +112,7 @@ class ClipFolder:
         return self.path / f"{name}.flac"
 
     def label(self, name: str, label: Label | None) -> Clip:
-        """Write down what a person says of a clip; None takes it back.
+        """Store the label of a clip; None removes it.
 
         Raises:
             ClipError: there is no such clip, or the label does not suit its kind.

@@ -1,4 +1,4 @@
-"""The thread that writes clips, so that a slow or full disk keeps nobody from hearing."""
+"""The thread that writes clips, so that a slow or full disk does not disturb listening."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class ClipKeeper:
             self._try(moment)
 
     def _try(self, moment: Moment | None) -> None:
-        """Keep a clip if there is one, and prune; say once what fails."""
+        """Keep a clip if there is one, and delete old ones; log a failure once."""
         try:
             if moment is not None:
                 self._write(moment)

@@ -47,7 +47,7 @@ class NearMisses:
         detections: Sequence[Detection],
         thresholds: Mapping[str, float],
     ) -> list[NearMiss]:
-        """Take in the next steps and what was detected in them; return the near misses that ended.
+        """Add the next steps and the detections in them; return the near misses that ended.
 
         Args:
             steps: with the smoothed scores.

@@ -22,7 +22,7 @@ _SPEECH = 10.0
 """Decibels above the room's noise at which a hop counts as speech."""
 
 _QUIETEST = -60.0
-"""The lowest noise of a room that is assumed, in dBFS."""
+"""The lowest noise floor that is assumed, in dBFS."""
 
 
 class AudioBlock(Protocol):

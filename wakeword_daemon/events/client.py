@@ -273,7 +273,7 @@ def _ask(
         request = Authenticate(token=token).line() + request
     try:
         with connect(address) as connection:
-            with contextlib.suppress(ConnectionError):  # it may have said why before it closed
+            with contextlib.suppress(ConnectionError):  # it may have sent the reason already
                 connection.sendall(request)
             return _answer(connection, answer)
     except OSError as error:

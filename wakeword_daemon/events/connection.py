@@ -20,7 +20,7 @@ READ_SIZE = 16 * 1024
 _SILENT = 20
 _PROBES = 4
 _PROBE_EVERY = 5
-"""Seconds of silence on TCP, and probes in vain, after which the network counts as gone: 40 s."""
+"""Seconds of silence on TCP, and unanswered probes, until the network counts as gone: 40 s."""
 
 
 class UnreachableError(EventsError):
@@ -66,7 +66,7 @@ def connect(address: Address) -> socket.socket:
         return _notice_a_lost_network(socket.create_connection(address, timeout=ANSWER_TIMEOUT))
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        # Not by Python's own time limit, with which a full queue of connections fails at once.
+        # Not with Python's own time limit: with it, a full queue of connections fails at once.
         limit = struct.pack("ll", *divmod(round(ANSWER_TIMEOUT * 1e6), 1_000_000))
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
         connection.connect(str(address))

@@ -1,7 +1,7 @@
 """Requests that change what the daemon does, and who may make them.
 
-Whoever is let in by the unix socket may: the daemon's own user, root, and the members of
-`socket.group`, who hear the microphone already. Over TCP nobody may.
+Everyone who may use the unix socket may send them: the daemon's own user, root, and the members of
+`socket.group`, who can already hear the microphone. Over TCP they are refused.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ REQUESTS = frozenset({Pause.kind, Resume.kind, SetThreshold.kind})
 
 
 class Control(Protocol):
-    """What a daemon can be told to do; every method raises a WakewordError where it fails."""
+    """What a daemon can be asked to do; every method raises a WakewordError if it fails."""
 
     async def pause(self, minutes: float | None) -> Paused:
-        """Close the microphone, for so many minutes or until `resume`; return when it is closed."""
+        """Close the microphone, for some minutes or until `resume`; return when it is closed."""
 
     async def resume(self) -> Resumed:
         """Open the microphone; return when it is clear whether anything is heard."""
@@ -43,7 +43,7 @@ async def carry_out(control: Control | None, frame: Frame, *, allowed: bool) -> 
     """Do what a frame of one of `REQUESTS` asks for; return the answer.
 
     Raises:
-        ProtocolError: it is not allowed, makes no sense or failed.
+        ProtocolError: the request is not allowed, is invalid or failed.
 
     """
     if not allowed:

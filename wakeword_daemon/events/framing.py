@@ -1,4 +1,4 @@
-"""Wyoming framing: bytes to frames and back; knows nothing of the events inside.
+"""Wyoming framing: bytes to frames and back. It knows nothing about the events inside.
 
 A frame is one line of UTF-8 JSON, `{"type": …, "data": {…}}`. The line may announce a block of
 `data_length` bytes of JSON, which is merged over the inline data, and a payload of `payload_length`

@@ -1,4 +1,4 @@
-"""What a subscriber receives: detections and the audio of each, and what it sees who watches."""
+"""What a subscriber receives: detections, their audio, and what a watcher sees."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Options(TypedDict, total=False):
-    """What `subscribe` and `subscribe_async` take beside the socket and the audio."""
+    """What `subscribe` and `subscribe_async` accept besides the socket and the audio."""
 
     words: Sequence[str] | None
     pre_roll: float
@@ -37,7 +37,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Away:
-    """No daemon is there; it is waited for."""
+    """There is no daemon; the subscription waits for one."""
 
     reason: str
     """Why, in a sentence."""
@@ -56,7 +56,7 @@ class Samples:
 
 
 class DetectionWithAudio(Detection, frozen=True, kw_only=True, dict=True):
-    """A detection, and what was said after it.
+    """A detection with the audio that follows it.
 
     Its `audio` is an iterator over `Samples`, an asynchronous one with `subscribe_async`. It can be
     continued later, and ends at the next detection.
@@ -69,7 +69,7 @@ class DetectionWithAudio(Detection, frozen=True, kw_only=True, dict=True):
 
 
 Watched: TypeAlias = Info | Away | StateChanged | Detection | Telemetry
-"""What is seen by who watches."""
+"""What a watcher receives."""
 
 Item: TypeAlias = Ready | Watched | AudioStart | Samples | AudioStop
 """What a subscription yields."""
@@ -98,7 +98,7 @@ class Sorter:
         return isinstance(item, self._handed_out)
 
     def equip(self, detection: Detection, audio: object) -> Detection:
-        """Return the detection, with its audio if that was asked for."""
+        """Return the detection, with its audio if that was requested."""
         if self._audio != "after":
             return detection
         self._sequence, self._begun, self._over = detection.sequence, False, False

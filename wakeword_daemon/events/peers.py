@@ -13,7 +13,7 @@ _MAX_OPTION = 1024  # the most bytes Python's getsockopt returns: 256 groups
 
 
 def tune(connection: socket.socket) -> None:
-    """Limit what a peer costs that does not read, and detect one that left the network."""
+    """Limit the cost of a peer that does not read, and detect one that has left the network."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
     if connection.family != socket.AF_UNIX:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

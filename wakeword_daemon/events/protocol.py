@@ -85,7 +85,7 @@ class Detection(Published, frozen=True, kw_only=True):
     snr: float | None = None
     """Signal-to-noise ratio of the word, in dB."""
     speaker: str | None = None
-    """Wyoming's field for who spoke; always null, since speakers are not told apart."""
+    """Wyoming's field for the speaker; always null, because speakers are not recognized."""
 
 
 class StateChanged(Published, frozen=True, kw_only=True):
@@ -100,12 +100,12 @@ class StateChanged(Published, frozen=True, kw_only=True):
     rate: int | None = None
     """Samples a second of the device."""
     paused_until: float | None = None
-    """End of the pause in Unix seconds; null where it lasts until somebody ends it."""
+    """End of the pause in Unix seconds; null if it lasts until `resume`."""
     wall_time: float
     """When, in Unix seconds."""
 
 
-# Telemetry, for those who watch
+# Telemetry, for watchers
 
 
 class Telemetry(Event, frozen=True, kw_only=True):
@@ -114,7 +114,7 @@ class Telemetry(Event, frozen=True, kw_only=True):
     kind: ClassVar[str] = "telemetry"
 
     hop: int
-    """Number of the first of these hops since the start of the daemon; a jump tells a loss."""
+    """Number of the first of these hops since the start of the daemon; after a loss it jumps."""
     sample: int
     """Index of the sample clock (16 kHz) one past the last hop."""
     wall_time: float
@@ -129,7 +129,7 @@ class Telemetry(Event, frozen=True, kw_only=True):
     """For each word, the threshold in force, 0 to 1."""
 
 
-# Audio, for those who asked for it
+# Audio, on request
 
 
 class AudioStart(Event, frozen=True, kw_only=True):
@@ -145,7 +145,7 @@ class AudioStart(Event, frozen=True, kw_only=True):
     sample: int
     """Index of the first sample on the sample clock, if nothing is missing."""
     sequence: int | None = None
-    """Number of the detection that it belongs to; null for audio that goes on for ever."""
+    """Number of the detection that it belongs to; null for continuous audio."""
 
 
 class AudioChunk(Event, frozen=True, kw_only=True):
@@ -180,7 +180,7 @@ class AudioStop(Event, frozen=True, kw_only=True):
     sequence: int | None = None
     """Number of the detection that it belonged to."""
     reason: StopReason
-    """As long as was asked for, silence, another detection, or no audio came."""
+    """The requested time is over, silence, another detection, or no more audio."""
 
 
 # What the daemon answers
@@ -221,7 +221,7 @@ class WakeProgram(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Info(Event, frozen=True, kw_only=True):
-    """Who answers here, and what it listens for: the answer to `describe`."""
+    """What this program is and what it listens for: the answer to `describe`."""
 
     kind: ClassVar[str] = "info"
 
@@ -235,7 +235,7 @@ class Info(Event, frozen=True, kw_only=True):
     state: StateName
     reason: str = ""
     paused_until: float | None = None
-    """End of the pause in Unix seconds; null where it lasts until somebody ends it."""
+    """End of the pause in Unix seconds; null if it lasts until `resume`."""
     sequence: int = 0
     """Number of the last published event; 0 before the first."""
     start_id: str = ""
@@ -252,7 +252,7 @@ class Subscriber(msgspec.Struct, frozen=True, kw_only=True):
     peer: str
     """Process and command, or address and port."""
     words: list[str] | None
-    """The words it asked for; null for all."""
+    """The words that it chose; null for all."""
     queued: int
     """Events that wait to be sent to it."""
 
@@ -267,7 +267,7 @@ class CaptureCounters(msgspec.Struct, frozen=True, kw_only=True):
     reopened: int = 0
     """Times the device was opened after the first."""
     overflows: int = 0
-    """Times the sound system said that it dropped audio."""
+    """How often the sound system reported that it dropped audio."""
 
 
 class Status(Event, frozen=True, kw_only=True):
@@ -279,7 +279,7 @@ class Status(Event, frozen=True, kw_only=True):
     reason: str = ""
     """Why, in words; empty while all is well."""
     paused_until: float | None = None
-    """End of the pause in Unix seconds; null where it lasts until somebody ends it."""
+    """End of the pause in Unix seconds; null if it lasts until `resume`."""
     device: str | None = None
     """The microphone in use; null while there is none."""
     rate: int | None = None
@@ -300,7 +300,7 @@ class Status(Event, frozen=True, kw_only=True):
     """Samples captured that the engine has not heard yet."""
     capture: CaptureCounters = CaptureCounters()
     subscribers: list[Subscriber] = []
-    """Who is connected, whoever asks included."""
+    """Who is connected, including the one who asks."""
     sequence: int = 0
     """Number of the last published event; 0 before the first."""
     start_id: str = ""
@@ -329,7 +329,7 @@ class Subscribed(Event, frozen=True, kw_only=True):
     start_id: str
     sequence: int
     missed: int | None
-    """How many events of those asked for are gone; null if that is unknown (a restart)."""
+    """How many of the requested events are lost; null if that is unknown (a restart)."""
     last: int
     """The event published last; those up to it come again, and without audio."""
 
@@ -348,7 +348,7 @@ class Paused(Event, frozen=True, kw_only=True):
     kind: ClassVar[str] = "paused"
 
     until: float | None
-    """When it opens again, in Unix seconds; null where somebody has to say so."""
+    """When it opens again, in Unix seconds; null if it waits for `resume`."""
 
 
 class Resumed(Event, frozen=True, kw_only=True):

@@ -211,7 +211,7 @@ class EventServer:
             except OSError as error:
                 logger.debug("a peer left while it was accepted: %s", error)
                 connection.close()
-            await asyncio.sleep(0)  # let others run during a flood of connections
+            await asyncio.sleep(0)  # let other tasks run during a flood of connections
 
     def _admit(self, connection: socket.socket, listener: ListeningSocket) -> None:
         refusal = self._refusal(connection, listener)

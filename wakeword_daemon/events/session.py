@@ -200,7 +200,7 @@ class Session:
             self._writer.close()
 
     async def _begin_audio(self, event: Published) -> None:
-        """Send the audio of a detection, if it was asked for, from here on."""
+        """Send the audio of a detection from here on, if it was requested."""
         feed = self._context.audio
         if (
             feed is None
@@ -272,7 +272,7 @@ class Session:
                     raise
                 await self._send(Error(text=str(error), code=error.code).line())
             answered = True
-            await asyncio.sleep(0)  # let others run during a flood of requests
+            await asyncio.sleep(0)  # let other tasks run during a flood of requests
 
     async def _answer(self, frame: Frame) -> None:
         if not self._admitted:

@@ -81,7 +81,7 @@ class Receive:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Wait so many seconds."""
+    """Wait for this many seconds."""
 
     seconds: float
 

@@ -68,10 +68,10 @@ class TrainingSetup:
 
 
 class Fitter:
-    """Fits a network in a folder of its own, where a later call with the same setup resumes.
+    """Trains a network in a folder of its own, where a later call with the same setup resumes.
 
-    The result is the averaged weights of the last epoch. No epoch is chosen by the validation
-    clips, so the measured result is not the best of many tries.
+    The result is the averaged weights of the last epoch. No epoch is selected with the validation
+    clips, so the result is not the best of many tries.
 
     Args:
         network: the network, which is fitted in place.

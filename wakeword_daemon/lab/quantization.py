@@ -36,7 +36,7 @@ def as_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 @contextmanager
 def fake_quantized(network: TorchCRNN) -> Iterator[None]:
-    """Let a network compute with int8 weights; afterwards it has its own weights again.
+    """Run a network with int8 weights; afterwards its own weights are restored.
 
     Gradients that are computed inside are those of the rounded weights, and are applied to its own:
     the straight-through estimator (Bengio et al. 2013, arXiv:1308.3432).

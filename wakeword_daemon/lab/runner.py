@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 MODEL = "model.safetensors"
 RESULT = "result.json"
 BEGAN = "recipe.json"
-"""The file with a run's recipe, by which another run in its folder is refused."""
+"""The file with a run's recipe; a run of another recipe in its folder is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class Laboratory:
 
         Raises:
             ConfigError: a recipe cannot be run; nothing has been run then.
-            TrainingError: likewise, or another run is working in the folder.
+            TrainingError: a recipe cannot be run, or another run is working in the folder.
 
         """
         with held(self._job.folder, self._processes):
@@ -160,7 +160,7 @@ class Laboratory:
     def _shapes(
         self, reference: str, recipes: Mapping[str, Recipe], user: str
     ) -> list[Architecture]:
-        """Return the architectures that a reference stands for, also of runs still to come."""
+        """Return the architectures that a reference means, including those of runs to come."""
         name, _, seed = reference.rpartition("-")
         if reference in recipes:
             return [recipes[reference].shape()]
@@ -169,7 +169,7 @@ class Laboratory:
         return [over_a_clip(model.card.architecture) for model in self._models(reference, user)]
 
     def _models(self, reference: str, user: str) -> list[Model]:
-        """Return the models that a reference stands for: of a recipe, of one run, or at a path."""
+        """Return the models that a reference means: of a recipe, of one run, or at a path."""
         runs = self._job.folder
         if Path(reference).is_file():
             paths = [Path(reference)]

@@ -1,5 +1,5 @@
-"""The Wyoming wake service: rooms send their audio, and are told of the wake words in it.
+"""The Wyoming wake service: rooms send their audio, and receive the wake words that are in it.
 
-A room is one connection. `room` is what it asks and hears, without a socket; `connection` and
-`server` are the sockets around it.
+A room is one connection. `room` handles its requests and its audio, without a socket; `connection`
+and `server` are the sockets around it.
 """

@@ -21,16 +21,16 @@ PORT = 10_400
 """Wyoming's usual port of a wake service."""
 STDIO = "stdio://"
 _BACKLOG = 1024
-"""Connects that may wait on TCP: all rooms may come back at once, and one that finds no place to
-wait tries again only after a second."""
+"""Connections that may wait on TCP. All rooms may come back at once, and one that finds the queue
+full tries again only after a second."""
 _UNIX_BACKLOG = 64
-"""Connects that may wait on a unix socket, where the next one sleeps until there is room. So nobody
-waits behind more than that, however often some program connects in a row."""
+"""Connections that may wait on a unix socket, where the next one sleeps until there is room. So
+nobody waits behind more than that, however often another program connects."""
 _LAST_PORT = 65_535
 
 
 def parse_uri(uri: str) -> Address:
-    """Return what `tcp://HOST:PORT` or `unix://PATH` stands for.
+    """Return the address that `tcp://HOST:PORT` or `unix://PATH` means.
 
     Raises:
         ConfigError: it is neither.
@@ -49,7 +49,7 @@ def parse_uri(uri: str) -> Address:
 
 
 def listen(address: Address, *, allow_lan: bool) -> list[ListeningSocket]:
-    """Listen on a unix socket, or on every address that the host stands for.
+    """Listen on a unix socket, or on every address of the host.
 
     Raises:
         EventsError: the address is unknown or taken, or not loopback while `allow_lan` is false.
@@ -96,8 +96,9 @@ def close(listeners: list[ListeningSocket]) -> None:
 def may_connect(connection: socket.socket) -> bool:
     """Whether the peer may be served: this user or root on a unix socket, else a private address.
 
-    Private is whatever is not an address of the whole internet: loopback and link-local ones, those
-    of RFC 1918 and 4193, and those that providers and overlay networks share (RFC 6598).
+    Private are all addresses that are not reachable from the whole internet: loopback and
+    link-local ones, those of RFC 1918 and 4193, and those that providers and overlay networks share
+    (RFC 6598).
     """
     if connection.family == socket.AF_UNIX:
         return admitted(connection, None)

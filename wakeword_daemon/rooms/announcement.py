@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 _SERVICE = "_wyoming._tcp.local."
 _LOOK = 15.0
-"""Seconds between two looks at this machine's addresses: a network may come up later."""
+"""Seconds between two checks of this machine's addresses: a network may come up later."""
 
 
 class Announcement:

@@ -45,7 +45,7 @@ class Connection(asyncio.BufferedProtocol):
     """One room's connection, until either side ends it.
 
     All connections read into one buffer, `shared`: what was read is heard before the next read,
-    wherever it comes from. While a connection stands it is one of `connections`.
+    wherever it comes from. While a connection is open, it is in `connections`.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Connection(asyncio.BufferedProtocol):
 
     @property
     def peer(self) -> str:
-        """Who is at the other end, for the log; looked up only where it is logged."""
+        """Name of the peer, for the log; looked up only when it is logged."""
         return peer_name(cast("socket.socket", self._transport.get_extra_info("socket")))
 
     @property
@@ -140,7 +140,7 @@ class Connection(asyncio.BufferedProtocol):
             self._hold(wait)
 
     def pause_writing(self) -> None:
-        """Read no more from a room that does not read."""
+        """Stop reading from a room that does not read."""
         self._unread = True
         self._unread_since = self._loop.time()
         self._transport.pause_reading()

@@ -1,4 +1,4 @@
-"""From the audio that a room sends, in whatever format, to 16 kHz mono."""
+"""Converts the audio that a room sends, in any format, to 16 kHz mono."""
 
 from __future__ import annotations
 

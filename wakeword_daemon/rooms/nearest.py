@@ -1,8 +1,8 @@
-"""Of the rooms that hear the same word, the one nearest to the speaker fires.
+"""Lets only one of several rooms that hear the same word fire: the nearest to the speaker.
 
-The nearest is the one in which the word stands out the most from the room's own noise. The first
-that hears the word waits for the others, the loudest of them fires, and the others are told that it
-was not theirs. So is a room that hears the word later, but within its refractory time.
+The nearest room is the one where the word is loudest compared with the noise of the room. The first
+room that hears the word waits for the others. Then the loudest fires, and the others are informed
+that another room did. So is a room that hears the word later, but within its refractory time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Claim:
     """A room has heard a word, and would fire.
 
     Attributes:
-        above_noise: how far the word stands out of that room's noise, in dB.
+        above_noise: how much louder the word is than the noise of that room, in dB.
         fires: the line that tells the room that it fires.
         yields: the line that tells it that another one does.
 
@@ -53,7 +53,7 @@ class Nearest:
         self._rounds: dict[str, _Round] = {}
 
     def seat(self, tell: Callable[[bytes], bool]) -> Seat:
-        """Return a new room's place here.
+        """Return the seat of a new room.
 
         Args:
             tell: sends the room a line; returns whether the room is still there.
@@ -62,7 +62,7 @@ class Nearest:
         return Seat(self, tell)
 
     def listens(self, seat: Seat) -> None:
-        """Count a room among those that are waited for."""
+        """Wait for this room from now on."""
         self._seats.add(seat)
 
     def leaves(self, seat: Seat) -> None:
@@ -70,7 +70,7 @@ class Nearest:
         self._seats.discard(seat)
 
     def claim(self, seat: Seat, word: str, claim: Claim, refractory: float) -> None:
-        """Enter a room's claim on a word that was heard; the room is told what comes of it."""
+        """Enter a room's claim on a word; the room is informed of the decision."""
         loop = asyncio.get_running_loop()
         now = loop.time()
         current = self._rounds.get(word)
@@ -116,7 +116,7 @@ class Seat:
             self._length = 0
 
     def above_noise(self, loudness: float) -> float:
-        """Return how far a level in dBFS stands above the noise floor of the room, in dB."""
+        """Return how far a level in dBFS is above the noise floor of the room, in dB."""
         return round(loudness - noise_floor(self._levels), 1)
 
     def claim(self, word: str, claim: Claim, refractory: float) -> None:
@@ -135,11 +135,11 @@ class _Round:
 
     @property
     def over(self) -> bool:
-        """Whether all who claimed it had left when it was decided."""
+        """Whether all rooms that claimed it had left before the decision."""
         return self.decided and self.winner is None
 
     def decide(self) -> None:
-        """Let the loudest room fire that is still there, and tell the others."""
+        """Let the loudest room that is still connected fire, and inform the others."""
         if self.decided:
             return
         self.decided = True

@@ -1,6 +1,6 @@
-"""What a room says and is told; the events that the daemon's own socket has too are imported.
+"""The events between a room and the service; those of the daemon's own socket are imported.
 
-Names and fields are Wyoming's. What `detection` has beyond them, Wyoming's own readers skip.
+Names and fields are Wyoming's. Wyoming's readers skip the additional fields of `detection`.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class Detect(Event, frozen=True, kw_only=True):
 
     names: list[str] | None = None
     context: dict[str, Any] | None = None
-    """Comes back with whatever is detected."""
+    """Returned with every detection."""
 
 
 class AudioFormat(msgspec.Struct, frozen=True, kw_only=True):
-    """What the payload of an `audio-chunk` is; `audio-start` tells it beforehand."""
+    """The format of an `audio-chunk`'s payload; `audio-start` announces it."""
 
     rate: int
     """Samples a second."""
@@ -63,7 +63,7 @@ class RoomDetection(Event, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class DetectedElsewhere(RoomDetection, frozen=True, kw_only=True, omit_defaults=True):
-    """A wake word was heard here too, and a room that heard it louder fires."""
+    """The wake word was heard in this room too, but a room that heard it louder fires."""
 
     kind: ClassVar[str] = "detected-elsewhere"
 

@@ -1,4 +1,4 @@
-"""One room: what it asks, and what is heard in its audio. Knows no sockets."""
+"""One room: its requests, and the words in its audio. It knows no sockets."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ _BYTES_A_SECOND = 32_000  # of audio whose format was refused
 
 
 class Room:
-    """Takes one frame after the other and returns what to answer.
+    """Takes one frame after the other and returns the answers.
 
     `audio-start` begins a stream with a clock of its own; chunks without it do too. The words and
     the context of the last `detect` hold until the next one.
 
     Args:
         detectors: the words.
-        seat: the room's place among those of which the nearest fires; None to fire whatever others
-            hear.
+        seat: the room's place among those of which the nearest fires; None to fire regardless of
+            other rooms.
 
     """
 
@@ -97,7 +97,7 @@ class Room:
         self._fired = False
         self._words = self._detectors.choose(request.names)
         if self._words == before:
-            self._detector = detector  # its refractory time goes on
+            self._detector = detector  # so that its refractory time continues
         elif self.streaming:
             self._detector = self._detectors.detector(self._words)
             self._detector.reset(0 if detector is None else detector.clock)

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _TICK = 1.0
-"""Seconds between two looks at connections that take too long."""
+"""Seconds between two checks for connections that take too long."""
 _AT_ONCE = 8
-"""Connections that are taken up before it is the rooms' turn."""
+"""Connections that are accepted before the rooms are served again."""
 _PAUSE = 0.02
-"""Seconds between two looks at connections that are to end."""
+"""Seconds between two checks for connections that should end."""
 _GRACE = 0.3
 """Seconds that the last answers may take to be sent."""
 
@@ -35,7 +35,7 @@ _GRACE = 0.3
 class RoomServer:
     """Serves rooms on the running event loop from `start` to `stop`.
 
-    `detectors` may be replaced at any time; connections that stand keep theirs.
+    `detectors` may be replaced at any time; open connections keep theirs.
 
     Args:
         detectors: the words.
@@ -108,7 +108,7 @@ class RoomServer:
         self._checking = asyncio.create_task(self._check())
 
     async def stop(self, drain: float = 0.0) -> None:
-        """Let nobody in any more, and close every connection.
+        """Accept no more connections, and close every open one.
 
         A room that streams is served until its audio ends, `drain` seconds at most.
         """

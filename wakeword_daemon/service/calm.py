@@ -1,8 +1,8 @@
-"""Whether the room is calm, so that nobody notices if the next sound is looked for a little later.
+"""Decides whether the room is calm, so that the next audio may be fetched a little later.
 
-A room is calm while each hop is about as loud as the quietest of late and no score has risen. What
-counts is the change and not the level, so the room of a fan is calm as well; and where speech
-barely stands out of the noise, or the noise itself is unsteady, the room is not called calm.
+A room is calm while each hop is about as loud as the quietest recent ones and no score has risen.
+Change counts, not level, so a room with a fan is calm as well. Where speech is hardly louder than
+the noise, or the noise itself is unsteady, the room does not count as calm.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Calm:
         return self._quiet > _REST
 
     def hop(self, power: float, nearness: float) -> None:
-        """Take in a hop.
+        """Add a hop.
 
         Args:
             power: mean square of its samples, int16.

@@ -171,7 +171,7 @@ def _memory(found: Probe) -> Finding:
 
 
 def users_of(pattern: str) -> list[str]:
-    """Return the programs that have such a file open, as far as this user may see them."""
+    """Return the programs that have a matching file open, of those that this user may see."""
     users = []
     for process in Path("/proc").glob("[0-9]*"):
         try:

@@ -75,9 +75,9 @@ _CLIP_GRACE = 0.1
 class Daemon:
     """Listens until a signal stops it, or its input ends.
 
-    Two threads: the source's fills the ring and lets the engine hear it, and the event loop does
-    the rest. Callbacks from the first are handed over to the event loop, so that all state here
-    belongs to one thread.
+    There are two threads. The source's thread fills the ring and runs the engine; the event loop
+    does the rest. Callbacks of the source's thread are passed on to the event loop, so that all
+    state here belongs to one thread.
 
     Args:
         read_config: reads and checks the config; called again to reload it.
@@ -183,7 +183,7 @@ class Daemon:
         self._notifier.stopping()
         self._source.stop(_SOURCE_GRACE)
         self._ring.close()
-        await asyncio.sleep(0)  # what was handed over last
+        await asyncio.sleep(0)  # for the callbacks that were scheduled last
         if self._clipper is not None:
             self._clipper.stop(_CLIP_GRACE)
         ends = [self._server.stop(_QUEUE_GRACE), self._rooms.stop()]
@@ -199,10 +199,10 @@ class Daemon:
         else:
             self._end.set_exception(failure)
 
-    # What it can be told to do: see `events.control.Control`
+    # Requests: see `events.control.Control`
 
     async def pause(self, minutes: float | None) -> Paused:
-        """Close the microphone, for so many minutes or until `resume`."""
+        """Close the microphone, for some minutes or until `resume`."""
         await self._pause.begin(minutes)
         return Paused(until=self._pause.until)
 
@@ -327,7 +327,7 @@ class Daemon:
         self._change_state(self._source.state)
 
     def _measure(self, watched: bool) -> None:
-        """Measure every hop as long as somebody watches."""
+        """Measure every hop while there are watchers."""
         self._engine.telemetry = (
             Telemeter(self._ring, lambda: self._engine.thresholds, self._on_telemetry)
             if watched
@@ -376,7 +376,7 @@ class Daemon:
         logger.info("reloaded the config")
 
     def _make_actions(self, config: Config) -> Actions | None:
-        """Return what the config asks for, which only those who use it load."""
+        """Return the configured actions; their modules are loaded only if there are any."""
         if config.actions == Config().actions:
             return None
         from wakeword_daemon.actions.actions import Actions  # noqa: PLC0415
@@ -432,7 +432,7 @@ def _tcp(config: Config) -> Tcp | None:
 
 
 def _clipper(config: Config, words: Words, ring: RingBuffer) -> Clipper | None:
-    """Return what keeps clips, which only those who use it load."""
+    """Return what keeps clips; its modules are loaded only if clips are kept."""
     clips = config.clips
     if not clips.keep:
         return None

@@ -1,7 +1,7 @@
-"""The engine at work: every hop that is captured goes through the detector, once and in order.
+"""Runs the detector on every captured hop, once and in order.
 
-It has no thread of its own. Whoever writes to the ring lets it hear: to wake another thread for
-every hop, and to hand it the interpreter's lock, cost as much as the step itself.
+It has no thread of its own, but runs on the thread that writes to the ring: waking another thread
+for every hop, and passing the interpreter's lock to it, cost as much as the step itself.
 """
 
 from __future__ import annotations
@@ -81,12 +81,12 @@ class Hearing:
 
     @property
     def heartbeat(self) -> float:
-        """`time.monotonic()` of the last sign of life: now, or when the audio at work came."""
+        """`time.monotonic()` of the last sign of life: now, or the start of the current work."""
         busy_since = self._busy_since
         return time.monotonic() if busy_since is None else busy_since
 
     def replace(self, detector: Detector) -> None:
-        """Go on with another detector from the next hop on, without losing audio."""
+        """Use another detector from the next hop on, without losing audio."""
         self._wanted = detector
 
     @property
@@ -95,7 +95,7 @@ class Hearing:
         return self._wanted.thresholds
 
     def set_threshold(self, word: str, threshold: float) -> None:
-        """Go on with another threshold of a word."""
+        """Change the threshold of a word."""
         self._wanted.set_threshold(word, threshold)
 
     def rest(self) -> None:
@@ -119,7 +119,7 @@ class Hearing:
             size = len(pcm) if self.clipper is None and self.telemetry is None else HOP
             for at in range(0, len(pcm), size):
                 self._hear_piece(start + at, pcm[at : at + size])
-        except Exception as error:  # whatever it is, the daemon must not stay without its engine
+        except Exception as error:  # any failure: the daemon must not go on without its engine
             logger.exception("the engine failed")
             self._end(error)
             return False
@@ -162,7 +162,7 @@ class Hearing:
         logger.warning("%.2f s of audio went unheard", seconds(lost))
 
     def _catch_up(self, clock: int) -> None:
-        """Let a new detector hear the last seconds, whose words the old one has reported."""
+        """Run a new detector on the last seconds, whose words the old one has already reported."""
         start, pcm = self._ring.copy(clock - _WARM_UP, clock)
         lead = self._detector.lead
         self._detector.reset(start + lead)

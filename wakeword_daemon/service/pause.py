@@ -1,4 +1,4 @@
-"""The pause: for how long the microphone stays closed because somebody asked for it."""
+"""Pauses: the microphone stays closed for a while, on request."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _PATIENCE = 4.0
 
 
 class Pause:
-    """Closes the microphone for a time, or until it is told to open it.
+    """Closes the microphone for some time, or until it is asked to open it.
 
     All methods belong to the event loop's thread.
 
     Args:
         source: what is paused.
-        engine: what is told that the audio missing then is no loss.
+        engine: is informed that the missing audio is not a loss.
         file: where it is kept for a daemon that comes after this one.
-        on_change: called when a pause that goes on has another end.
+        on_change: called when the end of a pause has changed.
 
     Attributes:
         active: whether there is a pause.
@@ -57,7 +57,7 @@ class Pause:
         self._news = asyncio.Event()
         self.active = False
         self.until: float | None = None
-        # The same by a clock that nobody sets, and which also runs while the machine sleeps.
+        # The same on a clock that is never set and also runs while the machine sleeps.
         self._end: float | None = None
 
     @property
@@ -82,7 +82,7 @@ class Pause:
             self._source.pause()
 
     async def begin(self, minutes: float | None) -> None:
-        """Close the microphone, for so many minutes or until `end`; return when it is closed.
+        """Close the microphone, for some minutes or until `end`; return when it is closed.
 
         In a pause, only its end is changed.
         """

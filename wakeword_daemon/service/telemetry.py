@@ -1,4 +1,4 @@
-"""What the daemon measures: of each detection, and of each hop while somebody watches."""
+"""What the daemon measures: for each detection, and for each hop while there are watchers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def noise_and_snr(ring: RingBuffer, end: int) -> tuple[float, float]:
 
 
 class Telemeter:
-    """Collects what was measured in each hop, and hands it on in batches.
+    """Collects what was measured in each hop, and sends it in batches.
 
     Used on the source's thread.
 

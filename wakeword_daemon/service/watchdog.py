@@ -34,10 +34,10 @@ class Watchdog:
         self._hops_seen = 0
 
     def check(self) -> None:
-        """Look after both; to be called once a second.
+        """Check both; to be called once a second.
 
         A process that was stopped or starved of CPU time hangs as a whole and recovers by itself,
-        so after such a pause both get their time again.
+        so after such a pause both get the full time again.
 
         Raises:
             HungError: one has shown no sign of life for `HUNG` seconds.

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 FEWEST_TAKES = 20
 FEWEST_SPEAKERS = 3
 FEWEST_TO_TELL = 100
-"""Takes of another word that are enough to learn to tell it apart."""
+"""Takes of another word from which on it gets a class of its own."""
 
 # How often synthetic other speech is drawn, relative to all recordings together.
 NONSENSE_SHARE = 0.15
@@ -233,7 +233,7 @@ def _sources(corpus: Corpus) -> list[str]:
 
 
 def _numbered_words(corpus: Corpus, word: str) -> dict[str, int]:
-    """Return the words that a network learns to tell apart, each with its number."""
+    """Return the words that a network learns to classify, each with its number."""
     takes = Counter(r.word for r in corpus.in_split("train") if r.word not in ("", word))
     others = sorted(other for other, count in takes.items() if count >= FEWEST_TO_TELL)
     return {name: number for number, name in enumerate([word, *others])}

@@ -64,8 +64,8 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_THRESHOLD = 0.5
 CALIBRATION_SLACK = 1e-3
-"""Log odds by which a network is shifted further down than it must be. The threshold is the next
-number after the score of a false accept, and rounding could lift that score to the threshold."""
+"""Log-odds by which a network is shifted down more than necessary. The threshold is the next number
+after the score of a false accept, and rounding could lift that score to the threshold."""
 SELF_TEST_SECONDS = 1.8
 MODEL_SUFFIX = ".safetensors"
 

@@ -1,8 +1,8 @@
-"""The one cache of training: arrays that are computed once and kept on disk.
+"""The cache of training: arrays that are computed once and kept on disk.
 
-An entry is a folder that is named by whatever its arrays depend on. It appears as a whole or not at
-all, so several processes may want the same entry at once, and an interrupted one leaves nothing
-half-written behind.
+An entry is a folder whose name depends on everything that its arrays depend on. It is created
+atomically, so several processes may compute the same entry at once, and an interrupted one leaves
+no partial entry.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 def cached(
     cache: Path, title: str, key: str, compute: Callable[[], Arrays]
 ) -> dict[str, npt.NDArray[Any]]:
-    """Return arrays from the cache; compute and keep them first if they are not in it yet.
+    """Return arrays from the cache; if they are missing, compute and store them first.
 
     Args:
         cache: the cache's folder.
         title: what the arrays are; the entry's name begins with it.
-        key: changes with whatever the arrays depend on, see `digest` and `digest_of_files`.
+        key: changes with everything that the arrays depend on, see `digest` and `digest_of_files`.
         compute: makes the arrays, by name.
 
     Returns:
@@ -50,12 +50,12 @@ def cached(
 
 
 def digest(lines: Iterable[str]) -> str:
-    """Return 16 hexadecimal digits that stand for these lines."""
+    """Return a digest of these lines, 16 hexadecimal digits."""
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def digest_of_files(paths: Sequence[Path], settings: str) -> str:
-    """Return what stands for recordings and settings; it changes when any of them does.
+    """Return a digest of recordings and settings; it changes when any of them changes.
 
     Args:
         paths: the recordings. Their path, size and time of the last change count.

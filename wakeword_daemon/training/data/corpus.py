@@ -29,7 +29,7 @@ class Recording:
         path: where it is.
         word: the word that is said in it; "" for other speech and for noise.
         speaker: who speaks, unique within the corpus; "" if unknown, or if nobody speaks.
-        split: train if the network may learn from it, val if not.
+        split: train for training, val for validation.
         source: the collection that it comes from, as named on the model's card.
         noise: whether nobody speaks in it.
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:  # it imports torch, which whoever records a take does without
+if TYPE_CHECKING:  # it imports torch, which recording takes does not need
     from wakeword_daemon.training.data.melpower import Frames
 
 SILENT_DB = -40.0

@@ -1,4 +1,4 @@
-"""A take that somebody has just recorded: whether it is fit to train on, and what of it to keep."""
+"""Checks a take that was just recorded: whether to train on it, and which part to keep."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class NewTake:
 
     @property
     def kept(self) -> Pcm:
-        """What is worth keeping: the word and a margin."""
+        """The part to keep: the word and a margin."""
         return self.pcm[self._from : self.stop + MARGIN]
 
     @property
@@ -68,7 +68,7 @@ class NewTake:
 
 
 def examine(pcm: Pcm, earlier: Sequence[Pcm] = ()) -> NewTake:
-    """Look at a recording.
+    """Check a recording.
 
     Args:
         pcm: int16[n] at 16 kHz.

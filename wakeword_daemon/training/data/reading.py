@@ -46,7 +46,7 @@ def warn_of(unreadable: Sequence[str]) -> None:
 
 
 def refuse_many(unreadable: Sequence[str], count: int) -> None:
-    """Log the recordings that were left out of `count`, and refuse to go on without many.
+    """Log the recordings of `count` that were left out, and fail if there are many.
 
     Raises:
         TrainingError: more than one in twenty cannot be read.

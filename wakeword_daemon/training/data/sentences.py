@@ -1,6 +1,6 @@
-"""Things people say around a wake word: orders, everyday sentences, and sentences that hold it.
+"""What people say around a wake word: commands, everyday sentences, and sentences with the word.
 
-`SENTENCES` are said as they are. The others are made from templates with slots, which gives
+`SENTENCES` are used as they are. The others are made from templates with slots, which gives
 thousands of different ones.
 """
 

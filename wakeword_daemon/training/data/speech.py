@@ -21,7 +21,7 @@ from wakeword_daemon.training.data.synthesis import Utterance, Voice
 logger = logging.getLogger(__name__)
 
 _TONES = (".", ".", "!", "?", ",")
-"""How a word alone is said: as a statement, a call, a question, or with more to follow."""
+"""How a single word is said: as a statement, a call, a question, or with more to follow."""
 _WORDS = (0.55, 1.3)
 _SENTENCES = (0.7, 1.3)
 """Speeds of the word alone, and of sentences, which are hardly ever said as slowly."""

@@ -49,7 +49,7 @@ HELD_OUT = frozenset(
 )
 """Voices that are not trained on: false accepts are counted in their speech."""
 KOKORO_HELD_OUT = "bm_"
-"""Kokoro's British men, who are not trained on: they are strangers to every network."""
+"""Kokoro's British men, who are never used in training: new voices for every network."""
 
 _NAMES = {
     "espeak": ESPEAK_VARIANTS,
@@ -181,7 +181,7 @@ def speak(text: str, voice: Voice, path: Path, phrase: str = "") -> tuple[float,
     """Write `text`, spoken by `voice`, to the WAV file `path`.
 
     Returns:
-        the first and last second of `phrase` in it; None if the engine does not tell.
+        the first and last second of `phrase` in it; None if the engine does not report it.
 
     Raises:
         TrainingError: the synthesizer failed, or runs the phrase together with its neighbours.

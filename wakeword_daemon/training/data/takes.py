@@ -23,7 +23,7 @@ LONGER_THAN_USUAL = 1.4
 
 @dataclass(frozen=True)
 class Take:
-    """The word, said once.
+    """One take of the word.
 
     Attributes:
         recording: the recording it is, or is made from.

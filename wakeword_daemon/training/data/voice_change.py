@@ -66,7 +66,7 @@ def change_voice(pcm: Pcm, change: VoiceChange) -> Pcm:
     """Return a recording as if another speaker had made it, as loud as before.
 
     This is Praat's “Change gender” (see its manual): overlap-add of pitch periods changes pitch and
-    length, resampling changes the formants. Where nobody speaks, the pitch stays.
+    length, resampling changes the formants. Without a voice, the pitch stays.
 
     Args:
         pcm: int16[n] at 16 kHz, at least 40 ms.

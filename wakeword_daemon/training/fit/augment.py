@@ -66,7 +66,7 @@ def voice_matrices(mels: int, settings: AugmentationSettings) -> Batch:
 def _warp_matrix(
     origin: npt.NDArray[np.float64], centres: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float32]:
-    """Return the matrix that lets each band hear what was at `origin` [mels], in hertz."""
+    """Return the matrix that gives each band the power that was at `origin` [mels], in hertz."""
     mels = len(centres)
     bands = np.arange(mels)
     position = np.interp(origin, centres, bands)
@@ -99,7 +99,7 @@ class Revoiced:
 def revoice(
     power: Frames, voices: Batch, rng: np.random.Generator, settings: AugmentationSettings
 ) -> Revoiced:
-    """Let another voice say the same: another tract, other formants, pace and stress.
+    """Change the voice: vocal tract, formants, tempo and stress.
 
     All but the tract wander from syllable to syllable, as they do between speakers and accents:
     few speakers become many.
@@ -154,8 +154,8 @@ def _wander(frames: int, spread: float, rng: np.random.Generator) -> npt.NDArray
 def equalise(batch: Batch, rng: np.random.Generator, settings: AugmentationSettings) -> Batch:
     """Colour each sequence by a smooth random curve, a tilt, and sometimes a cut band edge.
 
-    The cut edges stand for narrow-band microphones and lossy codecs; they meet word and
-    other speech alike, so that neither is recognised by its codec.
+    The cut edges stand for narrow-band microphones and lossy codecs; they affect word and other
+    speech alike, so that neither is recognized by its codec.
     """
     s = settings
     count, _, mels = batch.shape
@@ -175,7 +175,7 @@ def equalise(batch: Batch, rng: np.random.Generator, settings: AugmentationSetti
 
 
 def telephone(batch: Batch, rng: np.random.Generator, settings: AugmentationSettings) -> Batch:
-    """Let a share of the sequences come over a telephone, as a Bluetooth headset sounds.
+    """Make a share of the sequences sound like a telephone or a Bluetooth headset.
 
     The band is 300 to 3,400 Hz; mu-law coding adds noise that follows the level of the speech
     (ITU-T G.711), before the band is cut.
@@ -199,7 +199,7 @@ def reverberate(
     settings: AugmentationSettings,
     rooms: Batch | None = None,
 ) -> Batch:
-    """Let a share of the sequences be heard in a room, each in its own.
+    """Add reverberation to a share of the sequences, each of a different room.
 
     Args:
         batch: mel power, [batch, frames, mels].

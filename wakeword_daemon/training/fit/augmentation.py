@@ -17,7 +17,7 @@ class AugmentationSettings:
 
     Attributes:
         word_share: sequences in which the word is spoken.
-        silence_share: sequences without the word in which nobody speaks at all.
+        silence_share: sequences without any speech.
         again_share: sequences with the word in which it is said twice, or three times.
         again_pause: frames between the end of one and the start of the next.
         again_same_share: repetitions in the voice of the first; in the others anybody says it.

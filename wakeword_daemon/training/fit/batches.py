@@ -14,7 +14,7 @@ AHEAD = 4
 
 
 class EpochBatches(Dataset[Sequences]):
-    """The batches of one epoch; each has a seed of its own, whoever composes it.
+    """The batches of one epoch; each has its own seed, whichever process composes it.
 
     Args:
         maker: composes them.
@@ -40,10 +40,10 @@ class EpochBatches(Dataset[Sequences]):
         """Yield the batches in their order.
 
         Args:
-            workers: processes that compose them; 0 composes each when it is asked for.
+            workers: processes that compose them; with 0, each batch is composed when it is needed.
 
         """
-        # Forked, so that the recordings lie in memory once.
+        # Forked, so that the recordings are in memory only once.
         loader = DataLoader(
             self,
             batch_size=None,

@@ -108,10 +108,10 @@ class Negatives:
 
 @dataclass(frozen=True)
 class HardNegatives:
-    """Places in other speech that a network took, nearly or wholly, for the word.
+    """Hard negatives: places in other speech where a network gave the word a high score.
 
     Attributes:
-        kinds: which of a composition's negatives each lies in, [places].
+        kinds: index of the negatives that each place belongs to, [places].
         starts: the frame of their library at which each begins, [places].
 
     """
@@ -125,7 +125,7 @@ class HardNegatives:
 
 @dataclass(frozen=True)
 class Composition:
-    """What sequences are made of.
+    """The material that sequences are made of.
 
     Attributes:
         takes: the word.

@@ -77,7 +77,7 @@ class Processes:
 
     @contextmanager
     def first_alone(self) -> Iterator[None]:
-        """Let the first process go first, so that the others find the cache filled."""
+        """Run the first process before the others, so that they find the cache filled."""
         if not self.first:
             self.wait()
         yield

@@ -1,4 +1,4 @@
-"""Turns a trained network into one that the engine runs, and back into one to train."""
+"""Converts a trained network to one for the engine, and back to one for training."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The training loop: optimizer, learning rates, averaged weights, checkpoints and resuming.
 
-What is trained, and by which loss, is its callers' business: `fit.trainer` trains words on streams,
+Callers decide what is trained and with which loss: `fit.trainer` trains words on streams,
 `lab.fitting` networks on clips.
 """
 
@@ -174,7 +174,7 @@ class TrainingLoop:
     def finish_epoch(
         self, figures: Mapping[str, Any] | None = None, own: Mapping[str, Any] | None = None
     ) -> None:
-        """Count the epoch as done; the first process writes the log and the checkpoint.
+        """Finish the epoch; the first process writes the log and the checkpoint.
 
         Args:
             figures: what the log tells of the epoch.
@@ -202,7 +202,7 @@ class TrainingLoop:
         write_atomically(self._folder / CHECKPOINT, content.getvalue())
 
     def resume(self) -> dict[str, Any] | None:
-        """Go on from the checkpoint in the folder.
+        """Resume from the checkpoint in the folder.
 
         Returns:
             the caller's own part of it, as `finish_epoch` was given it; None if there is none.

@@ -13,7 +13,7 @@ EARLIEST = 6
 LATEST = 45
 UNDECIDED_BEFORE = 14
 UNDECIDED_AFTER = 80
-"""Behind it the score must have fallen, so that the word is heard when it is said again."""
+"""After it the score must have fallen, so that the word can be detected again."""
 HARDEST = 3
 HARDEST_WEIGHT = 2.0
 BEST = 2

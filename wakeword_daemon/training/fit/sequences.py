@@ -1,8 +1,8 @@
-"""Training sequences: a few seconds of a microphone's life, with or without the word.
+"""Training sequences: a few seconds of a stream, with or without the word.
 
-Clips of one second teach a network that the word fills the window. A sequence here is what a
-stream holds: other speech, the word somewhere in it, said once or again, more speech that follows
-at once or after a pause, a room, noises, a level.
+Clips of one second teach a network that the word fills the window. A sequence is like a stream:
+other speech, the word somewhere in it, said once or again, more speech that follows at once or
+after a pause, a room, noises, a level.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SHORTEST = 12
 """Frames; less is no sound of speech."""
 
 AFTER_WORD = 45
-"""Frames that a sequence goes on after the word, so that the network has time to answer."""
+"""Frames of a sequence after the word, so that the network has time to respond."""
 
 
 class Piece(NamedTuple):
@@ -36,7 +36,7 @@ class Piece(NamedTuple):
 
 
 class Utterance(NamedTuple):
-    """The word as it goes into a sequence.
+    """The word in a sequence.
 
     Attributes:
         power: its mel power, with some of what was recorded around it.
@@ -173,7 +173,7 @@ class SequenceMaker:
         return words
 
     def _say(self, rng: np.random.Generator) -> Utterance:
-        """Draw a take and let another voice say it."""
+        """Draw a take and change its voice."""
         s, takes = self._settings, self.composition.takes
         index = int(rng.choice(len(takes.weights), p=takes.weights))
         span, power = takes.spans[index], takes.library[index]
@@ -194,7 +194,7 @@ class SequenceMaker:
         return Utterance(spoken.power, start, stop, start, stop)
 
     def _phrase(self, span: Span, power: Frames, rng: np.random.Generator) -> tuple[Span, Frames]:
-        """Let a phrase pause between its words now and then, or another speaker end it.
+        """Sometimes insert a pause into a phrase, or let another speaker finish it.
 
         Few speakers pause, and a network that never heard a pause misses those who do.
         """
@@ -276,7 +276,7 @@ class SequenceMaker:
         return int(3 * np.exp(rng.uniform(0, np.log(s.longest_gap / 3))))
 
     def _noise(self, speech: augment.Batch, rng: np.random.Generator) -> augment.Batch:
-        """Return background noise, each source of it in its own room and of its own colour."""
+        """Return background noise, each source with its own room and spectrum."""
         s = self._settings
         count = len(speech)
         loud = np.quantile(speech.sum(axis=2), 0.9, axis=1)

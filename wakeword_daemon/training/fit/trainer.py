@@ -85,7 +85,7 @@ much; single words are detected better where it counts less."""
 LABELS_WEIGHT = 0.3
 """How much the labels count, in the end, beside the mean of the peers."""
 LEARNED_AFTER = 0.25
-"""Share of the epochs over which the labels come to count less, and the peers more."""
+"""Share of the epochs over which the weight moves from the labels to the peers."""
 SILENT_START = 0.2
 """Share of the sequences that a stream begins with."""
 

@@ -1,8 +1,8 @@
-"""An auxiliary task in training: to tell the other words of a corpus apart.
+"""An auxiliary task in training: classifying the other words of a corpus.
 
-Few speakers say the wake word, hundreds say other words. A network that must also tell those apart
-learns from many more speakers what words are made of, and then recognizes its own word better from
-strangers (multi-task learning: Caruana 1997, doi:10.1023/A:1007379606734).
+Few speakers say the wake word, hundreds say other words. A network that must also classify those
+learns from many more speakers, and then recognizes its own word better from new speakers
+(multi-task learning: Caruana 1997, doi:10.1023/A:1007379606734).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.fit.sequences import Sequences
 
 HEARD_STEPS = 4
-"""Steps after the end of a word by which it is classified: 320 ms."""
+"""Steps after the end of a word on which its classification is based: 320 ms."""
 
 
 class MultiTaskCRNN(nn.Module):

@@ -25,11 +25,11 @@ TELEPHONE_RATE = 8000
 MU = 255.0
 BABBLE_VOICES = 6
 LONGEST_PAUSE = 0.25
-"""Seconds of quiet that may lie inside a word."""
+"""Seconds of silence that a word may contain."""
 _SMOOTHED = 400
 """Samples (25 ms) over which a level is taken."""
 _AUDIBLE = 0.06
-"""Share of the highest level, -24 dB, above which somebody speaks."""
+"""Share of the highest level, -24 dB, above which audio counts as speech."""
 _ABOVE_NOISE = 3.0
 _DIRECT_SOUND = 16
 """Samples before the peak of a room's response at which its direct sound begins."""
@@ -96,7 +96,7 @@ def rms(wave: npt.NDArray[np.generic]) -> float:
 
 
 def spoken_part(pcm: Pcm) -> slice:
-    """Return where the loudest stretch of speech lies, without the quiet around it.
+    """Return where the loudest stretch of speech is, without the silence around it.
 
     A final /s/ is faint, but not in the treble: speech is where either the level or that of the
     sample differences comes within 24 dB of its highest and 10 dB above the noise. A pause of more
@@ -196,7 +196,7 @@ def _babble(background: Background, length: int, rng: np.random.Generator) -> Wa
 
 
 def _stretch(piece: Pcm, length: int, rng: np.random.Generator) -> Wave:
-    """Return so many samples of a recording from anywhere in it, repeated as needed, of RMS 1."""
+    """Return `length` samples from a random place in a recording, repeated if needed, of RMS 1."""
     begin = int(rng.integers(max(1, len(piece))))
     wave = np.resize(np.roll(piece, -begin), length).astype(np.float64)
     return wave / max(rms(wave), 1e-9)

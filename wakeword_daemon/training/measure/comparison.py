@@ -30,7 +30,7 @@ from wakeword_daemon.training.measure.validation import read_split
 logger = logging.getLogger(__name__)
 
 TARGET = 0.5
-"""False accepts an hour at whose threshold the misses are told, beside those at the default."""
+"""False accepts an hour at whose threshold misses are reported, besides those at the default."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The conditions a word is measured under: how it is said, what is heard with it, and through what.
 
-This module is data alone. `scenes` lays a take out as its condition says, `channel` spoils the
-sound of it.
+This module is data alone. `scenes` arranges a take as its condition says, `channel` degrades its
+sound.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class Condition:
 
     Attributes:
         name: what tables call it.
-        pitch, formants, length: factors by which the voice is changed; 1 leaves it as it is.
+        pitch, formants, length: factors by which the voice is changed; 1 changes nothing.
         run_in: whether other speech ends just before the word, 0 to 100 ms.
         run_on: seconds between the end of the word and a sentence by another voice; None: silence.
         again: seconds between the word and the same word said again, which is the one that counts;

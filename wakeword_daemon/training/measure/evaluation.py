@@ -60,7 +60,7 @@ class OtherSpeech:
 
 @dataclass(frozen=True)
 class SpeechSet:
-    """Recordings to measure with, as they lie on the disk.
+    """Recordings to measure with, unchanged.
 
     Attributes:
         takes: takes of the word.
@@ -318,6 +318,6 @@ def _float32(frames: npt.NDArray[np.float32 | np.float16]) -> npt.NDArray[np.flo
 
 
 def _said_first(takes: Sequence[SpokenTake], index: int) -> SpokenTake:
-    """Return another take by the same speaker, or the take itself where there is none."""
+    """Return another take by the same speaker, or the take itself if there is none."""
     turned = [*takes[index + 1 :], *takes[: index + 1]]
     return next(take for take in turned if take.speaker == takes[index].speaker)

@@ -15,7 +15,7 @@ Scores = npt.NDArray[np.float32]
 """Probabilities of one stream, one a step."""
 
 TARGETS = (0.1, 0.25, 0.5, 1.0, 2.0)
-"""False accepts an hour at which the miss rate is told."""
+"""False accepts an hour at which miss rates are reported."""
 
 WORD_TAIL = 0.75
 """Seconds after the end of a word in which a detection counts as its detection."""
@@ -72,9 +72,9 @@ class ScoredTake:
         return float(self.scores[heard].max(initial=0.0))
 
     def missed(self, threshold: float) -> bool:
-        """Tell whether a detector with this threshold misses the word.
+        """Return whether a detector with this threshold misses the word.
 
-        A word said again is heard only if the detector fires again: the score has fallen in
+        A repeated word is detected only if the detector fires again: the score has fallen in
         between, and the refractory time after the first is over.
         """
         if self.peak() < threshold:

@@ -51,7 +51,7 @@ class Measured:
 
 
 def pooled(parts: Sequence[Measured]) -> Measured:
-    """Return what several networks did, each with streams of its own, as if it were one."""
+    """Combine the results of several networks, each on its own streams, into one."""
 
     def join(reports: Iterable[StreamReport]) -> StreamReport:
         return functools.reduce(StreamReport.joined, reports)

@@ -1,4 +1,4 @@
-"""What is said around a take: other speech before it, an order after it, or the word again."""
+"""Puts speech around a take: other speech before it, a command after it, or the word again."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEAD = 2.5
 PAUSE = 0.5
 """Seconds of quiet between it and the take."""
 LONGEST_GAP = 0.1
-"""Seconds; where speech runs into the word, up to so much quiet lies between."""
+"""Most seconds of silence between other speech and a word that follows at once."""
 TAIL = 1.2
 """Seconds of quiet at the end."""
 ORDER = 1.5
@@ -25,7 +25,7 @@ ORDER = 1.5
 MASK_DB = -10.0
 """Signal-to-noise ratio that hides a word."""
 MASK_MARGIN = 0.1
-"""Seconds by which the noise exceeds it on either side."""
+"""Seconds of noise before and after it."""
 
 
 @dataclass(frozen=True)
