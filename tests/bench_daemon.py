@@ -1,8 +1,8 @@
 """Measure the whole daemon on real sound servers: `python tests/bench_daemon.py [--write]`.
 
 CPU and wake-ups a second in a quiet room, in speech and in noise; memory; the time until it is
-ready; and how long after the end of a spoken word a subscriber has the event. With `--write` the
-tables in docs/cost.md and the figure beside it are made anew.
+ready; and how long after the end of a spoken word a subscriber has the event. With `--write`, the
+tables in docs/cost.md and the figure beside it are updated.
 
 The conditions take turns, and the cheapest round counts, because other programs on the machine can
 only make one dearer. The end of a word is taken from a second recording of the same microphone.
@@ -110,7 +110,7 @@ def wake_ups(pid):
 
 
 def memory(pid):
-    """Return the lines of /proc/PID/smaps_rollup that tell memory, in MiB."""
+    """Return the memory figures of /proc/PID/smaps_rollup, in MiB."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     fields = (line.split() for line in lines if line.endswith(" kB"))
     return {name.rstrip(":"): int(size) / 1024 for name, size, _ in fields}
@@ -129,7 +129,7 @@ def measure_starts(listeners):
 
 
 def measure_cpu(listeners, daemons, folder):
-    """Let the conditions take turns; every daemon is measured in the same seconds."""
+    """Measure under each condition in turn; all daemons are measured in the same seconds."""
     servers = {id(listener.server): listener.server for listener in listeners}.values()
     sounds = {"speech": room.speech, "noise": room.noise}
     for name, make in sounds.items():
@@ -183,7 +183,7 @@ def measure_latency(listeners, daemons, folder):
 
 
 def delays(words):
-    """Return the cells that tell how late the words were, and how many were heard."""
+    """Return the table cells for the latency, and for how many words were detected."""
     found = [word for word in words if word is not None]
     share = f"{len(found)} of {len(words)}"
     if not found:
@@ -193,7 +193,7 @@ def delays(words):
 
 
 def tables(listeners):
-    """Return the lines that tell everything."""
+    """Return the lines of the report."""
     costs = [
         (
             listener.name,

@@ -41,7 +41,7 @@ def say(line):
 
 
 async def serve(path):
-    """Publish as many events as each line on stdin says, and tell what it took."""
+    """Publish as many events as each line on stdin says, and print how long it took."""
     server = EventServer(info=info, status=status, unix=Path(path))
     await server.start()
     say("up")

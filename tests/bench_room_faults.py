@@ -87,7 +87,7 @@ def trickle(path):
 
 
 def nonsense(path):
-    """2,000 with audio that makes no sense: each is answered and goes on."""
+    """2,000 with invalid audio: each gets an error and continues."""
     start = frame("audio-start", **FORM)
     wrong = [
         frame("audio-start", **FORM | {"width": 5}),
@@ -148,7 +148,7 @@ def nuisance(make, path, results):
 
 
 class Witness:
-    """A room that sends in real time, and one that comes anew again and again."""
+    """A room that sends in real time, and one that connects again and again."""
 
     def __init__(self, path):
         self._path = path

@@ -1,4 +1,5 @@
-"""Measure whether a short word tells who said it: `python tests/bench_speakers.py DATA [WHEEL]`.
+"""Measure whether a short word is enough to recognize its speaker: `python tests/bench_speakers.py
+DATA [WHEEL]`.
 
 DATA is the folder that a word is trained from. Two ways to describe a voice are compared:
 
@@ -124,7 +125,7 @@ class Daemons:
 
 
 def spoken(pcm: np.ndarray, power: MelPower) -> np.ndarray:
-    """Return the part of a take in which somebody speaks."""
+    """Return the part of a take with speech."""
     span = speech_span(power(pcm))
     if span is not None:
         pcm = pcm[max(0, span.start * 160 - 1600) : span.stop * 160 + 1600]
@@ -132,7 +133,7 @@ def spoken(pcm: np.ndarray, power: MelPower) -> np.ndarray:
 
 
 def discriminants(embedded: dict[str, list[np.ndarray]]) -> np.ndarray:
-    """Return the projection [size, DIMENSIONS] that tells these speakers apart best."""
+    """Return the projection [size, DIMENSIONS] that separates these speakers best."""
     groups = [np.array(takes) for takes in embedded.values() if len(takes) > 1]
     within = np.mean([np.cov(group.T) for group in groups], axis=0)
     within += np.eye(len(within)) * np.trace(within) / len(within) * 0.1
@@ -217,7 +218,7 @@ def main(data: Path, wheel: Path | None) -> None:
     power = MelPower(load_model("jarvis").card.features)
     jarvis = OwnNetwork("jarvis")
     encoder = None if wheel is None else Resemblyzer(wheel)
-    # Made from other recordings, it knows nobody of either split.
+    # Made from other recordings, so it knows no speaker of either split.
     shared = (
         {} if encoder is None else {"Resemblyzer": (lambda _: encoder, ("train", "val"), False)}
     )

@@ -80,7 +80,7 @@ class ManagedDaemon(Daemon):
 class Subscriber:
     """Notes every event it gets, by the run of the daemon that sent it, on a thread of its own.
 
-    A restless one hangs up at random and asks for what it missed when it comes back.
+    A restless one disconnects at random, and requests what it missed when it reconnects.
     """
 
     def __init__(self, path, chance=None):
@@ -134,7 +134,7 @@ class Subscriber:
         return True
 
     def _resume(self, answer, run):
-        """Begin a new run, or go on with the one before: then no event may be missing."""
+        """Begin a new run, or continue the last one: then no event may be missing."""
         if answer.start_id not in self.runs:
             self.runs[answer.start_id] = []
         elif answer.missed:
@@ -233,10 +233,10 @@ class Soak:
     def wait(self, least, most):
         time.sleep(self.chance.uniform(least, most))
 
-    # Nuisances: audio goes on, and a word that is spoken meanwhile must not suffer
+    # Nuisances: audio continues, and a word spoken meanwhile must still be detected
 
     def garbage(self):
-        """A peer sends frames that are none, and reads what it is answered."""
+        """A peer sends invalid frames, and reads the answers."""
         junk = (b"\x00\xff[[\n", b'{"type": 7}\n', b"[]\n", b"\n", b'{"type": "nonesuch"}\n')
         with connect(self.daemon.socket) as peer:
             for _ in range(GARBAGE // 10):
@@ -246,7 +246,7 @@ class Soak:
         self.garbage_frames += GARBAGE
 
     def crowd(self):
-        """Two hundred peers in a row, who leave at once, in mid-frame or without reading."""
+        """Two hundred peers in a row, which leave at once, within a frame or without reading."""
         for _ in range(200):
             with contextlib.suppress(OSError), connect(self.daemon.socket) as peer:
                 peer.sendall(self.chance.choice((b"", b'{"type": "desc', b"\xff" * 3_000 + b"\n")))
@@ -278,7 +278,7 @@ class Soak:
     # What must hold
 
     def speak(self):
-        """Say a word while somebody is a nuisance: one event for everybody."""
+        """Play a word during a nuisance: every subscriber must get one event."""
         word = self.chance.choice(WORDS)
         path = self.daemon.root / "word.wav"
         recording(path, 0.4 + self.chance.random() / 10, word, 0.6)
@@ -346,7 +346,7 @@ class Soak:
             return None
 
     def heard(self):
-        """Return how many words a subscriber was told of that never leaves."""
+        """Return how many words were received by a subscriber that never leaves."""
         return self.subscribers[0].detections
 
     def fail(self, what):
@@ -408,7 +408,8 @@ class Soak:
             lost = 0
             for run, status in self.runs.items():
                 numbers, sent = one.runs.get(run, []), steady.runs.get(run, [])
-                # Whoever is away while the daemon ends misses the last events of that run.
+                # A subscriber that is away while the daemon ends misses the last events of that
+                # run.
                 may_miss = number > STEADY and run != last["start_id"]
                 if numbers != list(range(1, len(numbers) + 1)):
                     self.fail(f"subscriber {number} received {numbers} in run {run}")

@@ -1,4 +1,4 @@
-"""What the daemon does of its own accord: programs and sounds, with real processes."""
+"""What the daemon itself does at a detection: programs and sounds, with real processes."""
 
 import asyncio
 import json
@@ -82,7 +82,7 @@ def test_too_much_output_is_cut_and_does_not_block(caplog):
 
 
 def test_processes_that_a_program_leaves_behind_are_not_awaited(caplog, tmp_path):
-    """A program may start another one that stays, and that holds the pipe of its output."""
+    """A program may start another one that keeps running and holds the output pipe open."""
     mark = tmp_path / "pid"
     run("sh", "-c", f"sleep 1000 & echo $! > {mark}; echo done", time_limit=60.0)
     assert messages(caplog) == ["sh: done"]

@@ -1,4 +1,4 @@
-"""What is computed once is kept whole or not at all, and found by what it depends on."""
+"""Cache entries are complete or absent, and are found by what they depend on."""
 
 import os
 import threading

@@ -1,4 +1,4 @@
-"""When a room is calm: not how loud it is counts, but whether something has changed in it."""
+"""When a room is calm: what counts is not its level, but whether it changes."""
 
 import numpy as np
 import pytest

@@ -48,7 +48,7 @@ def ear():
 
 
 def wait_for_the_clock(ear, begin):
-    """Wait until the sample clock is where it was, whatever was lost meanwhile.
+    """Wait until the sample clock is right again, whatever was lost meanwhile.
 
     At once it may be behind: audio that comes late is not lost until it stays late.
     """
@@ -144,7 +144,7 @@ def test_all_sources_disappear_and_come_back(server, ear):
     ear.wait_for("listening")
     begin = time.monotonic() - seconds(ear.ring.clock)
     server.unplug()
-    # PulseAudio ends the stream; PipeWire goes on, with zeros.
+    # PulseAudio ends the stream; PipeWire continues it, with zeros.
     ear.wait_until(lambda: ear.capture.state.name != "listening")
     server.plug()
     server.hum()

@@ -1,4 +1,4 @@
-"""Clips that are kept: what they are, what they may take, and who may read them."""
+"""Clips that are kept: their content, their limits, and who may read them."""
 
 import csv
 import json

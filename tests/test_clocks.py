@@ -1,4 +1,4 @@
-"""Clocks that are set, that drift, and that go on while the machine sleeps."""
+"""Clocks that are set, that drift, and that advance while the machine sleeps."""
 
 import signal
 import time

@@ -46,7 +46,7 @@ def laid_out(name, seed=(0, 0)):
 
 
 def loud(pcm):
-    """Tell for each 10 ms whether something is heard."""
+    """Return for each 10 ms whether there is sound."""
     frames = pcm[: len(pcm) // 160 * 160].reshape(-1, 160).astype(float)
     return np.sqrt((frames**2).mean(axis=1)) > 200
 

@@ -1,4 +1,4 @@
-"""Corpora are read as they are meant, and refused with the reason before training starts."""
+"""Corpora are read correctly, or refused with a reason before training starts."""
 
 import csv
 

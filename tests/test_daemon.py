@@ -1,4 +1,5 @@
-"""The real daemon as a process, fed with files and pipes; what it tells, when and how it ends."""
+"""The real daemon as a process, with files and pipes as input: its events, its status and its
+end."""
 
 import os
 import signal
@@ -132,7 +133,7 @@ def test_the_watchdog_is_notified_only_while_hops_are_processed():
         pipe.write(np.zeros(SAMPLE_RATE, "<i2").tobytes())
         pipe.flush()
         assert daemon.told("WATCHDOG") == "1"
-        # No more audio comes: after what is left of that second, nothing may be said.
+        # No more audio comes, so after this second there must be no notification.
         until(lambda: daemon.status()["hops"] == 12, "the end of the audio")
         daemon.drain()
         with pytest.raises(AssertionError, match="no WATCHDOG came"):
@@ -173,7 +174,7 @@ def reload(daemon):
 
 
 def threshold(daemon):
-    """Return the threshold in force as subscribers are told it."""
+    """Return the threshold in force, as subscribers see it."""
     with Peer(daemon.socket) as peer:
         peer.send("describe")
         (program,) = peer.expect("info")["wake"]
@@ -209,7 +210,7 @@ def test_reload_applies_words_and_thresholds_and_keeps_subscribers(tmp_path, min
         config.write_text("words: {jarvis: {}, hey: {model: hey.safetensors, threshold: 0.99}}")
         assert "jarvis, hey" in reload(daemon)
         assert daemon.status()["words"] == ["jarvis", "hey"]
-        (event,) = events(listener)  # by the new threshold, told to the old subscriber
+        (event,) = events(listener)  # by the new threshold, to the old subscriber
         assert event["name"] == "jarvis"
         assert daemon.log.count("heard jarvis") == 1
         assert daemon.status()["gaps"] == 0

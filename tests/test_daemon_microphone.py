@@ -1,4 +1,4 @@
-"""The real daemon on a real sound server's microphone: words spoken into it, and faults of it."""
+"""The real daemon on a real sound server's microphone: spoken words, and faults of the server."""
 
 import subprocess
 import sys

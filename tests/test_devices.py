@@ -1,4 +1,4 @@
-"""Devices by name, index or default, and a sentence for every one that is not there."""
+"""Devices by name, index or default, and a clear error for absent ones."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The documents: what is made from the code is current, links lead somewhere, commands parse."""
+"""The documents: generated pages are current, links have targets, commands parse."""
 
 import re
 import shlex

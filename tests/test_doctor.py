@@ -1,4 +1,4 @@
-"""`wakeword doctor` on real sound servers: what is well, what is wrong, and what mends it."""
+"""`wakeword doctor` on real sound servers: what works, what does not, and how to fix it."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Both steps do what the torch specification says, for any split of the input."""
+"""Both steps agree with the specification in torch, for any split of the input."""
 
 from dataclasses import replace
 

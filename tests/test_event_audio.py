@@ -1,4 +1,4 @@
-"""Audio for subscribers: sample for sample what the microphone recorded, and gaps are told."""
+"""Audio for subscribers: exactly what the microphone recorded, and gaps are reported."""
 
 import asyncio
 import tempfile
@@ -318,7 +318,7 @@ def test_a_subscriber_gets_all_audio_and_the_detections_in_it(server, microphone
 
 @pytest.mark.parametrize(("away", "lost"), [(40, 0), (200, 75)])
 def test_continuous_audio_resumes_after_a_lost_connection(server, microphone, hear_all, away, lost):
-    """What the ring, of 125 hops, still holds follows without a seam; the rest is told as lost."""
+    """What the ring of 125 hops still has follows without a gap; the rest is reported as lost."""
     microphone.record(20)
     heard, result = hear_all(server, (30 + away) * HOP)
     microphone.record(10)

@@ -267,7 +267,7 @@ def test_an_unneeded_token_does_no_harm(server, listen):
 
 def test_a_full_daemon_says_so(listen):
     with RunningServer(limits=Limits(connections=1)) as server, server.connect():
-        for _ in range(20):  # its answer often comes before we have said a word
+        for _ in range(20):  # its answer often comes before we have sent anything
             with pytest.raises(EventsError, match="too many connections"):
                 listen(server).__enter__()
 
@@ -306,7 +306,7 @@ def test_another_program_on_the_socket_is_recognized(server, folder, listen):
 
 @contextmanager
 def full_queue(path):
-    """A socket at which nobody can queue any more."""
+    """A socket whose queue of connections is full."""
     with socket.socket(socket.AF_UNIX) as listening, socket.socket(socket.AF_UNIX) as queued:
         listening.bind(str(path))
         listening.listen(0)

@@ -1,4 +1,4 @@
-"""Whatever bytes a peer sends, the server answers or ends that connection, and goes on."""
+"""Whatever bytes a peer sends, the server answers or ends that connection, and keeps running."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""Who may connect, what is answered, who gets which events, and what abuse comes to."""
+"""Who may connect, what is answered, who gets which events, and how abuse is handled."""
 
 import asyncio
 import contextlib
@@ -48,7 +48,7 @@ def numbers(peer, count):
     return [peer.expect("detection")["sequence"] for _ in range(count)]
 
 
-# What a connection is told
+# What a connection receives
 
 
 def test_a_peer_receives_everything_after_connecting(server):
@@ -283,7 +283,7 @@ def test_a_peer_that_sends_requests_and_never_reads_is_disconnected(caplog):
     assert "has not read for 0.1 s" in caplog.text
 
 
-# Peers that mean harm
+# Hostile peers
 
 
 def test_a_frame_that_never_ends_ends_the_connection():

@@ -1,4 +1,4 @@
-"""Recordings of any kind come in as 16 kHz mono; what is none is refused in one sentence."""
+"""Recordings of any kind are read as 16 kHz mono; other files are refused in one sentence."""
 
 import tracemalloc
 
@@ -55,7 +55,7 @@ def test_a_long_recording_is_read_in_blocks(tmp_path):
     with soundfile.SoundFile(tmp_path / "long.wav", "w", 48_000, 2) as file:
         for _ in range(120):
             file.write(tone(48_000, 2))
-    next(files.blocks(tmp_path / "long.wav"))  # whatever is loaded once does not count
+    next(files.blocks(tmp_path / "long.wav"))  # what is loaded only once does not count
     tracemalloc.start()
     try:
         total = sum(len(block) for block in files.blocks(tmp_path / "long.wav"))

@@ -230,7 +230,7 @@ def test_attention_is_resampled_to_other_steps_without_loss():
         assert torch.allclose(matrix.sum(1), torch.ones(10))
         steps = (98 - student.kernel_frames) // student.stride_frames + 1
         assert matrix.shape == (10, steps)
-        # Inside the student's reach, what the teacher looks at stays where it is.
+        # Within the student's window, the teacher's attention stays in place.
         theirs = torch.arange(10) * 8 + 10.0
         own = torch.arange(steps) * student.stride_frames + student.kernel_frames / 2
         inside = (theirs >= own[0]) & (theirs <= own[-1])
@@ -266,7 +266,7 @@ def test_teachers_are_evaluated_once(views, tmp_path):
     asked = teachers.ask(1)
     single = [answer(n, views.samples(1, np.arange(len(views))))[0] for n in teachers._networks]
     assert torch.allclose(asked.log_odds, torch.stack(single).mean(0), atol=1e-4)
-    mute = Teachers([], views, tmp_path)  # whoever has the answers needs no teacher
+    mute = Teachers([], views, tmp_path)  # with stored outputs, no teacher is needed
     assert torch.equal(mute.ask(1).attention, asked.attention)
 
 

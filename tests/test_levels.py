@@ -1,4 +1,4 @@
-"""Levels, noise floor and signal-to-noise ratio, on sound whose figures are known."""
+"""Levels, noise floor and signal-to-noise ratio of known signals."""
 
 import numpy as np
 import pytest

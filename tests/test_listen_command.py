@@ -1,4 +1,4 @@
-"""`wakeword listen` and `wakeword status` as a user meets them: what goes where, and when."""
+"""`wakeword listen` and `wakeword status` as a user sees them."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The wake words that ship: whole, told of, and heard; no word fires for another."""
+"""The shipped wake words: complete, documented and detected; no word fires for another."""
 
 import re
 from itertools import pairwise

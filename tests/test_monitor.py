@@ -1,4 +1,4 @@
-"""`wakeword monitor` as a person uses it: in a terminal, by keys, with a real daemon."""
+"""`wakeword monitor` in a terminal, with keys, and with a real daemon."""
 
 import os
 import signal

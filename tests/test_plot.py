@@ -1,4 +1,4 @@
-"""`wakeword plot` draws what a word's network makes of recordings."""
+"""`wakeword plot` draws what a word's network computes for recordings."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`wakeword record` at a terminal, with somebody who speaks into a sound server's microphone."""
+"""`wakeword record` in a terminal, with speech played into a sound server's microphone."""
 
 import csv
 import os
@@ -57,7 +57,7 @@ def test_guided_takes_become_recordings_to_train_on(room, said, tmp_path):
         terminal.prints("is clipped: turn the microphone down")
         terminal.type("r")
         terminal.prints("once more", times=2)
-        terminal.prints("nothing was heard", times=1)  # since nobody speaks
+        terminal.prints("nothing was heard", times=1)  # because nothing is played
         terminal.type("r")
         terminal.prints("once more", times=3)
         terminal.prints("now say", times=terminal.printed.count("now say") + 1)

@@ -1,4 +1,4 @@
-"""A card and a report on folds tell what was measured under every condition."""
+"""A card and a report on folds have the results under every condition."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The ring: what goes in comes out in order, and whatever is missing is told."""
+"""The ring: what is written is read in order, and missing audio is reported."""
 
 import threading
 import time
@@ -19,7 +19,7 @@ def ring_of(size=SIZE):
 
 
 def ramp(start, count):
-    """Samples that tell their own index."""
+    """Samples whose value is their index."""
     return np.arange(start, start + count).astype(np.int16)
 
 

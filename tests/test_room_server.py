@@ -108,7 +108,7 @@ def test_a_new_room_waits_only_for_a_few_others(service):
 
 
 async def _wait(go_on):
-    """Keep the loop from doing anything else."""
+    """Block the event loop."""
     go_on.wait(PATIENCE)
 
 
@@ -145,7 +145,7 @@ def test_connections_over_the_limit_are_refused():
 
 
 def test_a_flood_is_slowed_to_real_time(service):
-    """Of two minutes at once, what is not let in early stays with the one who sends it."""
+    """Of two minutes sent at once, what cannot be taken yet stays with the sender."""
     with service.room() as flood:
         flood.socket.setblocking(False)
         flood.form = {"rate": 16_000, "width": 2, "channels": 1}
@@ -258,7 +258,7 @@ def test_a_stream_is_served_to_its_end_when_the_service_is_told_to_stop():
         room.ask("ping", answer="pong")
         idle.ask("ping", answer="pong")
         serve.process.send_signal(signal.SIGTERM)
-        assert idle.read() is None  # who has no audio under way is let go at once
+        assert idle.read() is None  # a room without a stream is disconnected at once
         assert not serve.path.exists()
         with pytest.raises(OSError):  # noqa: PT011 -- nobody is let in any more
             Peer(serve.path)
@@ -325,7 +325,7 @@ def test_the_daemon_serves_rooms_beside_its_own_microphone(tmp_path):
 
 @contextlib.contextmanager
 def announced(zeroconf, name, process):
-    """Find a service on the network by its name; yield what is told of it."""
+    """Find a service on the network by its name; yield its description."""
     browser = zeroconf.Zeroconf()
     try:
         full = f"{name}._wyoming._tcp.local."

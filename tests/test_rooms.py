@@ -1,4 +1,4 @@
-"""The wake service: what rooms send, in every form, and what they are told."""
+"""The wake service: everything that rooms may send, and the answers."""
 
 import contextlib
 import json

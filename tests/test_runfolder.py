@@ -1,4 +1,4 @@
-"""What makes a run's folder or output unusable is said before training starts."""
+"""An unusable run folder or output is refused before training starts."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Training sequences hold what they say, as varied as people, rooms and microphones are."""
+"""Training sequences match their labels, and vary as people, rooms and microphones do."""
 
 from dataclasses import replace
 
@@ -133,7 +133,7 @@ def test_a_sentence_around_the_word_stays_complete():
         assert before[:, 5].all()
         assert after[:, 6].all()
         assert not heard[: max(0, stop - 100), 5].any()
-        assert heard[stop + 3 : stop + 50, 20].sum() == 0  # nobody talks over the sentence
+        assert heard[stop + 3 : stop + 50, 20].sum() == 0  # nothing overlaps the sentence
 
 
 def test_takes_are_drawn_by_the_shares_of_their_groups():
@@ -207,7 +207,7 @@ def test_a_phrase_may_pause_and_go_on_in_another_voice():
         assert span == Span(first[0], second[-1] + 1)
         voices.add((len(one[0]) > 0, len(other[0]) > 0))
         pauses.add(int(second[0] - first[-1] - 1))
-    assert len(voices) == 4  # either may begin, and either go on
+    assert len(voices) == 4  # either speaker may begin or continue
     assert min(pauses) == 4
     assert 15 < max(pauses) <= 4 + LONGEST_PAUSE
 

@@ -1,4 +1,4 @@
-"""`wakeword service`, told to a real user's manager, and to none."""
+"""`wakeword service` with a real service manager, and without one."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""A threshold that is written into a config file: what changes in it, and what stays."""
+"""Writing a threshold into a config file: what changes in it, and what stays."""
 
 import stat
 

@@ -1,4 +1,4 @@
-"""Files and pipes in the microphone's place."""
+"""Files and pipes instead of a microphone."""
 
 import os
 import threading

@@ -1,4 +1,4 @@
-"""Synthetic speech: what is said, by whom, where the word is, and that it is made once."""
+"""Synthetic speech: its texts, its voices, the position of the word, and the cache."""
 
 # ruff: noqa: RUF001 - IPA has letters that look like others
 

@@ -54,7 +54,7 @@ def piped_daemon(*arguments):
 
 
 def asked(peer):
-    """Return the status; what else happens meanwhile is skipped."""
+    """Return the status; other events are skipped."""
     peer.send("status")
     while (answer := peer.read())["type"] != "status":
         pass

@@ -1,7 +1,7 @@
 """The units under real service managers: a user's, and the PID 1 of a small machine.
 
-Nothing stands in for anything: the units are the shipped ones, the daemon hears through a sound
-server's microphone, and `wakeword listen` prints what it is told.
+Nothing is replaced by a mock: the units are the shipped ones, the daemon listens to a sound
+server's microphone, and `wakeword listen` prints the events.
 """
 
 import grp
@@ -52,7 +52,7 @@ def running(manager):
 
 
 def subscribed(manager):
-    """Whether somebody listens, beside us who ask."""
+    """Return whether there is a subscriber besides this request."""
     return running(manager) and len(manager.status()["subscribers"]) > 1
 
 

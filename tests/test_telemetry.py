@@ -1,4 +1,4 @@
-"""What the socket tells those who watch, and what it can be told: pauses and thresholds."""
+"""Telemetry on the socket, and requests to it: pauses and thresholds."""
 
 import array
 import fcntl
@@ -177,7 +177,7 @@ def test_the_microphone_is_closed_during_a_pause(tmp_path):
         changed = next(item for item in watch if isinstance(item, StateChanged))
         assert (changed.state, changed.paused_until, changed.device) == ("paused", None, None)
         assert daemon.told("STATUS") == "paused until `wakeword resume`"
-        room.play(tmp_path / "word.wav")  # nobody hears this
+        room.play(tmp_path / "word.wav")  # must not be detected
         status = daemon.status()
         assert (status["state"], status["reason"]) == ("paused", "until `wakeword resume`")
         assert wakeword("status", "--socket", daemon.socket).returncode == 1
@@ -214,7 +214,7 @@ def test_a_pause_ends_by_itself_and_can_be_extended(minute):
         resumed = next(states)
         assert (resumed.state, resumed.paused_until) == ("listening", None)
         assert resumed.wall_time >= again.until
-        # The recording goes on where it was: the word is still to come.
+        # The recording continues where it was: the word is still to come.
         next(item for item in watch if isinstance(item, Detection))
         watch.close()
         assert wakeword_daemon.resume(socket=daemon.socket).state == "listening"

@@ -1,4 +1,4 @@
-"""A word is trained from recordings to a model file that the engine hears it with."""
+"""A word is trained from recordings to a model file that works in the engine."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""One spoken word is one event."""
+"""Each spoken word gives one detection."""
 
 from itertools import pairwise
 

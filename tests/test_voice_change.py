@@ -1,4 +1,4 @@
-"""Recordings changed by Praat have the pitch, the formants and the length that were asked for."""
+"""Recordings changed by Praat have the requested pitch, formants and length."""
 
 import random
 import subprocess

@@ -1,4 +1,4 @@
-"""When a thread counts as hung, by a clock that the test turns."""
+"""When a thread counts as hung, with a clock that the test sets."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""The protocol's reference implementation finds its way about our socket."""
+"""The reference implementation of the protocol works with our socket."""
 
 import asyncio
 

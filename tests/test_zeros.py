@@ -1,4 +1,4 @@
-"""When exact zeros are reported, and when the device is opened again because of them."""
+"""When exact zeros are reported, and when the device is reopened because of them."""
 
 import pytest
 from hypothesis import given, settings

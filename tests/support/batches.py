@@ -1,4 +1,4 @@
-"""Batches of training sequences in which nothing is heard, but words are said to be."""
+"""Batches of silent training sequences with labels for words."""
 
 import numpy as np
 

@@ -23,7 +23,7 @@ _SOURCE = Path(__file__).with_name("clocks.c")
 
 
 class Clocks:
-    """A context manager; whatever runs with `env()` has these clocks.
+    """A context manager; processes that run with `env()` have these clocks.
 
     Monotonic time is never changed.
     """
@@ -58,7 +58,7 @@ class Clocks:
         self._write()
 
     def sleep(self, seconds: float) -> None:
-        """Let the machine have been suspended so long: all but monotonic time went on."""
+        """Pretend that the machine was suspended: all clocks but the monotonic one advance."""
         self._suspended += seconds
         self._write()
 

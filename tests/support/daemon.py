@@ -113,7 +113,7 @@ class Daemon:
     def told(self, field, patience=PATIENCE):
         """Return the value of the next message to the service manager that has the field.
 
-        For READY, which says nothing else, it is the status told with it.
+        For READY it is the status sent with it.
         """
         self._manager.settimeout(0.2)
         end = time.monotonic() + patience
@@ -129,7 +129,7 @@ class Daemon:
                 return fields.get("STATUS", "") if field == "READY" else fields[field]
 
     def drain(self):
-        """Forget what was told so far."""
+        """Discard the messages so far."""
         self._manager.setblocking(False)
         with contextlib.suppress(BlockingIOError):
             while self._manager.recv(4096):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Ear:
     """A running `Capture` as a context manager, with a ring of a minute.
 
-    With `calm` it is told that audio may come later, so it naps.
+    With `calm`, the room counts as calm, so the capture polls less often.
 
     The environment must be that of the sound server already: see `SoundServer.adopt`.
     """
@@ -60,7 +60,7 @@ class Ear:
         return self.states[-1]
 
     def wait_until(self, true: Callable[[], object]) -> None:
-        """Wait until something is true that no state tells."""
+        """Wait until a condition holds that no state shows."""
         end = time.monotonic() + PATIENCE
         while not true():
             assert time.monotonic() < end, f"waited in vain; {self.states} {self.capture.counters}"
@@ -91,7 +91,7 @@ class Ear:
         return start + at, float(heard @ sound[: len(heard)] / scale) if scale else 0.0
 
     def __enter__(self) -> Self:
-        # PortAudio is one for the whole process, and knows the devices of an earlier test.
+        # PortAudio has one state for the whole process, with the devices of an earlier test.
         devices.portaudio()
         devices.refresh()
         self.capture.start()

@@ -136,7 +136,7 @@ class RunningServer:
         self.wait_for(self.server.stop(grace))
 
     def connect(self):
-        """Return a peer that the server has let in."""
+        """Return a peer that the server has accepted."""
         peer = Peer(self.path)
         peer.ask("ping", answer="pong")
         return peer
@@ -149,7 +149,7 @@ class RunningServer:
 
 
 class Peer:
-    """A peer of the event socket that sends and reads whatever the test says."""
+    """A peer of the event socket that sends and reads what the test wants."""
 
     def __init__(self, address):
         if isinstance(address, Path):

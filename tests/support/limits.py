@@ -126,7 +126,7 @@ class Network:
         self._set("up")
 
     def unplug(self) -> None:
-        """Pull the cable at the other host; no connection is told."""
+        """Cut the network at the other host; no connection is closed."""
         self._set("down")
 
     def _set(self, state: str) -> None:

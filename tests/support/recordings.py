@@ -1,4 +1,4 @@
-"""A small corpus for training tests: sweeps for words and tunes for speech, nobody's voice."""
+"""A small corpus for training tests: sweeps for words and tunes for speech, no real voices."""
 
 import csv
 

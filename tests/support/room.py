@@ -30,7 +30,7 @@ class SpokenWord:
 
 
 def speech(seconds: float) -> NDArray[np.int16]:
-    """Return other speech, with the pauses of somebody who speaks."""
+    """Return other speech, with natural pauses."""
     sentence = _take("other-slt")
     return np.resize(sentence, samples(seconds))
 
@@ -55,7 +55,7 @@ def spoken_words(count: int, seed: int = 0) -> tuple[NDArray[np.int16], list[Spo
         word = _take(("jarvis-slt", "jarvis-rms")[number % 2])
         word = word[: end_of_speech(word)]
         before = BEFORE_A_WORD[number % len(BEFORE_A_WORD)]
-        # Long enough that whoever takes a rest in silence has begun to.
+        # Long enough for the daemon to count the room as calm.
         lead = np.zeros(samples(rng.uniform(4, 5)), np.int16)
         tail = np.zeros(samples(0.8), np.int16)
         piece = np.concatenate((lead, word, tail))

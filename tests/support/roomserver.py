@@ -98,7 +98,7 @@ class Serve:
 
 
 class RoomPeer(Peer):
-    """A room that sends whatever the test says."""
+    """A room that sends what the test wants."""
 
     def start(self, rate=16_000, width=2, channels=1):
         self.form = {"rate": rate, "width": width, "channels": channels}

@@ -102,7 +102,7 @@ class SoundServer(ABC):
         self._wait("source mic", lambda: self.takes("set-default-source", "mic"))
 
     def unplug(self) -> None:
-        """Pull the microphone out, of which there is no other; nothing goes on playing."""
+        """Unplug the only microphone; all playback ends."""
         self._hush()
         for module in reversed(self._modules()):
             self.pactl("unload-module", module.split()[0])
@@ -121,7 +121,7 @@ class SoundServer(ABC):
             process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let a hung server go on."""
+        """Continue a hung server."""
         for process in self._processes:
             process.send_signal(signal.SIGCONT)
 

@@ -167,7 +167,7 @@ class Manager(ABC):
         return listener
 
     def systemctl(self, *arguments: str, check: bool = True) -> str:
-        """Tell the manager something; return its answer."""
+        """Run systemctl; return its output."""
         return self.run("systemctl", *self._which, *arguments, check=check)
 
     def show(self, name: str) -> str:

@@ -1,4 +1,4 @@
-"""A second listener on the same microphone, who knows when a word was really over."""
+"""A second recording of the same microphone, which shows when a word really ended."""
 
 import subprocess
 import threading
@@ -11,7 +11,7 @@ from wakeword_daemon.clock import HOP, SAMPLE_RATE
 
 
 class Witness:
-    """Records the microphone beside the daemon, to tell when a word was really over."""
+    """Records the microphone beside the daemon, to know when a word really ended."""
 
     def __init__(self, server):
         self._process = subprocess.Popen(
