@@ -66,7 +66,7 @@ class OwnNetwork:
                 held.append(np.concatenate(states))
                 last.append(states[-1])
                 scores.append(score)
-                shares = self._stream.attention_shares()
+                shares = self._stream.attention_weights()
                 recent = np.array(last[-len(shares) :])
                 contexts.append(shares[-len(recent) :] @ recent)
         best = int(np.argmax(scores))

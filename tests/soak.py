@@ -2,9 +2,13 @@
 
 A real sound server is killed, hung, muted and robbed of its microphone, all at random by the seed;
 in between words are spoken into it while hostile peers talk to the socket and the config is read
-again, well or badly. Every word spoken while there is audio must be one event, every event must
-reach every subscriber once and in order, also one that keeps leaving, and memory must show no trend
-upwards. A daemon that ends because a library hangs is started again, as a service manager would do.
+again, well or badly. Two rooms stream to the wake service meanwhile, a monitor and a page watch,
+clips are kept, and an action notes each detection.
+
+Every word spoken while there is audio must be one event, every event must reach every subscriber
+once and in order, also one that keeps leaving, and memory, descriptors and threads must show no
+trend upwards. A daemon that ends because a library hangs is started again, as a service manager
+would do.
 Exit code 1: something of this did not hold.
 """
 
@@ -23,6 +27,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from support.attached import SpeakingRoom, Viewer
 from support.daemon import Daemon, recording, until
 from support.soundserver import PipeWireServer, PulseServer
 
@@ -38,12 +43,19 @@ LATE = 5.0  # seconds after a word within which it must have arrived everywhere
 SERVERS = {"pulse": PulseServer, "pipewire": PipeWireServer}
 SETTLED = 120.0  # seconds after a start from which on memory must not grow any more
 RESTART = 1.0  # seconds until a new start: RestartSec of the units in systemd/
-TREND = 1.0  # MiB of anonymous memory an hour, at most
+TREND = 0.05  # MiB of anonymous memory an hour, at most
 INTERRUPTED = 0.01  # of the words may have audio missing in them, as a busy machine loses it
 ONCE = 1.0  # MiB that 10,000 connections cost once: a rise below this in all is no trend
 SETTLING = 3_000  # connects after which a server's memory was seen to stand still
 GARBAGE = 200  # frames that one peer sends
-REFUSED = "words: {jarvis: {treshold: 0.5}}"
+ROOMS = 2
+MORE_HANDLES = 4  # descriptors or threads that one moment may have more than another
+CONFIG = """\
+rooms: {{uri: "unix://{root}/wake.sock"}}
+clips: {{keep: true, folder: {root}/clips, count: 10000, megabytes: 1000}}
+on_detection: {{command: [sh, -c, 'echo "$WAKEWORD_SEQUENCE" >> {root}/acted'], interval: 0}}
+"""
+REFUSED = "words: {jarvis: {treshold: 0.5}}\n"
 REFUSAL = "the changed config is refused"
 
 
@@ -151,6 +163,7 @@ class Soak:
         self.room = room
         self.daemon = daemon
         self.config = config
+        self.good_config = config.read_text()
         self.chance = random.Random(seed)  # noqa: S311 -- no secret
         chances = [None] * STEADY + [random.Random(f"{seed}-{n}") for n in range(RESTLESS)]  # noqa: S311
         self.subscribers = [Subscriber(daemon.socket, chance) for chance in chances]
@@ -170,6 +183,9 @@ class Soak:
         self.expected = 0  # detections so far
         self.garbage_frames = 0
         self.connects = 0
+        self.rooms = [SpeakingRoom(room.root / "wake.sock", f"{seed}-{n}") for n in range(ROOMS)]
+        self.viewer = Viewer(daemon.socket, room.env())
+        self.handles = []  # descriptors and threads, and the id of the process
         self.memory = []  # s since the beginning, MiB, s since the start of the process, its id
         self._started = 0.0
         self._settled = None  # id of the process that memory was settled for
@@ -261,7 +277,7 @@ class Soak:
 
     def reload(self):
         """The config is read again."""
-        self.config.write_text("")
+        self.config.write_text(self.good_config)
         self.daemon.process.send_signal(signal.SIGHUP)
 
     def reload_badly(self):
@@ -270,10 +286,10 @@ class Soak:
         A daemon that starts with the mistake would stay ended, as it should.
         """
         refused = self.daemon.log.count(REFUSAL)
-        self.config.write_text(REFUSED)
+        self.config.write_text(REFUSED + self.good_config)
         self.daemon.process.send_signal(signal.SIGHUP)
         until(lambda: self.daemon.log.count(REFUSAL) > refused, "a refusal")
-        self.config.write_text("")
+        self.config.write_text(self.good_config)
 
     # What must hold
 
@@ -397,6 +413,9 @@ class Soak:
             (line,) = (line for line in status.splitlines() if line.startswith("RssAnon:"))
             size = int(line.split()[1]) / 2**10
             self.memory.append((self.elapsed, size, self.elapsed - self._started, pid))
+            descriptors = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+            threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
+            self.handles.append((descriptors, threads, pid))
 
     def check(self):
         """Compare what the subscribers received with what the daemon sent."""
@@ -422,9 +441,58 @@ class Soak:
                 self.fail(f"subscriber {number} heard {one.detections} of {self.words} words")
         if self.interrupted > max(1, self.words * INTERRUPTED):
             self.fail(f"{self.interrupted} of {self.words} words had audio missing in them")
+
+    def check_resources(self):
+        """Look for a trend upwards in what the daemon uses."""
         slope, rise = self.trend()
         if slope > TREND and rise > ONCE:
             self.fail(f"memory grows by {slope:.2f} MiB an hour")
+        for what, first, last in self.handle_counts():
+            if last > first + MORE_HANDLES:
+                self.fail(f"{first:g} {what} have become {last:g}")
+
+    def check_attached(self):
+        """Look at whatever else was attached, and at what the detections left behind."""
+        for one in self.rooms:
+            for failure in one.failures:
+                self.fail(failure)
+            if one.broken > self.daemon.restarts:
+                self.fail(f"a room was disconnected {one.broken} times")
+        for name in ("monitor", "page"):
+            if getattr(self.viewer, name).poll() is not None:
+                self.fail(f"the {name} has ended")
+        clips, halves = self.clips()
+        acted = len(self.acted().splitlines())
+        if halves:
+            self.fail(f"half-written clips: {', '.join(halves)}")
+        # Whoever ends in the middle of a detection may not have acted, or kept a clip.
+        heard = self.heard()
+        for what, count in (("clips", clips), ("actions", acted)):
+            if not 0 <= heard - count <= self.daemon.restarts:
+                self.fail(f"{count} {what} of {heard} detections")
+
+    def clips(self):
+        """Return how many detections have a clip, and the files that belong to no clip."""
+        names = {path.name for path in (self.room.root / "clips").glob("*")}
+        stems = {name.removesuffix(".json") for name in names if name.endswith(".json")}
+        halves = names - {stem + kind for stem in stems for kind in (".json", ".flac")}
+        missing = {f"{stem}.flac" for stem in stems} - names
+        return sum(stem.endswith("-detection") for stem in stems), sorted(halves | missing)
+
+    def acted(self):
+        """Return the numbers that the action wrote down."""
+        path = self.room.root / "acted"
+        return path.read_text() if path.exists() else ""
+
+    def handle_counts(self):
+        """Yield descriptors and threads, at first and at last, of the longest process."""
+        longest = Counter(pid for *_, pid in self.handles).most_common(1)
+        rows = np.array([row for row in self.handles if longest and row[2] == longest[0][0]])
+        for column, what in enumerate(("descriptors", "threads")):
+            if len(rows):
+                part = max(len(rows) // 10, 1)
+                values = rows[:, column]
+                yield what, np.median(values[:part]), np.median(values[-part:])
 
     def complete(self, subscriber, last):
         return len(subscriber.runs.get(last["start_id"], [])) >= last["sequence"]
@@ -477,6 +545,18 @@ class Soak:
             f"memory          {memory.min():.1f} to {memory.max():.1f} MiB after two minutes; trend"
             f" {slope:+.2f} MiB an hour, {rise:+.2f} in all"
         )
+        for what, first, last in self.handle_counts():
+            say(f"{what:15} {first:g} in the first tenth, {last:g} in the last")
+        clips, _ = self.clips()
+        spoken, heard = (sum(getattr(r, n) for r in self.rooms) for n in ("spoken", "heard"))
+        say(f"rooms           {ROOMS}: {spoken} words spoken, {heard} heard")
+        say(f"clips, actions  {clips}, {len(self.acted().splitlines())}")
+        monitor, page = self.viewer.memory()
+        drawn, sent = (count / 2**20 for count in (self.viewer.shown, self.viewer.told))
+        say(
+            f"attached        a monitor, {monitor:.1f} MiB in RAM, {drawn:.1f} MiB drawn;"
+            f" a page, {page:.1f} MiB in RAM, {sent:.1f} MiB sent"
+        )
         step = max(len(self.memory) // 10, 1)
         say(
             "                "
@@ -513,17 +593,20 @@ def main():
     with SERVERS[args.server]() as room:
         room.hum()
         config = room.root / "config.yaml"
-        config.write_text("")
+        config.write_text(CONFIG.format(root=room.root))
         with ManagedDaemon("--config", config, settings=room.env()) as daemon:
             daemon.told("READY")
             soak = Soak(room, daemon, config, args.seed)
             try:
                 soak.run(60 * args.minutes)
                 soak.check()
+                soak.check_resources()
+                soak.check_attached()
             except (EventsError, AssertionError) as error:
                 soak.fail(f"{error}; the daemon's exit code: {daemon.code}")
                 say(daemon.log)
             soak.report()
+            soak.viewer.close()
     return 1 if soak.failures else 0
 
 

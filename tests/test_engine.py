@@ -232,7 +232,7 @@ def test_the_traced_attention_equals_that_of_the_network():
     made = network(SMALL)
     stream = NumpyStream([engine_from_torch(made)])
     frames = np.random.default_rng(0).normal(-5, 4, (40, 40)).astype(np.float32)
-    assert (stream.attention_shares() == 0).all()
+    assert (stream.attention_weights() == 0).all()
     with torch.no_grad():
         energies = made.energy(made.gru(made.columns(torch.from_numpy(frames[None])))[0])[0, :, 0]
     for step in range(len(energies)):
@@ -240,6 +240,6 @@ def test_the_traced_attention_equals_that_of_the_network():
         start = 0 if not step else SMALL.frames_of_step(step - 1)
         stream.hear_frames(frames[start:heard])
         window = energies[max(0, step + 1 - SMALL.steps) : step + 1].softmax(0).numpy()
-        shares = stream.attention_shares()
+        shares = stream.attention_weights()
         assert np.abs(shares[-len(window) :] - window).max() < 1e-4
         assert (shares[: -len(window)] == 0).all()

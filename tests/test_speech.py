@@ -24,7 +24,7 @@ from wakeword_daemon.training.data import (
     speech,
     synthesis,
 )
-from wakeword_daemon.training.data.synthesis import Utterance, Voice
+from wakeword_daemon.training.data.synthesis import SpeakingJob, Utterance, Voice
 
 pytestmark = pytest.mark.slow
 
@@ -44,44 +44,53 @@ def voices(*names):
     return iter([Voice("espeak", name) for name in names] + [Voice("espeak", "en-us")] * 99)
 
 
+def make(texts, by, count, folder):
+    return SpeakingJob("numbers", lambda: (texts, by), count, folder).make()
+
+
 @needs_espeak
 def test_a_folder_of_speech_grows_without_repeating_work(tmp_path):
     texts = ["one", "two", "three", "four"]
-    made = synthesis.make(iter(texts), voices("en-us", "en-gb+f2"), 2, tmp_path / "numbers")
+    made = make(iter(texts), voices("en-us", "en-gb+f2"), 2, tmp_path / "numbers")
     before = [one.path.stat().st_mtime_ns for one in made]
-    more = synthesis.make(iter(texts), voices("en-us", "en-gb+f2"), 4, tmp_path / "numbers")
+    more = make(iter(texts), voices("en-us", "en-gb+f2"), 4, tmp_path / "numbers")
     assert [one.text for one in more] == texts
     assert more[:2] == made
     assert [one.path.stat().st_mtime_ns for one in more[:2]] == before
     assert more[1].voice == Voice("espeak", "en-gb+f2")
     assert all(len(files.read(one.path)) > 3000 for one in more)
-    assert synthesis.make(repeat("other"), voices(), 3, tmp_path / "numbers") == more[:3]
+    assert make(repeat("other"), voices(), 3, tmp_path / "numbers") == more[:3]
 
 
 @needs_espeak
 def test_a_missing_voice_is_skipped_even_after_an_interruption(tmp_path):
     texts = [str(n) for n in range(6)]
     names = ["en-us", "nobody", "en-gb", "nowhere", "en-us"]
-    whole = synthesis.make(iter(texts), voices(*names), 4, tmp_path / "whole")
+    whole = make(iter(texts), voices(*names), 4, tmp_path / "whole")
     assert [one.text for one in whole] == ["0", "2", "4", "5"]
     for count in (1, 2, 4):
-        parts = synthesis.make(iter(texts), voices(*names), count, tmp_path / "parts")
+        parts = make(iter(texts), voices(*names), count, tmp_path / "parts")
     assert [(one.text, one.path.name) for one in parts] == [
         (one.text, one.path.name) for one in whole
     ]
 
 
 @needs_espeak
-def test_speech_made_before_an_interruption_is_kept(tmp_path):
-    def interrupted():
-        yield from ("one", "two")
-        raise KeyboardInterrupt
+def test_speech_made_before_an_interruption_is_kept(tmp_path, monkeypatch):
+    speak = synthesis.speak
 
+    def interrupted(text, *others):
+        if text == "three":
+            raise KeyboardInterrupt
+        return speak(text, *others)
+
+    monkeypatch.setattr(synthesis, "speak", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        synthesis.make(interrupted(), voices(), 3, tmp_path / "numbers")
+        make(iter(("one", "two", "three")), voices(), 3, tmp_path / "numbers")
+    monkeypatch.setattr(synthesis, "speak", speak)
     made = [tmp_path / "numbers" / name for name in ("00000.wav", "00001.wav")]
     before = [one.stat().st_mtime_ns for one in made]
-    whole = synthesis.make(iter(("one", "two", "three")), voices(), 3, tmp_path / "numbers")
+    whole = make(iter(("one", "two", "three")), voices(), 3, tmp_path / "numbers")
     assert [one.text for one in whole] == ["one", "two", "three"]
     assert [one.stat().st_mtime_ns for one in made] == before
 
@@ -89,7 +98,7 @@ def test_speech_made_before_an_interruption_is_kept(tmp_path):
 @needs_espeak
 def test_an_error_if_every_voice_is_missing(tmp_path):
     with pytest.raises(TrainingError, match="nobody"):
-        synthesis.make(repeat("one"), repeat(Voice("espeak", "nobody")), 3, tmp_path / "none")
+        make(repeat("one"), repeat(Voice("espeak", "nobody")), 3, tmp_path / "none")
 
 
 def test_takes_are_counted_by_synthesizer(tmp_path):
@@ -119,7 +128,8 @@ def test_carrier_sentences_have_the_word_in_every_place():
 
 def test_training_continues_without_kokoro_and_says_so(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert speech.word_takes("jarvis", 5, tmp_path) == []
+    jobs = speech.natural_jobs("jarvis", speech.BESIDE_PEOPLE, tmp_path)
+    assert jobs.keys() <= {"bulk"}
     assert "make voices" in caplog.text or "pip install" in caplog.text
     with pytest.raises(TrainingError, match="Kokoro cannot speak"):
         next(synthesis.natural_voices(rng()))
@@ -199,8 +209,12 @@ def test_kokoro_reports_where_the_word_is(tmp_path):
 
 @needs_kokoro
 def test_takes_of_the_word_are_kept_with_their_spans(tmp_path):
-    takes = speech.word_takes("jarvis", 2, tmp_path)
-    assert speech.word_takes("jarvis", 2, tmp_path) == takes
+    job = speech.word_job("jarvis", 2, tmp_path)
+    assert job.missing() == 2
+    assert job.seconds() > 1
+    takes = job.make()
+    assert (job.missing(), job.seconds()) == (0, 0)
+    assert speech.word_job("jarvis", 2, tmp_path).make() == takes
     for take in takes:
         start, stop = take.word_span
         assert 0 < start < stop < len(files.read(take.path)) / 16_000
@@ -223,7 +237,7 @@ def test_the_small_voices_vary_their_tempo(tmp_path, engine):
         assert np.abs(pcm).max() > 2000
         lengths.append(len(pcm))
     assert lengths[0] > 1.4 * lengths[1]
-    made = speech.bulk_takes(3, tmp_path)
+    made = speech.sentence_job("bulk", 3, [engine], tmp_path, 0).make()
     assert len(made) == sum(synthesis.by_engine(made).values()) == 3
 
 

@@ -26,6 +26,7 @@ from wakeword_daemon.training.data import neighbours, synthesis
 from wakeword_daemon.training.data.corpus import read_corpus
 from wakeword_daemon.training.data.endpoints import speech_span
 from wakeword_daemon.training.data.melpower import Library, MelPower
+from wakeword_daemon.training.data.synthesis import SpeakingJob
 from wakeword_daemon.training.data.takes import usable_takes
 from wakeword_daemon.training.data.variants import variants
 from wakeword_daemon.training.fit.export import engine_from_torch, folded_weights, torch_from_model
@@ -35,7 +36,7 @@ from wakeword_daemon.training.fit.sequences import SequenceMaker
 from wakeword_daemon.training.fit.trainer import Trainer, TrainingSettings
 from wakeword_daemon.training.fit.word_classifier import MultiTaskCRNN, word_classification_loss
 from wakeword_daemon.training.folds import cross_validate
-from wakeword_daemon.training.material import gather
+from wakeword_daemon.training.material import Voices, gather
 from wakeword_daemon.training.measure.conditions import CONDITIONS
 from wakeword_daemon.training.measure.evaluation import build_streams, clip_metric, measure
 from wakeword_daemon.training.measure.validation import SHORTEST_SPEECH, divide_noise, halves
@@ -64,12 +65,15 @@ def cache(tmp_path_factory):
 @pytest.fixture(scope="module")
 def material(recordings, cache):
     corpus = read_corpus(recordings)
-    return gather(corpus, "sweep", FeatureSettings(), cache, phrase="sweep", synthetic=0, seed=0)
+    return gather(
+        corpus, "sweep", FeatureSettings(), cache, phrase="sweep", voices=Voices(), seed=0
+    )
 
 
 def job(recordings, cache, run, settings=SETTINGS):
     return TrainingJob(
-        word="sweep", phrase="sweep", data=recordings, output=run / "sweep.safetensors", run=run,
+        word="sweep", phrase="sweep", read_as="sweep", data=recordings, takes=None,
+        output=run / "sweep.safetensors", run=run,
         cache=cache, synthetic=0, fold=None, licences={"tones": "CC0-1.0"},
         settings=settings, command="test",
     )  # fmt: skip
@@ -78,7 +82,7 @@ def job(recordings, cache, run, settings=SETTINGS):
 def test_a_trained_word_is_heard(recordings, cache, tmp_path):
     rows = []
     settings = replace(SETTINGS, batches=60)
-    results = train_word(job(recordings, cache, tmp_path / "run", settings), rows.append)
+    trained = train_word(job(recordings, cache, tmp_path / "run", settings), rows.append)
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
     assert rows[-1]["loss"] < rows[0]["loss"] / 2
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
@@ -118,7 +122,7 @@ def test_a_trained_word_is_heard(recordings, cache, tmp_path):
         pcm = np.concatenate([quiet, files.read(path), quiet])
         heard += len(Detector([model]).push(pcm)) == 1
     assert heard >= 15  # of 20
-    assert results.measured.both("clean").missed(0.5) <= 5
+    assert trained.results.measured.both("clean").missed(0.5) <= 5
 
 
 def trainer(material, settings, folder, identity="", start=None):
@@ -200,7 +204,9 @@ def change(recordings, tmp_path, keep, add=()):
 
 
 def gather_word(corpus, cache):
-    return gather(corpus, "sweep", FeatureSettings(), cache, phrase="sweep", synthetic=0, seed=0)
+    return gather(
+        corpus, "sweep", FeatureSettings(), cache, phrase="sweep", voices=Voices(), seed=0
+    )
 
 
 def test_unusable_takes_are_set_aside_with_a_reason(recordings, cache, tmp_path):
@@ -504,11 +510,13 @@ def test_synthetic_speech_has_the_word_and_similar_words(tmp_path):
     assert len(set(near)) > 15
     assert all(text.startswith("[['") for text in near)
     voices = synthesis.voices(rng, synthesis.engines())
-    made = synthesis.make(repeat("jarvis"), voices, 4, tmp_path / "jarvis")
+    job = SpeakingJob("jarvis", lambda: (repeat("jarvis"), voices), 4, tmp_path / "jarvis")
+    made = job.make()
     assert len(made) == 4
     front_end = MelPower(FeatureSettings())
     assert all(speech_span(front_end(files.read(one.path))) for one in made)
-    assert synthesis.make(repeat("other"), voices, 4, tmp_path / "jarvis") == made  # found again
+    other = replace(job, draws=lambda: (repeat("other"), voices))
+    assert other.make() == made  # found again
     assert [p.name for p in tmp_path.iterdir()] == ["jarvis"]
     heard = {v.name for v in islice(synthesis.voices(rng, ["espeak", "flite"]), 300)}
     unheard = {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
+import yaml
 from msgspec import Meta
 
 from wakeword_daemon import resources, settingsedit, settingsfile, xdg
@@ -257,11 +259,7 @@ def save_threshold(chosen: Path | None, word: str, threshold: float) -> Path:
             leaves no place for the setting.
 
     """
-    path = find(chosen)
-    if path == resources.default_config():
-        path, text = xdg.config_home() / "wakeword/config.yaml", ""
-    else:
-        text = settingsfile.read_text(path, "config file")
+    path, text = _own_file(chosen)
     before = parse(text, str(path))
     names = {plain_name(name): name for name in before.words}
     name = names.get(plain_name(word))
@@ -273,18 +271,79 @@ def save_threshold(chosen: Path | None, word: str, threshold: float) -> Path:
         after = settingsedit.with_value(after, ("words", name, "sensitivity"), "null")
     written = f"{threshold:.9f}".rstrip("0")
     after = settingsedit.with_value(after, ("words", name, "threshold"), written)
-    if not _means(after, msgspec.structs.replace(before, words=before.words | {name: section})):
+    _replace(
+        path,
+        after,
+        msgspec.structs.replace(before, words=before.words | {name: section}),
+        f"words.{name}.threshold to {written}",
+    )
+    return path
+
+
+def add_word(chosen: Path | None, word: str, model: Path) -> Path:
+    """Write a word with its model into the config file, in which everything else stays as it is.
+
+    If the file has the word, that gets the model. Without a config file the user gets one, with the
+    words that were heard until then.
+
+    Args:
+        chosen: the file that was asked for; None for the one that `find` finds.
+        word: the word's name.
+        model: the model file.
+
+    Returns:
+        The file.
+
+    Raises:
+        ConfigError: the file cannot be written, or is written in a way that leaves no place for the
+            word.
+
+    """
+    path, text = _own_file(chosen)
+    before = parse(text, str(path))
+    names = {plain_name(name): name for name in before.words}
+    name = names.get(plain_name(word), word)
+    written = json.dumps(str(model.resolve()), ensure_ascii=False)
+    section = before.words.get(name, WordSection())
+    after = text
+    for other in before.words if "words" not in (yaml.safe_load(text) or {}) else ():
+        after = settingsedit.with_value(after, ("words", other), "{}")
+    after = settingsedit.with_value(after, ("words", name, "model"), written)
+    section = msgspec.structs.replace(section, model=str(model.resolve()))
+    _replace(
+        path,
+        after,
+        msgspec.structs.replace(before, words=before.words | {name: section}),
+        f"words.{name}.model to {written}",
+    )
+    return path
+
+
+def _own_file(chosen: Path | None) -> tuple[Path, str]:
+    """Return the config file to change, and its text; the user's own where there is none yet."""
+    path = find(chosen)
+    if path == resources.default_config():
+        return xdg.config_home() / "wakeword/config.yaml", ""
+    return path, settingsfile.read_text(path, "config file")
+
+
+def _replace(path: Path, text: str, meant: Config, setting: str) -> None:
+    """Write the file's new text, if it means what it should.
+
+    Raises:
+        ConfigError: it does not, or the file cannot be written.
+
+    """
+    if not _means(text, meant):
         raise ConfigError(
-            f"{path} is written in a way that cannot be changed here; set"
-            f" words.{name}.threshold to {written} in it"
+            f"{path} is written in a way that cannot be changed here; set {setting} in it"
         )
     try:
         target = path.resolve()
         mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None
-        write_atomically(target, after.encode(), mode)
+        write_atomically(target, text.encode(), mode)
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror}") from error
-    return path
 
 
 def parse(text: str, name: str) -> Config:

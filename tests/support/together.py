@@ -14,7 +14,8 @@ SETTINGS = TrainingSettings(
 
 def train(recordings, cache, run):
     job = TrainingJob(
-        word="sweep", phrase="sweep", data=recordings, output=run / "sweep.safetensors", run=run,
+        word="sweep", phrase="sweep", read_as="sweep", data=recordings, takes=None,
+        output=run / "sweep.safetensors", run=run,
         cache=cache, synthetic=0, fold=None, licences={"tones": "CC0-1.0"},
         settings=SETTINGS, command="test",
     )  # fmt: skip
@@ -23,5 +24,5 @@ def train(recordings, cache, run):
 
 
 if __name__ == "__main__":
-    results = train(*map(Path, sys.argv[1:]))
-    sys.stdout.write("silent\n" if results is None else f"{results.phrase}\n")
+    trained = train(*map(Path, sys.argv[1:]))
+    sys.stdout.write("silent\n" if trained is None else f"{trained.results.phrase}\n")

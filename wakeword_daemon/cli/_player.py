@@ -32,6 +32,12 @@ class Player:
         )
         return ""
 
+    def wait(self) -> None:
+        """Wait until the file is played."""
+        if self._playing is not None:
+            self._playing.wait()
+            self._playing = None
+
     def stop(self) -> None:
         """Break off."""
         if self._playing is not None:

@@ -1,12 +1,14 @@
-"""`wakeword train`: trains a wake word from recordings."""
+"""`wakeword train`: trains a wake word, from its phrase alone or from recordings."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import os
 import re
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -22,46 +24,72 @@ if TYPE_CHECKING:
     from wakeword_daemon.training.fit.trainer import TrainingSettings
 
 _EXAMPLES = """examples:
+  wakeword train "hey nova"                        nothing but the phrase: synthetic voices say it
+  wakeword train "hey nova" --preview              show and play how they will say it
+  wakeword train "hey nova" --pronunciation "hey no vah"
+  wakeword train "hey nova" --takes my_recordings  with your own recordings, one or many
   wakeword train jarvis --data recordings --output models/jarvis.safetensors
-  wakeword train smart_mirror --data recordings --epochs 96
   wakeword train alexa --data recordings --folds 5
   wakeword train sheila --data speech_commands_v0.01 --synthetic 0
   torchrun --nproc-per-node 4 -m -- wakeword_daemon train jarvis --data recordings
 
-The folder holds a manifest.csv (columns path, word, speaker, split, seconds, source; split is train
-or val, word is empty for other speech, paths under noise/ are noise), or it is a Speech Commands
-folder. Give the same command again to resume an interrupted run.
+--data is a folder with a manifest.csv (columns path, word, speaker, split, seconds, source; split
+is train or val, word is empty for other speech, paths under noise/ are noise), or a Speech Commands
+folder. Where it has too few people to judge the word, or is not given, synthetic voices stand in.
+Give the same command again to resume an interrupted run.
+
+Exit code 3 says that the word was trained, but should not be used; no model is written then.
 """
+
+_EPOCHS, _EPOCHS_FOR_PEOPLE = 24, 64
+"""Epochs where synthetic voices stand in for people, and where people say the word."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("word", help="the word, as in the manifest or folder of recordings")
+    parser.add_argument("phrase", help="the word or phrase, as in “hey nova”")
     parser.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="the folder of recordings"
+        "--takes",
+        type=Path,
+        metavar="DIR",
+        help="your own recordings of it: sound files, in a folder for each voice if there are "
+        "several, or what `wakeword record` wrote; a part of them judges",
+    )
+    parser.add_argument(
+        "--pronunciation",
+        metavar="TEXT",
+        help="how English voices have to read it, where they say the phrase wrong: “no vah”",
+    )
+    parser.add_argument(
+        "--preview",
+        action="store_true",
+        help="show how the phrase is pronounced, play it in several voices, and end",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="recordings of many people, with other speech and noise",
     )
     parser.add_argument(
         "--output",
         type=Path,
         metavar="FILE",
-        help="the model file (default: WORD.safetensors), or the report on folds (default: "
-        "WORD-folds.md)",
-    )
-    parser.add_argument(
-        "--phrase", help="the spelling of the word (default: WORD, with spaces for _)"
+        help="the model file (default: PHRASE.safetensors, with _ for spaces), or the report on "
+        "folds (default: PHRASE-folds.md)",
     )
     parser.add_argument(
         "--run",
         type=Path,
         metavar="DIR",
-        help="folder for checkpoints and metrics (default: runs/WORD)",
+        help="folder for checkpoints and metrics (default: runs/PHRASE)",
     )
     parser.add_argument(
         "--epochs",
         type=_arguments.positive_int,
-        default=64,
         metavar="N",
-        help="epochs of 75 batches of 128 sequences (default: 64)",
+        help=f"epochs of 75 batches of 128 sequences (default: {_EPOCHS}; "
+        f"{_EPOCHS_FOR_PEOPLE} with --data)",
     )
     parser.add_argument(
         "--from",
@@ -120,11 +148,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train, and print a line of figures for each epoch."""
-    if not re.fullmatch(r"[^\W_]\w*", args.word):
-        raise TrainingError(f"{args.word!r} is no name of a word: letters, digits and _ make one")
+    """Train, and print the plan, a line of figures for each epoch, and the verdict."""
+    name = re.sub(r"[\s-]+", "_", args.phrase.strip())
+    if not re.fullmatch(r"[^\W_]\w*", name):
+        raise TrainingError(f"{args.phrase!r} is no phrase: words of letters and digits make one")
+    phrase = name.replace("_", " ")
+    read_as = args.pronunciation or phrase
     try:
+        from wakeword_daemon.cli import _training  # noqa: PLC0415
         from wakeword_daemon.training import folds, word  # noqa: PLC0415 - nothing else pays for torch
+        from wakeword_daemon.training.data.progress import plan  # noqa: PLC0415
         from wakeword_daemon.training.fit import distributed  # noqa: PLC0415
         from wakeword_daemon.training.fit.trainer import (  # noqa: PLC0415
             FINE_TUNING_RATE,
@@ -133,21 +166,24 @@ def run(args: argparse.Namespace) -> int:
         )
     except ModuleNotFoundError as error:
         raise _extras.missing("training", error) from None
+    if args.preview:
+        return _training.preview(read_as)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    name = f"{args.word}-folds" if args.folds else args.word
-    folder = args.run or Path("runs") / name
-    output = args.output or Path(f"{name}.md" if args.folds else f"{name}.safetensors")
-    settings = TrainingSettings(epochs=args.epochs, seed=args.seed)
+    title = f"{name}-folds" if args.folds else name
+    epochs = args.epochs or (_EPOCHS_FOR_PEOPLE if args.data else _EPOCHS)
+    settings = TrainingSettings(epochs=epochs, seed=args.seed)
     if args.start:
         settings = replace(settings, rate=FINE_TUNING_RATE, peers=(64,))
     if args.peers:
         settings = replace(settings, peers=args.peers)
     job = word.TrainingJob(
-        word=args.word,
-        phrase=args.phrase or args.word.replace("_", " "),
+        word=name,
+        phrase=phrase,
+        read_as=read_as,
         data=args.data,
-        output=output,
-        run=folder,
+        takes=args.takes,
+        output=args.output or Path(f"{title}.md" if args.folds else f"{title}.safetensors"),
+        run=args.run or Path("runs") / title,
         cache=xdg.cache_home() / "wakeword",
         synthetic=args.synthetic,
         fold=None,
@@ -163,34 +199,20 @@ def run(args: argparse.Namespace) -> int:
         with distributed.joined() as processes:
             if args.folds:
                 measured = folds.cross_validate(job, args.folds, on_epoch, processes)
-            else:
+                return _training.say_folds(job, measured, as_json=args.json)
+            planned = word.plan_word(job)
+            if processes.first:
+                with contextlib.redirect_stdout(sys.stderr if args.json else sys.stdout):
+                    _training.print_phrase(read_as, job.cache)
+                    _training.print_plan(planned)
+            with plan(planned.stages):
                 trained = word.train_word(job, on_epoch, processes)
-                measured = trained.measured if trained else None
     except KeyboardInterrupt:
-        print(f"\ninterrupted; repeat the command to resume {folder}", file=sys.stderr)
+        print(f"\ninterrupted; repeat the command to resume {job.run}", file=sys.stderr)
         raise
-    if measured is None:  # another process speaks for all
+    if trained is None:  # another process speaks for all
         return 0
-    test = measured.test["clean"]
-    default = test.at_threshold(word.DEFAULT_THRESHOLD)
-    if args.json:
-        _print_json(
-            {
-                "output": str(output),
-                "takes": len(test.takes),
-                "miss_rate": default.miss_rate,
-                "hours": test.hours,
-                "false_accepts_per_hour": default.false_accepts_per_hour,
-            }
-        )
-        return 0
-    told = "" if args.folds else f"; the card is {output.with_suffix('.md')}"
-    print(
-        f"{output}: misses {default.miss_rate:.1%} of {len(test.takes)} takes at "
-        f"{default.false_accepts_per_hour:.2f} false accepts an hour "
-        f"({test.hours:.2f} h){told}"
-    )
-    return 0
+    return _training.say_verdict(job, trained, as_json=args.json)
 
 
 def _workers() -> int:
@@ -213,14 +235,21 @@ def _groups(text: str) -> int:
 
 
 def _command(args: argparse.Namespace, settings: TrainingSettings) -> str:
-    phrase = f" --phrase '{args.phrase}'" if args.phrase else ""
-    folds = f" --folds {args.folds}" if args.folds else ""
-    start = f" --from {args.start.name}" if args.start else ""
+    parts = ["wakeword train", shlex.quote(args.phrase)]
+    if args.data:
+        parts.append("--data DIR")
+    if args.takes:
+        parts.append("--takes DIR")
+    if args.pronunciation:
+        parts.append(f"--pronunciation {shlex.quote(args.pronunciation)}")
     peers = ",".join(map(str, settings.peers))
-    return (
-        f"wakeword train {args.word} --data DIR --epochs {args.epochs} --seed {args.seed}"
-        f" --peers {peers} --synthetic {args.synthetic}{start}{phrase}{folds}"
-    )
+    parts.append(f"--epochs {settings.epochs} --seed {args.seed} --peers {peers}")
+    parts.append(f"--synthetic {args.synthetic}")
+    if args.start:
+        parts.append(f"--from {args.start.name}")
+    if args.folds:
+        parts.append(f"--folds {args.folds}")
+    return " ".join(parts)
 
 
 def _print_json(row: dict[str, Any]) -> None:

@@ -1,17 +1,24 @@
-"""`wakeword words`: lists the configured wake words and those that ship with the package."""
+"""`wakeword words`: lists the wake words, or adds one of your own to the config."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import sys
+import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wakeword_daemon import config
 from wakeword_daemon.cli import _arguments
 from wakeword_daemon.config import WordSection
 from wakeword_daemon.engine import read_model
 from wakeword_daemon.engine.modelfile import DEFAULT_TARGET
-from wakeword_daemon.errors import WakewordError
+from wakeword_daemon.errors import ConfigError, WakewordError
+from wakeword_daemon.events import client
 from wakeword_daemon.names import plain_name
 from wakeword_daemon.resources import find_model, shipped_models
 from wakeword_daemon.words import word_settings
@@ -22,15 +29,27 @@ if TYPE_CHECKING:
 _EXAMPLES = """examples:
   wakeword words
   wakeword words --points   also what each threshold costs, to choose one by
+  wakeword words add hey_nova.safetensors
 
 A * marks the words that the daemon listens for. To choose by false accepts, put into the config:
   words: {jarvis: {sensitivity: 0.25 false accepts/hour}}
+
+`add` writes a word into the config, in which everything else stays, and lets a running daemon of
+yours read it again.
 """
+
+_PATIENCE = 15.0
+"""Seconds within which a daemon has read its config again."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
+    parser.add_argument(
+        "action", nargs="?", choices=["add"], help="add a word to the config (default: list them)"
+    )
+    parser.add_argument("model", nargs="?", type=Path, metavar="MODEL", help="the model file")
     _arguments.add_config(parser)
+    _arguments.add_unix_socket(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object per word")
     parser.add_argument(
         "--points", action="store_true", help="show misses and false accepts at other thresholds"
@@ -39,7 +58,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """List the words; report those that cannot be used."""
+    """List the words, and report those that cannot be used; or add one."""
+    if args.action == "add":
+        if args.model is None:
+            raise ConfigError("say which model to add: wakeword words add MODEL")
+        return _add(args)
     read = _arguments.read_config(args).words
     configured = {plain_name(name): section for name, section in read.items()}
     failed = False
@@ -57,6 +80,37 @@ def run(args: argparse.Namespace) -> int:
         if args.points:
             print("\n".join(_table(word)))
     return 1 if failed else 0
+
+
+def _add(args: argparse.Namespace) -> int:
+    """Put a model into the config, and let the daemon on this machine read it."""
+    model = read_model(args.model)
+    model.self_test()
+    path = config.add_word(args.config, model.name, args.model)
+    print(f"{model.name} is in {path}")
+    try:
+        daemon = client.read_status(args.socket)
+    except WakewordError:
+        print("no daemon runs; `wakeword run` will hear it, or `wakeword service install`")
+        return 0
+    try:
+        os.kill(daemon.pid, signal.SIGHUP)
+    except (PermissionError, ProcessLookupError):
+        print("the daemon is another user's; it hears the word when it reads its config again")
+        return 0
+    until = time.monotonic() + _PATIENCE
+    while time.monotonic() < until:
+        with contextlib.suppress(WakewordError):
+            if model.name in client.read_status(args.socket).words:
+                print("the daemon listens for it now")
+                return 0
+        time.sleep(0.2)
+    print(
+        f"the daemon does not listen for it: its log says why, or it reads another config"
+        f" than {path}",
+        file=sys.stderr,
+    )
+    return 1
 
 
 def _describe(name: str, section: WordSection | None) -> dict[str, Any]:

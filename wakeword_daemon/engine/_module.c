@@ -1,4 +1,4 @@
-/* Python's part of the step in C: a stream through the networks of a plan.
+/* The Python module of the step in C: a stream through the networks of a plan.
 
    On the limited API, so that one file serves every version from 3.11 on. */
 
@@ -18,7 +18,7 @@ typedef struct {
     PyObject_HEAD
     Stream stream;
     Py_buffer plan;
-    float *memory; /* of the stream, which everything that changes lies in */
+    float *memory; /* of the stream: everything that changes */
     size_t floats;
     int busy;
 } StreamObject;
@@ -101,7 +101,7 @@ static PyObject *reset(PyObject *self, PyObject *Py_UNUSED(none))
     Py_RETURN_NONE;
 }
 
-/* Make a stream of a plan, which it keeps hold of. */
+/* Make a stream of a plan, to which it keeps a reference. */
 static PyObject *begin(PyTypeObject *type, PyObject *plan)
 {
     StreamObject *self = (StreamObject *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
@@ -168,7 +168,7 @@ static int append(PyObject *made, const Stream *s)
     return !failed;
 }
 
-/* Without the GIL, which every step takes up only to note what it made. */
+/* Runs without the GIL, which is taken only to append the result of each step. */
 static PyObject *hear(PyObject *self, PyObject *given, int frames)
 {
     StreamObject *one = (StreamObject *)self;
@@ -211,10 +211,10 @@ static PyObject *py_samples(PyObject *self, PyObject *pcm) { return hear(self, p
 static PyObject *py_frames(PyObject *self, PyObject *frames) { return hear(self, frames, 1); }
 
 static PyMethodDef methods[] = {
-    {"hear", py_samples, METH_O, "Hear int16 samples and make the steps that they complete."},
+    {"hear", py_samples, METH_O, "Process int16 samples; return the steps that they complete."},
     {"hear_frames", py_frames, METH_O, "The same with log-mel frames, float32 [frames, mels]."},
     {"reset", reset, METH_NOARGS, "Forget everything."},
-    {"fresh", fresh, METH_NOARGS, "Return another stream of the plan that has heard nothing."},
+    {"fresh", fresh, METH_NOARGS, "Return a new stream of the plan."},
     {0}};
 static PyType_Slot slots[] = {
     {Py_tp_doc, "A stream through the networks of a plan, as native.py packs it."},

@@ -255,12 +255,12 @@ INLINE const float *attend(const Shape *a, const float *w, const float *hidden, 
         vote += *(const Lanes *)(hidden + unit) * *(const Lanes *)w;
     newest[0] = exponential(total(energy) + (Lanes){0})[0];
     newest[1] = newest[0] * (total(vote) + *w);
-    float weight = 0, margin = 0;
+    float weight = 0, log_odds = 0;
     for (int step = 0; step < a->steps; step++) {
         weight += window[2 * step];
-        margin += window[2 * step + 1];
+        log_odds += window[2 * step + 1];
     }
-    *probability = logistic(margin / weight + (Lanes){0})[0];
+    *probability = logistic(log_odds / weight + (Lanes){0})[0];
     return w + BLOCK;
 }
 

@@ -1,5 +1,5 @@
-/* What a stream is, and the two ways to hear, for the arithmetic in _step.c and for Python's part in
-   _module.c. */
+/* A stream and the two functions that feed it, shared by the arithmetic in _step.c and the Python
+   module in _module.c. */
 
 #ifndef STEP_H
 #define STEP_H
@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define TILE 32  /* outputs that are summed at once; matrices come in blocks of so many columns */
-#define BLOCK 8  /* channels and hidden units are filled up with zeros to a multiple of it */
+#define BLOCK 8  /* channels and hidden units are padded with zeros to a multiple of it */
 #define MOST_WINDOW 1024
 #define ROUND_UP(count, to) (((count) + (to) - 1) / (to) * (to))
 
@@ -28,7 +28,7 @@ typedef struct {
     const Filter *filters;
     const float *tables, *twiddles, *turns, *triangles, *weights;
     int32_t held_samples, held_frames;
-    int64_t frames; /* heard so far */
+    int64_t frames; /* so far */
     uint32_t made;  /* steps so far */
     int64_t energy; /* sum of the squares of the samples that came with the newest step */
     int16_t *samples;
@@ -37,7 +37,8 @@ typedef struct {
     float *room, *probabilities;
 } Stream;
 
-/* Both hear until a step is made or nothing is left, say which, and set what they `used`. */
+/* Both process input until a step is complete or nothing is left, return which of the two, and set
+   how much they `used`. */
 typedef int HearSamples(Stream *stream, const char *pcm, size_t samples, size_t *used);
 typedef int HearFrames(Stream *stream, const char *frames, size_t count, size_t *used);
 HearSamples hear_samples_plain, hear_samples_avx2;

@@ -1,4 +1,4 @@
-"""What the parts of the network share: their arrays, and two numbers as arrays."""
+"""Types and constants that the parts of the network share."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float32]
 
-# Python's numbers would be made arrays at every use.
+# As arrays, because numpy would convert Python's numbers at every use.
 ONE = np.array(1.0, np.float32)
 HALF = np.array(0.5, np.float32)
 
 
 def with_bias(stack: Mapping[str, Array], weight: str, bias: str) -> Array:
-    """Return the stacked matrices `weight` [words, outputs, inputs] with `bias` as last column."""
+    """Return the stacked matrices `weight` [words, outputs, inputs], with `bias` as last column."""
     return np.concatenate([stack[weight], stack[bias][..., None]], axis=2)

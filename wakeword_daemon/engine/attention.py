@@ -1,11 +1,12 @@
 """Attention over the last T steps, and the classifier behind it, of one or more words.
 
-Source: Shan et al. 2018 (arXiv:1803.10916): the energy of a step is a small network of its hidden
-state, softmax of the T energies weighs the hidden states, and a linear classifier judges their sum.
+Source: Shan et al. 2018 (arXiv:1803.10916). A small network gives each step an energy, from its
+hidden state. Softmax over the last T energies gives the weights with which the hidden states are
+summed, and a linear classifier decides from the sum.
 
-The classifier is linear, so it is applied to each hidden state before they are summed: that is the
-step's vote. The window holds two numbers a step instead of a hidden state, and every exp is
-computed once.
+Because the classifier is linear, it is applied to each hidden state before the sum; its result is
+the step's vote. So the window holds two numbers for each step instead of a hidden state, and each
+exp is computed only once.
 """
 
 from __future__ import annotations
@@ -23,19 +24,20 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class AttentionState:
-    """The window of a running stream, and the room that a step works in.
+    """The attention window of a running stream, and the buffers that a step uses.
 
     Attributes:
-        hidden: the last layer's hidden state with a 1 behind it, [words, 1, hidden + 1].
-        product: what it gives, [words, 1, attention + 1].
-        inner, vote: its parts, the energies' inner layer [words, attention] and the vote [words].
-        window: exp of the last T energies, and the votes times it; 0 where nothing was heard; in
-            the order of a ring, [T, 2, words].
-        places: of the window one view a step: both, the weight and the vote.
-        rows: the same, [T, 2 * words].
-        sums: over the window, [2 * words].
-        weight, margin: its halves, [words].
-        newest: where in the ring the newest step lies.
+        hidden: hidden state of the last GRU layer, followed by a 1, [words, 1, hidden + 1].
+        product: `hidden` times `Attention.inner`, [words, 1, attention + 1].
+        inner, vote: views of `product`: the inner layer of the energy network, [words, attention],
+            and the votes, [words].
+        window: a ring buffer of the last T steps, [T, 2, words]: exp of each energy, and that times
+            the vote; 0 for steps before the first.
+        places: for each place in the window, a view of either number.
+        rows: `window` as a matrix, [T, 2 * words].
+        sums: the sums over the window, [2 * words].
+        weight, log_odds: the halves of `sums`, [words].
+        newest: place of the newest step in the window.
 
     """
 
@@ -48,7 +50,7 @@ class AttentionState:
     rows: Array
     sums: Array
     weight: Array
-    margin: Array
+    log_odds: Array
     newest: int = 0
 
     @classmethod
@@ -72,26 +74,26 @@ class AttentionState:
             sums[words:],
         )
 
-    def shares(self) -> Array:
-        """Return how the last step shared its attention out: [T, words], summing to 1.
+    def weights(self) -> Array:
+        """Return the attention weights of the last step, [T, words]; they sum to 1.
 
-        The step itself is last, the one before it next to last; 0 where nothing was heard.
+        The oldest step comes first; the weights of steps before the first are 0.
         """
-        weights = np.roll(self.window[:, 0], -1 - self.newest, axis=0)
-        total = weights.sum(axis=0)
-        shares: Array = np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
-        return shares
+        exps = np.roll(self.window[:, 0], -1 - self.newest, axis=0)
+        total = exps.sum(axis=0)
+        weights: Array = np.divide(exps, total, out=np.zeros_like(exps), where=total > 0)
+        return weights
 
 
 @dataclass(slots=True)
 class Attention:
-    """The weights of every word.
+    """The weights of the energy network and the classifier of every word.
 
     Attributes:
-        inner: the energies' inner layer and, as the last column, the vote,
+        inner: inner layer of the energy network, with the classifier as the last column,
             [words, hidden + 1, attention + 1].
-        outer: the energies' outer layer, [words, attention].
-        ones: what sums over the window, [T].
+        outer: outer layer of the energy network, [words, attention].
+        ones: ones, [T]; their product with the window is the sum over it.
 
     """
 
@@ -101,20 +103,20 @@ class Attention:
 
     @classmethod
     def from_stack(cls, stack: Mapping[str, Array], steps: int) -> Attention:
-        """Take them out of the stacked weights of all words, in torch's layout."""
-        # Softmax over two classes is the logistic function of their difference; half of that is
-        # the vote, for the tanh of half an argument as in `gru`. As attention's weights sum to 1,
-        # the classifier's bias may be part of each vote.
+        """Take them from the stacked weights of all words, in torch's layout."""
+        # Softmax over two classes is the logistic function of their difference. The vote is half of
+        # it, because the logistic function is computed from the tanh of half its argument, as in
+        # `gru`. The attention weights sum to 1, so each vote can include the classifier's bias.
         classifier = with_bias(stack, "classifier.weight", "classifier.bias")
         vote = (classifier[:, 1:] - classifier[:, :1]) / 2
         inner = with_bias(stack, "energy.0.weight", "energy.0.bias")
         rows = np.concatenate([inner, vote], axis=1)
-        # Softmax does not see what all energies have in common: their outer layer needs no bias.
+        # Softmax ignores what all energies have in common, so the outer layer needs no bias.
         outer = stack["energy.2.weight"][:, 0]
         return cls(np.ascontiguousarray(rows.swapaxes(1, 2)), outer, np.ones(steps, np.float32))
 
     def step(self, s: AttentionState, probabilities: Array) -> None:
-        """Take the newest hidden state into the window and set `probabilities` [words]."""
+        """Add the newest hidden state to the window, and write the probabilities [words]."""
         np.matmul(s.hidden, self.inner, out=s.product)
         np.tanh(s.inner, out=s.inner)
         s.newest = (s.newest + 1) % len(s.places)
@@ -122,8 +124,8 @@ class Attention:
         np.vecdot(s.inner, self.outer, out=weight)
         np.exp(weight, out=weight)
         np.multiply(weight, s.vote, out=vote)
-        np.dot(self.ones, s.rows, out=s.sums)  # softmax does not care for order
-        s.margin /= s.weight
-        np.tanh(s.margin, out=s.margin)
-        s.margin += ONE
-        np.multiply(s.margin, HALF, out=probabilities)
+        np.dot(self.ones, s.rows, out=s.sums)  # a sum does not depend on the order
+        s.log_odds /= s.weight
+        np.tanh(s.log_odds, out=s.log_odds)
+        s.log_odds += ONE
+        np.multiply(s.log_odds, HALF, out=probabilities)

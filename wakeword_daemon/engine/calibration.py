@@ -1,4 +1,4 @@
-"""A threshold for a room: from the scores that the room itself gave while nobody said the word."""
+"""Finds a threshold for a room, from the scores measured there while nobody said the word."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from wakeword_daemon.engine.modelfile import ModelCard
 
 LOWEST = 0.05
-"""Threshold below which none is looked for."""
+"""The lowest threshold that is considered."""
 MARGIN = 0.25
-"""Log-odds that a threshold lies above the highest score that it must not let through."""
+"""How far a threshold lies above the highest score that must not trigger, in log-odds."""
 CONFIDENCE = 0.9
 _HIGHEST = 0.999_999
 _HOPS_AN_HOUR = 3600 * SAMPLE_RATE / HOP
@@ -25,11 +25,11 @@ _HOPS_AN_HOUR = 3600 * SAMPLE_RATE / HOP
 
 @dataclass
 class RoomScores:
-    """The scores of one word, hop by hop, as far as they matter.
+    """The scores of one word, of which only those that could matter are kept.
 
     Attributes:
-        refractory: seconds in which the word is not reported again.
-        hops: heard so far.
+        refractory: seconds after a detection in which the word is not reported again.
+        hops: number of hops so far.
 
     """
 
@@ -38,15 +38,15 @@ class RoomScores:
     _loud: list[tuple[int, float]] = field(default_factory=list)
 
     def add(self, scores: Iterable[float]) -> None:
-        """Take in the smoothed scores of the next hops, 0 to 1."""
+        """Add the smoothed scores of the next hops, 0 to 1."""
         for score in scores:
-            if score >= LOWEST * RELEASE:  # whatever is lower releases every trigger
+            if score >= LOWEST * RELEASE:  # lower scores release every trigger
                 self._loud.append((self.hops, score))
             self.hops += 1
 
     @property
     def hours(self) -> float:
-        """Of audio behind the scores."""
+        """Hours of audio that the scores come from."""
         return self.hops / _HOPS_AN_HOUR
 
     @property
@@ -68,7 +68,7 @@ class RoomScores:
     def threshold(self, rate: float) -> float:
         """Return the lowest threshold that keeps within `rate` false accepts an hour here."""
         allowed = math.floor(rate * self.hours)
-        # Whatever fires does so at a score; thresholds between two scores are all alike.
+        # A trigger fires at a score, so all thresholds between two scores have the same effect.
         scores = sorted({score for _, score in self._loud if score >= LOWEST}, reverse=True)
         too_low = next((s for s in scores if self.false_accepts(s) > allowed), None)
         if too_low is None:
@@ -76,21 +76,21 @@ class RoomScores:
         odds = math.log(max(too_low, 1e-9) / max(1 - too_low, 1e-9)) + MARGIN
         above = [score for score in scores if score > too_low]
         within = 1 / (1 + math.exp(-odds))
-        # Never past the next score that may fire.
+        # Stay below the next score, which is allowed to fire.
         return min(within, (too_low + above[-1]) / 2 if above else within, _HIGHEST)
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """A threshold, and what is known of it.
+    """A proposed threshold, and what to expect of it.
 
     Attributes:
-        threshold: the proposed one.
-        false_accepts: how many it would have let through here.
-        at_most: false accepts an hour that it stays below with a confidence of 90 %.
-        miss_rate: share of words that are missed at it by the model's card, 0 to 1; None where the
-            card was measured at no threshold as high.
-        measured_from: the lowest threshold that the card was measured at; None for none.
+        threshold: the threshold.
+        false_accepts: how often it would have reported the word here.
+        at_most: upper limit of its false accepts an hour, at a confidence of 90 %.
+        miss_rate: share of words that are missed at it, 0 to 1, as measured on the model's card;
+            None if no threshold as high was measured.
+        measured_from: the lowest threshold on the card; None if there is none.
 
     """
 
@@ -104,7 +104,7 @@ class Proposal:
 def propose(scores: RoomScores, card: ModelCard, rate: float) -> Proposal:
     """Propose a threshold for at most `rate` false accepts an hour.
 
-    It is never lower than the model's card was measured at: nothing is known of what that brings.
+    It is never below the thresholds on the model's card, because nothing is known about those.
     """
     points = sorted(card.operating_points, key=lambda point: point.threshold)
     lowest = points[0].threshold if points else None
@@ -120,7 +120,7 @@ def propose(scores: RoomScores, card: ModelCard, rate: float) -> Proposal:
 
 
 def upper_bound(count: int) -> float:
-    """Return the expected number that makes `count` or fewer events as unlikely as 10 %.
+    """Return the mean at which `count` or fewer events have a probability of 10 %.
 
     The one-sided upper limit of a Poisson mean (Garwood 1936), by bisection.
     """

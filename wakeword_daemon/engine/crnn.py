@@ -1,9 +1,9 @@
-"""The attention CRNN of one wake word: its weights, which never change.
+"""The weights of one wake word's attention CRNN.
 
 Source: Shan et al. 2018 (arXiv:1803.10916), run one step at a time: convolve when the stride
 allows, one GRU step from the saved hidden state, one new energy, softmax over it and the T - 1
 cached ones, classify. `wakeword_daemon.training.fit.network.StreamingCRNN` is the specification;
-both steps agree with it to 1e-4. `streams` runs it.
+the steps in C and in numpy agree with it to 1e-4. `streams` runs the network.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.errors import ModelError
 
 LARGEST_ENERGY = 60.0
-"""exp of it, times the steps of any window, is still a float32."""
+"""exp of this, summed over any window, still fits into a float32."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,12 +27,12 @@ class CRNN:
 
     Attributes:
         architecture: the shape of the network.
-        features: what it hears.
+        features: the front end that makes its input.
         weights: by name, in torch's layout; see `weight_shapes`.
 
     Raises:
-        ModelError: weights are missing, do not fit the architecture, or give energies of
-            attention that exp cannot take.
+        ModelError: weights are missing or do not fit the architecture, or the energies of attention
+            could become too large for exp.
 
     """
 

@@ -32,10 +32,9 @@ class Detection:
     Attributes:
         word: its name.
         score: the smoothed probability that crossed the threshold, 0 to 1.
-        sample: index one past the last sample heard when it did, on the detector's clock.
-        level: RMS of the second before, in whole steps, in dB relative to full scale, at least
-            -100.
-        model: id of the model that heard it.
+        sample: index one past the last sample behind that score, on the detector's clock.
+        level: RMS level of the second before it, in dBFS, at least -100.
+        model: id of the model.
 
     """
 
@@ -60,19 +59,19 @@ class Step(NamedTuple):
 
 
 class Detector:
-    """Hears 16 kHz mono audio in pieces of any length, and says when a word is spoken.
+    """Detects wake words in 16 kHz mono audio, which may come in pieces of any length.
 
-    The features are computed once for all words. The detector counts samples itself, from 0 or from
-    where `reset` puts it.
+    The features are computed once for all words. Samples are counted from 0, or from where `reset`
+    sets the clock.
 
     Args:
-        models: the wake words; their names must differ and their features agree.
-        settings: thresholds and the like by word; a word that is not in it has the defaults.
+        models: the wake words; their names must differ, and their features must be the same.
+        settings: thresholds and other settings by word; a word without settings has the defaults.
 
     Attributes:
-        clock: index one past the last sample heard.
+        clock: index one past the last sample so far.
         powers: mean square of the samples that came with each step of the last `push`.
-        nearness: how near these steps came to a detection: 1 where a score reached its threshold.
+        nearness: highest ratio of a score to its threshold in these steps; 1 reaches a threshold.
 
     Raises:
         ModelError: the models cannot run together.
@@ -111,7 +110,7 @@ class Detector:
         self._hop, self._window = shared.hop, shared.window
         self.clock = 0
         self._first_end = self._window  # where the first frame ends, on the clock
-        # One a step of the last second, for the level of what may be detected.
+        # One for each step of the last second, for the level of a detection.
         self._step_samples = strides.pop() * shared.hop
         self._first_step = self._window + (kernels.pop() - 1) * shared.hop
         self._energies: deque[int] = deque(maxlen=max(1, SAMPLE_RATE // self._step_samples))
@@ -119,19 +118,19 @@ class Detector:
         self.nearness = 0.0
 
     def fresh(self) -> Detector:
-        """Return a detector of the same words and settings that has heard nothing.
+        """Return a detector with the same words and settings for another stream.
 
-        Both share the weights, so that a stream of its own costs little.
+        Both share the weights, so another stream costs little.
         """
         other = copy.copy(self)
-        other._begin()  # noqa: SLF001 -- another one of its own kind
+        other._begin()  # noqa: SLF001 -- of the same class
         return other
 
     @property
     def lead(self) -> int:
-        """Samples to leave out at the beginning of a stream, so that a step ends with every hop.
+        """Samples to leave out at the start of a stream, so that a step ends with every hop.
 
-        Where audio comes in hops of 80 ms, no step then waits for a hop that is mostly not its own.
+        Then no step has to wait for the next hop, of which it needs only the beginning.
         """
         return -self._first_step % self._step_samples
 
@@ -141,21 +140,27 @@ class Detector:
         return {word: trigger.threshold for word, trigger in self._triggers.items()}
 
     def set_threshold(self, word: str, threshold: float) -> None:
-        """Compare the scores of a word with another threshold, in (0, 1], from the next step on."""
+        """Set the threshold of a word, in (0, 1], from the next step on.
+
+        Raises:
+            KeyError: there is no such word.
+
+        """
         self._triggers[word].threshold = threshold
 
     def push(self, pcm: Pcm, trace: list[Step] | None = None) -> list[Detection]:
-        """Hear the next samples.
+        """Process the next samples.
 
         Args:
-            pcm: int16 samples [samples] at 16 kHz, mono; any number of them, also none.
-            trace: takes each step with its smoothed scores, which the thresholds are compared with.
+            pcm: int16 samples [samples] at 16 kHz, mono; any number of them, including none.
+            trace: a list to which each step is added, with the smoothed scores that are compared
+                with the thresholds.
 
         Returns:
             the detections in them, in order.
 
         Raises:
-            TypeError: the samples are not of int16.
+            TypeError: the samples are not int16.
             ValueError: the array has more than one dimension.
 
         """
@@ -178,16 +183,16 @@ class Detector:
         return detections
 
     def scores(self, pcm: Pcm) -> list[Step]:
-        """Hear the next samples and return the score of every word at each step they complete.
+        """Process the next samples; return the score of every word at each step they complete.
 
-        For programs that judge the scores themselves: audio heard here gives no detections. There
-        is a step every 80 ms, and the first needs 215 ms of audio.
+        This is for programs that decide for themselves: it gives no detections. There is a step
+        every 80 ms, and the first one needs 215 ms of audio.
 
         Args:
-            pcm: as `push` takes it.
+            pcm: as for `push`.
 
         Raises:
-            TypeError: the samples are not of int16.
+            TypeError: the samples are not int16.
             ValueError: the array has more than one dimension.
 
         """
@@ -198,10 +203,10 @@ class Detector:
         ]
 
     def reset(self, at_sample: int | None = None) -> None:
-        """Forget all audio, as after a gap in it.
+        """Forget all audio so far, as after a gap.
 
         Args:
-            at_sample: where the clock goes on; None to leave it where it is.
+            at_sample: the clock's new value; None to keep its value.
 
         """
         self._stream.reset()
@@ -213,7 +218,7 @@ class Detector:
         self._first_end = self.clock + self._window
 
     def _begin(self) -> None:
-        """Take up a stream of its own, whose clock begins at 0."""
+        """Start a stream of its own, with the clock at 0."""
         self._stream = self._stream.fresh()
         self._triggers = {
             word: Trigger(trigger.threshold, trigger.smoothing, trigger.refractory)
@@ -223,7 +228,7 @@ class Detector:
         self.clock, self._first_end = 0, self._window
 
     def _hear(self, pcm: Pcm) -> Made:
-        """Count and hear samples; see `streams.Stream.hear`."""
+        """Process samples and count them; see `streams.Stream.hear`."""
         try:
             made = self._stream.hear(pcm)
         except (TypeError, ValueError, BufferError):
@@ -241,10 +246,11 @@ def _trigger(model: Model, settings: WordSettings) -> Trigger:
 
 
 def _suitable(pcm: npt.NDArray[np.generic]) -> Pcm:
-    """Return the samples without gaps between them.
+    """Return the samples as a contiguous array.
 
     Raises:
-        TypeError, ValueError: they are not int16 and mono; the message says what converts them.
+        TypeError: they are not int16; the message says how to convert them.
+        ValueError: they have more than one dimension.
 
     """
     if pcm.ndim != 1:
@@ -253,7 +259,7 @@ def _suitable(pcm: npt.NDArray[np.generic]) -> Pcm:
             " as in pcm[:, 0]"
         )
     if pcm.dtype == np.int16:
-        return pcm.astype(np.int16)  # a copy, without gaps
+        return pcm.astype(np.int16)  # a contiguous copy
     if pcm.dtype.kind == "f":
         how = "(pcm * 32767).clip(-32768, 32767).astype(np.int16) if they lie between -1 and 1"
     elif pcm.dtype == np.dtype(">i2"):

@@ -6,8 +6,9 @@ Source: Cho et al. 2014 (arXiv:1406.1078), in the variant of `torch.nn.GRU`:
     update = logistic(...)     h = candidate + update * (h - candidate)
 
 The logistic function of x is computed as (1 + tanh(x / 2)) / 2, which cannot overflow. With
-reset = (1 + t) / 2 the candidate is tanh((W x + b + (U h + c) / 2) + t * (U h + c) / 2), so that
-one product of x, 1 and h with one matrix gives all: half of what both gates take, and these terms.
+reset = (1 + t) / 2 the candidate is tanh((W x + b + (U h + c) / 2) + t * (U h + c) / 2). So one
+product of [x, 1, h] with one matrix gives everything: half the arguments of both gates, and both
+terms of the candidate.
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class GRUState:
-    """A layer's part of a running stream: the hidden state, and the room that a step works in.
+    """The hidden state of one layer in a running stream, and the buffers that a step uses.
 
     Attributes:
-        input: what the layer multiplies: its input, 1 and hidden state side by side,
+        input: the layer's input, a 1 and its hidden state side by side,
             [words, 1, inputs + 1 + hidden].
-        hidden: the end of it.
-        product: what comes of it, [words, 1, 4 * hidden].
-        gates: its first half, for reset and update.
-        reset, update, candidate, recurrent: its quarters, [words, 1, hidden].
+        hidden: view of the hidden state at the end of `input`.
+        product: `input` times the weights, [words, 1, 4 * hidden].
+        gates: view of the first half of `product`, for the reset and the update gate.
+        reset, update, candidate, recurrent: views of its quarters, [words, 1, hidden].
 
     """
 
@@ -48,7 +49,7 @@ class GRUState:
 
     @classmethod
     def from_input(cls, line: Array, size: int) -> GRUState:
-        """Make the state of a layer of `size` units out of the `input` it shall have."""
+        """Make the state of a layer of `size` units whose `input` is `line`."""
         product = np.empty((*line.shape[:2], 4 * size), np.float32)
         quarters = (product[..., start : start + size] for start in range(0, 4 * size, size))
         return cls(line, line[..., -size:], product, product[..., : 2 * size], *quarters)
@@ -62,7 +63,7 @@ class GRULayer:
 
     @classmethod
     def from_stack(cls, stack: Mapping[str, Array], layer: int) -> GRULayer:
-        """Take one layer out of the stacked weights of all words, in torch's layout."""
+        """Take one layer from the stacked weights of all words, in torch's layout."""
         of_input = with_bias(stack, f"gru.weight_ih_l{layer}", f"gru.bias_ih_l{layer}")
         of_hidden = with_bias(stack, f"gru.weight_hh_l{layer}", f"gru.bias_hh_l{layer}")
         words, _, inputs = of_input.shape
@@ -70,17 +71,17 @@ class GRULayer:
         terms = np.zeros((words, 4 * size, inputs + size), np.float32)
         terms[:, : 3 * size, :inputs] = of_input
         terms[:, : 2 * size] /= 2
-        # The biases lie between the columns of the input and those of the hidden state.
+        # The column of the biases is between those of the input and those of the hidden state.
         halves = np.roll(of_hidden, 1, axis=2) / 2
         terms[:, : 3 * size, inputs - 1 :] += halves
         terms[:, 3 * size :, inputs - 1 :] = halves[:, 2 * size :]
         return cls(np.ascontiguousarray(terms.swapaxes(1, 2)))
 
     def take_columns(self, conv_bias: Array, bands: int) -> None:
-        """Take columns of the convolution, band by band and without its bias, as input.
+        """Change the weights to take the convolution's output band by band and without its bias.
 
         Args:
-            conv_bias: the bias that the columns lack, [words, channels].
+            conv_bias: the bias that is missing in that output, [words, channels].
             bands: positions of the convolution along the mel axis.
 
         """

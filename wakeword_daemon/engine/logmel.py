@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 
 FULL_SCALE = 32_768.0
 MOST_FRAMES_AT_ONCE = 512
-"""Longer input is worked off in pieces, so that ten hours need little more memory than a second."""
+"""Longer input is processed in parts, so that ten hours need little more memory than a second."""
 
 
 class LogMel:
-    """16 kHz samples to log-mel frames.
+    """Computes log-mel frames from 16 kHz samples.
 
     Hann window, FFT, power, HTK mel filters, logarithm of the clamped mel power. Equal to
-    torchaudio's `MelSpectrogram(center=False)` followed by `clamp` and `log`: there is no padding,
-    so that a live stream and a file give the same.
+    torchaudio's `MelSpectrogram(center=False)` followed by `clamp` and `log`. Nothing is padded, so
+    a live stream and a file give the same frames.
     """
 
     def __init__(self, settings: FeatureSettings | None = None) -> None:
         self.settings = s = settings or FeatureSettings()
-        # The scale of the samples is folded into the window, and the window's length, by which the
-        # FFT divides: numpy scales by a float32 faster than by the integer 1.
+        # The window includes the scale of the samples, and its own length, by which the FFT divides
+        # below: numpy scales by a float32 faster than by the integer 1.
         self._window = (hann(s.window) * s.window / FULL_SCALE).astype(np.float32)
         filters = mel_filters(s)
         self._filters = np.ascontiguousarray(filters.T)
@@ -64,6 +64,6 @@ class LogMel:
 
 
 def hann(length: int) -> npt.NDArray[np.float64]:
-    """Return the Hann window that repeats after `length` samples."""
+    """Return the periodic Hann window of `length` samples."""
     window: npt.NDArray[np.float64] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
     return window

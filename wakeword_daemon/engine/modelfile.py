@@ -1,8 +1,8 @@
-"""The model file: one wake word, its weights and what was measured of it, and no code.
+"""The model file of a wake word: its weights, and what was measured with it; no code.
 
 A safetensors file: named arrays, and one metadata entry `wakeword` that holds the `ModelCard` as
 JSON. A checksum over both shows whether the file was altered. Weights are floats of 32 or 16 bits,
-or int8 with a float array NAME.scale that has one factor for each row, or one for all.
+or int8 with a float array NAME.scale, which has one factor for each row or one for all.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ Arrays = dict[str, npt.NDArray[np.float32]]
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """What was measured at one threshold on speech that the network never learned from.
+    """What was measured at one threshold, on speech that was not used in training.
 
     Attributes:
         target: the false accepts an hour that the threshold was chosen to keep within.
-        threshold: the score that fires.
+        threshold: the score from which the word is reported.
         miss_rate: share of the spoken words that were missed, 0 to 1.
-        false_accepts_per_hour: measured in other speech.
+        false_accepts_per_hour: how often the word was reported in other speech.
 
     """
 
@@ -64,7 +64,7 @@ class OperatingPoint:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSource:
-    """A collection of recordings that the network learned from, and its licence."""
+    """A collection of recordings used in training, and its licence."""
 
     name: str
     licence: str
@@ -72,18 +72,18 @@ class TrainingSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
-    """Everything about a model but its numbers.
+    """Everything about a model except its weights.
 
     Attributes:
         name: the word as settings and events call it, e.g. smart_mirror.
         phrase: the word as it is spoken.
         language: BCP 47 tag of the language it was trained in.
-        features, architecture: what the engine must compute.
+        features, architecture: the front end and the shape of the network.
         threshold: the default threshold.
-        operating_points: what other thresholds cost.
-        hours: audio without the word behind the false accepts.
-        takes: spoken words behind the misses.
-        sources: where the training recordings come from.
+        operating_points: misses and false accepts at other thresholds.
+        hours: hours of other speech in which the false accepts were counted.
+        takes: number of spoken words among which the misses were counted.
+        sources: the collections used in training.
         format: version of this file format.
         checksum: of the arrays and of this card without it, SHA-256 in hex.
 
@@ -105,8 +105,8 @@ class ModelCard:
     def threshold_within(self, rate: float) -> float:
         """Return the threshold that keeps within a rate of false accepts.
 
-        It is the measured threshold of the highest target within the rate. A stricter wish never
-        gets a lower threshold than a looser one: a rate of `DEFAULT_TARGET` or less gets at least
+        It is the measured threshold of the highest target within the rate. A lower rate never gets
+        a lower threshold than a higher rate: a rate of `DEFAULT_TARGET` or less gets at least
         the default threshold, a higher rate at most that.
 
         Args:
@@ -130,7 +130,7 @@ class ModelCard:
                 f" accepts/hour or less; choose from {targets}, or set its threshold"
             )
         chosen = max(within)
-        # Chance lets measured thresholds contradict each other; the rule above comes first.
+        # By chance the measured thresholds may contradict that rule, which comes first.
         if chosen <= DEFAULT_TARGET:
             between = [
                 p.threshold for p in self.operating_points if chosen <= p.target <= DEFAULT_TARGET
@@ -144,7 +144,7 @@ class ModelCard:
 
 @dataclass(frozen=True, slots=True)
 class SelfTest:
-    """An input and the probabilities that it must give.
+    """An input, and the probabilities that the network must give for it.
 
     Attributes:
         mel: log-mel frames [frames, mels], as bytes.
@@ -157,12 +157,12 @@ class SelfTest:
 
     @classmethod
     def record(cls, network: CRNN, log_mel: npt.NDArray[np.float32]) -> SelfTest:
-        """Run a network over log-mel frames [frames, mels] and keep both."""
+        """Run a network over log-mel frames [frames, mels], and keep the frames and its output."""
         mel = ((log_mel - _MEL_ORIGIN) / _MEL_STEP).round().clip(0, 255).astype(np.uint8)
         return cls(mel, _run(network, _log_mel(mel)))
 
     def log_mel(self) -> npt.NDArray[np.float32]:
-        """Return the input as the network takes it."""
+        """Return the input as log-mel frames [frames, mels]."""
         return _log_mel(self.mel)
 
 
@@ -177,7 +177,14 @@ def _run(network: CRNN, log_mel: npt.NDArray[np.float32]) -> npt.NDArray[np.floa
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A wake word, ready to be run."""
+    """A wake word that is ready to run.
+
+    Attributes:
+        card: everything about it except its weights.
+        weights: by name, in torch's layout; see `crnn.weight_shapes`.
+        self_test_vector: what `self_test` runs.
+
+    """
 
     card: ModelCard
     weights: Arrays
@@ -213,11 +220,11 @@ class Model:
 
     @property
     def model_id(self) -> str:
-        """Name and first digits of the checksum: tells which file fired."""
+        """Name and first digits of the checksum, which identify the file."""
         return f"{self.card.name}-{self.card.checksum[:8]}"
 
     def network(self) -> CRNN:
-        """Return what the engine runs.
+        """Return the network that the engine runs.
 
         Raises:
             ModelError: the weights do not fit the architecture.
@@ -226,10 +233,10 @@ class Model:
         return CRNN(self.card.architecture, self.card.features, self.weights)
 
     def self_test(self) -> None:
-        """Run the stored input and compare the probabilities with those it was shipped with.
+        """Run the stored input, and compare the probabilities with the stored ones.
 
         Raises:
-            ModelError: they differ, so this machine would not hear what was measured.
+            ModelError: they differ, so the word would not be detected as it was measured.
 
         """
         found = _run(self.network(), self.self_test_vector.log_mel())
@@ -242,7 +249,7 @@ class Model:
 
 
 def save_model(path: Path, model: Model) -> Model:
-    """Write a model file, whole or not at all; return the model with its checksum.
+    """Write a model file, atomically; return the model with its checksum.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -264,8 +271,8 @@ def read_model(path: str | Path) -> Model:
     """Read a model file.
 
     Raises:
-        ModelError: there is no such file, or it is truncated, altered, of another version or no
-            model file at all.
+        ModelError: there is no such file, or it is truncated, altered, of another version, or not
+            a model file.
 
     """
     path = Path(path)
@@ -321,7 +328,7 @@ def _float32(arrays: dict[str, npt.NDArray[np.generic]], name: str) -> npt.NDArr
 
 
 def _checksum(unsigned: str, arrays: dict[str, npt.NDArray[np.generic]]) -> str:
-    """Return the checksum of a card in JSON whose own checksum is left empty, and of arrays."""
+    """Return the checksum of arrays and of a card in JSON whose own checksum is empty."""
     digest = hashlib.sha256(unsigned.encode())
     for name, array in sorted(arrays.items()):
         digest.update(f"{name} {array.dtype} {array.shape}\n".encode())

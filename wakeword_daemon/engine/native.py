@@ -1,4 +1,4 @@
-"""The step in C: how it is loaded, and the plan that it works from."""
+"""Loads the step in C, and makes the plans that it runs."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 INTERFACE = 2
-"""Of the step in C that this module can call, as in _module.c."""
+"""Version of the step in C that this module can call; the same as in _module.c."""
 TILE = 32
 BLOCK = 8
-"""Outputs of a matrix, and units of a layer, are filled up with zeros to a multiple of these."""
+"""The outputs of a matrix and the units of a layer are padded with zeros to multiples of these."""
 LONGEST_WINDOW = 1024
 ALIGNMENT = 16
-"""Floats in a cache line, at which the parts of a plan begin."""
+"""Floats in a cache line; the parts of a plan are aligned to it."""
 
 
 @cache
 def native_step() -> Any:  # noqa: ANN401 - a module in C, or nothing
-    """Return the step in C, or None; say once in the log if it is there and cannot be used."""
+    """Return the step in C, or None; log once if there is one that cannot be used."""
     try:
         from wakeword_daemon.engine import _step  # type: ignore[attr-defined] # noqa: PLC0415
     except ModuleNotFoundError:
         return None
     except ImportError as error:
-        # A file from another machine; "cannot import name" is how a missing one is told.
+        # A file from another machine. A missing file gives "cannot import name".
         if "cannot import name" not in str(error):
             logger.warning("the step in C cannot be loaded, numpy takes over: %s", error)
         return None
@@ -56,7 +56,7 @@ def native_step() -> Any:  # noqa: ANN401 - a module in C, or nothing
 
 
 def can_run(networks: Sequence[CRNN]) -> bool:
-    """Say whether the step in C is here and can run these networks."""
+    """Return whether the step in C is available and can run these networks."""
     window = networks[0].features.window
     return (
         native_step() is not None
@@ -79,8 +79,8 @@ def radices(points: int) -> list[int]:
 def pack(networks: Sequence[CRNN]) -> Array:
     """Return the plan of networks that share their features and steps: one block of float32.
 
-    It holds the integers of _step.h, the tables of the front end and each network's weights in the
-    order of use. Its parts begin at cache lines.
+    It holds the integers of _step.h, the tables of the front end, and each network's weights in the
+    order of use. Its parts start at cache lines.
     """
     features, first = networks[0].features, networks[0].architecture
     head = [
@@ -116,7 +116,7 @@ def pack(networks: Sequence[CRNN]) -> Array:
 def _tables(features: FeatureSettings) -> Iterator[npt.NDArray[np.float64]]:
     """Yield the window, floor and ceiling, twiddle factors by stage, and those of the real FFT."""
     window = features.window
-    yield hann(window) / FULL_SCALE / 2  # the half of the even and odd parts of a spectrum
+    yield hann(window) / FULL_SCALE / 2  # half, for the even and the odd part of a spectrum
     yield np.array([features.floor, features.ceiling])
     length = window // 2
     for radix in radices(length):
@@ -136,7 +136,7 @@ def _weights(network: CRNN) -> Iterator[Array]:
     for layer in range(a.layers):
         matrix, bias = w[f"gru.weight_ih_l{layer}"], w[f"gru.bias_ih_l{layer}"]
         if layer == 0:
-            # The convolution's bias passes through the layer's matrix, and its maps come band by
+            # The convolution's bias is multiplied by the matrix here, and its output comes band by
             # band.
             by_channel = matrix.reshape(-1, a.channels, bands)
             bias = bias + np.einsum("gcb,c->g", by_channel, w["conv.bias"])
@@ -145,38 +145,38 @@ def _weights(network: CRNN) -> Iterator[Array]:
         yield _gates(matrix.reshape(len(matrix), -1), bias, a.hidden)
         yield _gates(w[f"gru.weight_hh_l{layer}"], w[f"gru.bias_hh_l{layer}"], a.hidden)
     hidden = _up(a.hidden, BLOCK)
-    yield _blocks(_filled(w["energy.0.weight"], 1, hidden), w["energy.0.bias"])
-    yield _filled(w["energy.2.weight"], 1, _up(a.attention, TILE))
-    # Softmax over two classes is the logistic function of their difference, and as attention's
-    # weights sum to 1 the classifier may judge each step before they are summed.
+    yield _blocks(_padded(w["energy.0.weight"], 1, hidden), w["energy.0.bias"])
+    yield _padded(w["energy.2.weight"], 1, _up(a.attention, TILE))
+    # Softmax over two classes is the logistic function of their difference. The attention weights
+    # sum to 1, so the classifier can be applied to each step before the sum.
     vote = w["classifier.weight"][1:] - w["classifier.weight"][:1]
-    yield _filled(vote, 1, hidden)
-    yield _filled(w["classifier.bias"][1:] - w["classifier.bias"][:1], 0, BLOCK)
+    yield _padded(vote, 1, hidden)
+    yield _padded(w["classifier.bias"][1:] - w["classifier.bias"][:1], 0, BLOCK)
 
 
 def _gates(matrix: Array, bias: Array, size: int) -> Array:
-    """Return the matrix and bias of three gates, in blocks, each gate filled up."""
+    """Return the matrix and bias of three gates, in blocks, each gate padded."""
     full = _up(size, BLOCK)
-    by_gate = _filled(matrix.reshape(3, size, -1), 1, full)
-    by_gate = _filled(by_gate, 2, _up(matrix.shape[1], BLOCK))
-    return _blocks(by_gate.reshape(3 * full, -1), _filled(bias.reshape(3, size), 1, full).ravel())
+    by_gate = _padded(matrix.reshape(3, size, -1), 1, full)
+    by_gate = _padded(by_gate, 2, _up(matrix.shape[1], BLOCK))
+    return _blocks(by_gate.reshape(3 * full, -1), _padded(bias.reshape(3, size), 1, full).ravel())
 
 
 def _blocks(matrix: Array, bias: Array) -> Array:
     """Return [outputs, inputs] and a bias as blocks [outputs / TILE, 1 + inputs, TILE]."""
     outputs = _up(len(matrix), TILE)
-    rows = _filled(np.concatenate([bias[:, None], matrix], axis=1), 0, outputs)
+    rows = _padded(np.concatenate([bias[:, None], matrix], axis=1), 0, outputs)
     return rows.reshape(-1, TILE, rows.shape[1]).swapaxes(1, 2)
 
 
-def _filled(array: Array, axis: int, length: int) -> Array:
-    """Return an array filled up with zeros to a length along one axis."""
+def _padded(array: Array, axis: int, length: int) -> Array:
+    """Return an array padded with zeros to a length along one axis."""
     widths = [(0, length - size if at == axis else 0) for at, size in enumerate(array.shape)]
     return np.pad(array, widths).astype(np.float32)
 
 
 def _up(count: int, to: int) -> int:
-    """Return the next multiple."""
+    """Return a count, rounded up to a multiple of `to`."""
     return -(-count // to) * to
 
 

@@ -1,7 +1,8 @@
 """The step in numpy.
 
-A step is so small that each call of numpy costs more than its arithmetic. So the calls are few and
-write to room that the stream keeps, and its views are made once. The networks are in `stacked`.
+A step is so small that each call of numpy costs more than its arithmetic. So there are few calls,
+they write to buffers that the stream keeps, and views are made only once. The networks are in
+`stacked`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from wakeword_daemon.engine.crnn import CRNN
     from wakeword_daemon.pcm import Pcm
 
-INT16 = np.dtype(np.int16)  # comparing with the type itself would make it one at every call
+INT16 = np.dtype(np.int16)  # numpy would convert np.int16 at every comparison
 
 
 class NumpyStream:
@@ -29,7 +30,7 @@ class NumpyStream:
 
     def __init__(self, networks: Sequence[CRNN]) -> None:
         self._front = LogMel(networks[0].features)
-        # Words whose networks have one shape are stacked, so that all of them cost one call.
+        # Words whose networks have the same shape are stacked, so that one call serves all of them.
         self._words: list[list[int]] = []
         self._stacks: list[StackedWords] = []
         for shape in dict.fromkeys(network.architecture for network in networks):
@@ -44,7 +45,7 @@ class NumpyStream:
         """Make what belongs to one stream."""
         f = self._front.settings
         self._samples = np.zeros(f.window + (self._stride - 1) * f.hop, np.int16)
-        # Log-mel [mels, kernel_frames]: a band's kernel covers whole rows, one run of numbers.
+        # Log-mel [mels, kernel_frames]: a band's kernel covers whole rows, which are contiguous.
         self._history = np.zeros((f.mels, self._kernel), np.float32)
         self._flat = self._history.ravel()
         self._states = [stack.initial_state(self._history) for stack in self._stacks]
@@ -57,18 +58,18 @@ class NumpyStream:
             state.reset()
 
     def fresh(self) -> Self:
-        """Return another stream through the same networks, which has heard nothing."""
+        """Return a new stream through the same networks."""
         other = copy.copy(self)
         other._begin()  # noqa: SLF001 - of this class
         return other
 
     def hear(self, pcm: Pcm) -> list[tuple[int, int, list[float]]]:
-        """Hear int16 samples [samples] and make the steps that they complete."""
+        """Process int16 samples [samples]; return the steps that they complete."""
         if pcm.dtype != INT16 or pcm.ndim != 1:
             raise TypeError("samples must be int16, [samples]")
         hop, made, start = self._front.settings.hop, [], 0
         while start < len(pcm):
-            # The frames of a step are made together.
+            # The frames of a step are computed together.
             due = (self._kernel - self._held_frames - 1) % self._stride + 1
             needed = self._front.settings.window + (due - 1) * hop
             held = self._held_samples
@@ -89,7 +90,7 @@ class NumpyStream:
         return made
 
     def hear_frames(self, frames: Array) -> list[tuple[int, int, list[float]]]:
-        """Hear contiguous log-mel frames [F, mels] in the place of samples."""
+        """Process contiguous log-mel frames [F, mels] instead of samples."""
         made, start = [], 0
         while start < len(frames):
             fresh = frames[start : start + self._kernel - self._held_frames]
@@ -101,19 +102,19 @@ class NumpyStream:
                 made.append((self._frames - 1, 0, self._step()))
         return made
 
-    def attention_shares(self) -> Array:
-        """Return how the last step of the first word shared its attention out: [T], summing to 1.
+    def attention_weights(self) -> Array:
+        """Return the attention weights of the first word at the last step, [T]; they sum to 1.
 
-        The step itself is last, the one before it next to last; 0 where nothing was heard.
+        The oldest step comes first; the weights of steps before the first are 0.
         """
-        return self._states[0].attention.shares()[:, 0]
+        return self._states[0].attention.weights()[:, 0]
 
     def hidden_states(self) -> list[Array]:
         """Return a copy of the hidden state of each layer of the first word: [hidden] each."""
         return [layer.hidden[0, 0].copy() for layer in self._states[0].layers]
 
     def _step(self) -> list[float]:
-        """Make a step of a full history and return each word's probability."""
+        """Run a step on a full history; return each word's probability."""
         if len(self._stacks) == 1:
             scores = self._stacks[0].step(self._states[0])
         else:
@@ -121,7 +122,7 @@ class NumpyStream:
             for words, stack, state in zip(self._words, self._stacks, self._states, strict=True):
                 for word, score in zip(words, stack.step(state), strict=True):
                     scores[word] = score
-        # Each row loses its oldest frames; what moves in at its end is overwritten.
+        # Drop the oldest frames of each row; what moves into its end is overwritten later.
         self._flat[: -self._stride] = self._flat[self._stride :]
         self._held_frames -= self._stride
         return scores

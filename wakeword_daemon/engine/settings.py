@@ -1,4 +1,4 @@
-"""What a network hears and how it is built: plain numbers that engine and training share."""
+"""The front end and the shape of a network: plain numbers that engine and training share."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ class FeatureSettings:
         hop: samples between the starts of two frames.
         mels: triangular filters between 0 Hz and the Nyquist frequency.
         floor, ceiling: mel power is clamped to this range before the logarithm. White noise at
-            -79 dBFS lies at the floor: lower, and digital silence before a word would weigh more
-            than the word.
+            -79 dBFS is at the floor. With a lower floor, digital silence before a word would have
+            more weight than the word.
+
+    Raises:
+        ModelError: the settings contradict each other.
 
     """
 
@@ -29,7 +32,7 @@ class FeatureSettings:
     ceiling: float = 1e9
 
     def __post_init__(self) -> None:
-        """Refuse settings that no front end could run with."""
+        """Check the settings."""
         if not (0 < self.hop <= self.window and self.mels > 0 and 0 < self.floor < self.ceiling):
             raise ModelError(f"the feature settings contradict each other: {self}")
 
@@ -56,7 +59,10 @@ class Architecture:
         hidden: units of each GRU layer.
         layers: GRU layers.
         attention: inner size of the energy network Linear → tanh → Linear.
-        steps: T, the number of steps that the windowed attention looks back on.
+        steps: T, the number of steps that attention covers, the newest included.
+
+    Raises:
+        ModelError: a network of this shape cannot stream.
 
     """
 
@@ -71,17 +77,22 @@ class Architecture:
     steps: int = 16
 
     def __post_init__(self) -> None:
-        """Refuse shapes that cannot stream."""
+        """Check the shape."""
         numbers = [getattr(self, name) for name in self.__slots__]
         if min(numbers) < 1 or self.stride_frames > self.kernel_frames:
             raise ModelError(f"the architecture cannot stream: {self}")
 
     def bands(self, features: FeatureSettings) -> int:
-        """Return how many positions the convolution takes along the mel axis."""
+        """Return how many positions the convolution has along the mel axis.
+
+        Raises:
+            ModelError: the kernel is larger than the mel axis.
+
+        """
         if features.mels < self.kernel_mels:
             raise ModelError(f"a kernel of {self.kernel_mels} mels needs more than {features.mels}")
         return (features.mels - self.kernel_mels) // self.stride_mels + 1
 
     def frames_of_step(self, step: int) -> int:
-        """Return the count of mel frames heard when step `step` (from 0) completes."""
+        """Return the number of mel frames after which step `step` (from 0) is complete."""
         return self.kernel_frames + step * self.stride_frames

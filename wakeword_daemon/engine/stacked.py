@@ -1,7 +1,7 @@
 """The networks of one or more words of the same shape, run together in numpy.
 
-Words are stacked along a leading axis, so that all of them cost one call: they share the features
-and one wide matrix for the convolution, and their other matrices are multiplied in one batch.
+Words are stacked along a leading axis, so that one call serves all of them. They share the features
+and one wide matrix for the convolution; their other matrices are multiplied as a batch.
 """
 
 from __future__ import annotations
@@ -24,18 +24,19 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class StackedState:
-    """What changes while a stream runs, and the room that a step works in.
+    """The state of a stream, and the buffers that a step uses.
 
     Attributes:
-        patches: what the kernel covers at each band, a view of the stream's history,
+        patches: view of the stream's history: what the kernel covers at each band,
             [bands, kernel_mels * kernel_frames].
-        covered: room for a copy of them, which BLAS multiplies.
+        covered: buffer for a copy of the patches, because BLAS needs them contiguous.
         maps: output of the convolution, [bands, words * channels].
-        maps_by_word: the same, [words, bands, channels].
-        columns: where it lies as the first layer's input, [words, bands, channels].
-        layers: each GRU layer's.
-        attention: the window's.
-        probabilities: of the last step, [words].
+        maps_by_word: view of the same, [words, bands, channels].
+        columns: view of the first layer's input, to which the maps are copied,
+            [words, bands, channels].
+        layers: state of each GRU layer.
+        attention: state of the attention.
+        probabilities: those of the last step, [words].
 
     """
 
@@ -75,7 +76,7 @@ class StackedWords:
         self._attention = Attention.from_stack(stack, a.steps)
 
     def initial_state(self, history: Array) -> StackedState:
-        """Return the state of a stream that has heard nothing.
+        """Return the state of a new stream.
 
         Args:
             history: the log-mel frames under the kernel, [mels, kernel_frames], contiguous; the
@@ -84,7 +85,7 @@ class StackedWords:
         """
         a, words, bands = self.architecture, self._words, self._bands
         inputs, size = bands * a.channels, a.hidden
-        # What is multiplied lies side by side, each part with a 1 behind it for the biases:
+        # The layers' inputs lie side by side, each followed by a 1 for the biases:
         # columns, 1, hidden state of the first layer, 1, hidden state of the second layer, 1.
         line = np.zeros((words, 1, inputs + 1 + a.layers * (size + 1)), np.float32)
         line[..., inputs :: size + 1] = 1
@@ -110,7 +111,7 @@ class StackedWords:
         )
 
     def step(self, s: StackedState) -> list[float]:
-        """Make one step from the frames under the kernel and return each word's probability."""
+        """Run one step on the frames under the kernel; return each word's probability."""
         s.covered[:] = s.patches
         np.dot(s.covered, self._kernel, out=s.maps)
         s.columns[:] = s.maps_by_word

@@ -1,7 +1,7 @@
-"""One stream through the front end and the networks, by the step in C or by that in numpy.
+"""Runs a stream of audio through the front end and the networks, with the step in C or in numpy.
 
-Both take the same networks and give the same probabilities to 1e-5. C's is there where the package
-was built with a compiler; numpy's runs everywhere.
+Both give the same probabilities to 1e-5. The step in C is available if the package was built with a
+compiler; the step in numpy runs everywhere.
 """
 
 from __future__ import annotations
@@ -19,25 +19,29 @@ if TYPE_CHECKING:
     from wakeword_daemon.pcm import Pcm
 
 Made = list[tuple[int, int, list[float]]]
-"""The steps that were made: for each the frame that completed it, counted from the stream's
-beginning, the energy of the samples that it added, which is the sum of their squares, and the
-probability of each word, in the order of the networks."""
+"""Steps of the networks, each with three values.
+
+The frame that completed it, counted from the start of the stream; the energy of the samples that it
+added, which is the sum of their squares; and the probabilities of the words.
+"""
 
 
 class Stream(Protocol):
-    """One stream of audio, running. It is one thread's at a time."""
+    """A running stream of audio. Only one thread at a time may use it."""
 
     def hear(self, pcm: Pcm) -> Made:
-        """Hear contiguous int16 samples [samples] and make the steps that they complete.
+        """Process contiguous int16 samples [samples]; return the steps that they complete.
 
         Raises:
-            TypeError, ValueError, BufferError: they are something else.
+            TypeError: the samples are not int16, or not one-dimensional.
+            ValueError: they are not contiguous.
+            BufferError: their memory cannot be read.
 
         """
         ...
 
     def hear_frames(self, frames: Array) -> Made:
-        """Hear contiguous log-mel frames [F, mels] in the place of samples; their energy is 0."""
+        """Process contiguous log-mel frames [F, mels] instead of samples; their energy is 0."""
         ...
 
     def reset(self) -> None:
@@ -45,12 +49,12 @@ class Stream(Protocol):
         ...
 
     def fresh(self) -> Self:
-        """Return another stream through the same networks, which has heard nothing."""
+        """Return a new stream through the same networks."""
         ...
 
 
 def new_stream(networks: Sequence[CRNN]) -> Stream:
-    """Return a stream that has heard nothing, through networks of the same features and steps."""
+    """Return a new stream through networks of the same features and steps."""
     if can_run(networks):
         stream: Stream = native_step().Stream(pack(networks))
         return stream
@@ -58,5 +62,5 @@ def new_stream(networks: Sequence[CRNN]) -> Stream:
 
 
 def running_step() -> Literal["C", "numpy"]:
-    """Return which step runs on this machine: "C" or "numpy"."""
+    """Return which implementation of the step runs on this machine."""
     return "numpy" if native_step() is None else "C"

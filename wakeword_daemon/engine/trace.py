@@ -1,4 +1,4 @@
-"""What a word's network makes of a recording, step by step, for pictures of it."""
+"""What a word's network computes for a recording, step by step, for pictures."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Trace:
     Attributes:
         log_mel: the features, natural logarithm of mel power, [frames, mels].
         ends: the second at which each step ends, [steps].
-        attention: how each step shared its attention out, oldest first, [steps, T]; 0 to 1.
-        probabilities: of the word, [steps]; 0 to 1.
+        attention: the attention weights of each step, oldest first, [steps, T]; 0 to 1.
+        probabilities: the word's probability at each step, [steps]; 0 to 1.
 
     """
 
@@ -44,7 +44,7 @@ def trace(model: Model, pcm: Pcm) -> Trace:
     for index, frame in enumerate(log_mel):
         for _, _, scores in stream.hear_frames(frame[None]):
             ends.append(seconds(card.features.frame_end(index)))
-            attention.append(stream.attention_shares())
+            attention.append(stream.attention_weights())
             probabilities.append(scores[0])
     return Trace(
         log_mel,

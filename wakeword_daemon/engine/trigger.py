@@ -1,4 +1,4 @@
-"""From probabilities to detections: one spoken word is one event."""
+"""Turns probabilities into detections: one for each time the word is spoken."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ class WordSettings:
     """How the scores of one word become detections.
 
     Attributes:
-        threshold: smoothed probability that fires, in (0, 1]; None for the model's own.
+        threshold: smoothed probability from which the word is reported, in (0, 1]; None for the
+            model's own.
         false_accepts_per_hour: instead of a threshold, the false accepts an hour that are
             tolerated, above 0; `ModelCard.threshold_within` says which threshold that is.
         smoothing: steps of 80 ms over which probabilities are averaged, at least 1.
@@ -53,6 +54,9 @@ class Trigger:
     refractory time has passed on the sample clock.
 
     Attributes:
+        threshold: see `WordSettings`.
+        smoothing: see `WordSettings`.
+        refractory: see `WordSettings`.
         score: the smoothed score of the last step, 0 to 1.
 
     """
@@ -86,7 +90,7 @@ class Trigger:
         return None
 
     def reset(self) -> None:
-        """Forget the scores. The refractory time is counted by the clock and goes on."""
+        """Forget the scores, but not the refractory time, which the sample clock counts."""
         self._recent.clear()
         self._released = True
         self.score = 0.0
@@ -95,5 +99,5 @@ class Trigger:
         self._recent.append(probability)
         if len(self._recent) > self.smoothing:
             self._recent.popleft()
-        # Divided by the full length: the first steps of a stream cannot fire early.
+        # Divided by the full length, so that the first steps of a stream cannot fire early.
         return sum(self._recent) / self.smoothing

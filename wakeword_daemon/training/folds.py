@@ -45,6 +45,8 @@ def cross_validate(
     """
     together = processes or Processes()
     check_output(job.output, ".md")
+    if job.data is None:
+        raise TrainingError("--folds needs --data: a folder of recordings by many speakers")
     trained = read_corpus(job.data, split_file=job.run / "split.json", seed=job.settings.seed)
     speakers = {r.speaker for r in trained.in_split("train") if r.word == job.word and r.speaker}
     if len(speakers) < 2 * groups:
@@ -59,9 +61,9 @@ def cross_validate(
             run = job.run / str(index + 1)
             output = run / f"{job.word}{MODEL_SUFFIX}"
             fold = replace(job, fold=(index, groups), run=run, output=output)
-            results = train_word(fold, on_epoch, together)
-            if results is not None:
-                folds.append(results)
+            trained_fold = train_word(fold, on_epoch, together)
+            if trained_fold is not None:
+                folds.append(trained_fold.results)
     if not folds:
         return None
     write_atomically(job.output, write_folds(folds, job.command).encode())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +13,23 @@ import numpy as np
 from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.training.data import melpower
-from wakeword_daemon.training.data.corpus import Corpus
+from wakeword_daemon.training.data.corpus import Corpus, Recording
 from wakeword_daemon.training.data.endpoints import Span, speech_span
 from wakeword_daemon.training.data.melpower import Library
 from wakeword_daemon.training.data.rooms import fade, stacked
-from wakeword_daemon.training.data.simple_speech import SimpleSpeech, speak_simply
-from wakeword_daemon.training.data.speech import NaturalSpeech, speak_naturally
-from wakeword_daemon.training.data.synthesis import Utterance
+from wakeword_daemon.training.data.simple_speech import (
+    SimpleSpeech,
+    simple_jobs,
+    speak_simply,
+)
+from wakeword_daemon.training.data.speech import (
+    BESIDE_PEOPLE,
+    INSTEAD_OF_PEOPLE,
+    NaturalSpeech,
+    natural_jobs,
+    speak_naturally,
+)
+from wakeword_daemon.training.data.synthesis import SpeakingJob, Utterance
 from wakeword_daemon.training.data.takes import UsableTake, usable_takes
 from wakeword_daemon.training.fit.composition import Composition, Negatives, Word
 from wakeword_daemon.training.measure.validation import (
@@ -70,6 +80,56 @@ class Material:
     set_aside: list[str]
 
 
+@dataclass(frozen=True)
+class Voices:
+    """What synthetic voices have to say for one word.
+
+    Attributes:
+        simple, natural: what they say, by kind, and where it is kept.
+        without: what no other speech may hold: the word as it is written and as it is read.
+        instead_of_people: whether they stand in for people, of whom none or few say the word.
+
+    """
+
+    simple: Mapping[str, SpeakingJob] = field(default_factory=dict)
+    natural: Mapping[str, SpeakingJob] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+    instead_of_people: bool = False
+
+
+def voices_for(
+    written: str,
+    phrase: str,
+    cache: Path,
+    *,
+    synthetic: int,
+    seed: int,
+    left_out: Collection[str] = (),
+) -> Voices:
+    """Return what synthetic voices have to say for a word.
+
+    Args:
+        written: the word as it is written.
+        phrase: the word as the voices read it.
+        cache: folder for what is made once.
+        synthetic: takes by simple synthesizers; the rest is in proportion; 0 for none at all.
+        seed: of texts and voices.
+        left_out: engines that judge, so that nothing may be trained on them; if there are any, more
+            takes are made, because people do not say the word.
+
+    """
+    if not synthetic:
+        return Voices()
+    alone = bool(left_out)
+    amounts = INSTEAD_OF_PEOPLE if alone else BESIDE_PEOPLE
+    return Voices(
+        simple_jobs(phrase, synthetic, cache, seed, left_out),
+        natural_jobs(phrase, amounts, cache, seed, left_out),
+        (written, phrase),
+        alone,
+    )
+
+
 def gather(
     corpus: Corpus,
     word: str,
@@ -77,7 +137,7 @@ def gather(
     cache: Path,
     *,
     phrase: str,
-    synthetic: int,
+    voices: Voices,
     seed: int,
 ) -> Material:
     """Read, check and arrange all recordings of a corpus for one word.
@@ -87,24 +147,25 @@ def gather(
         word: the word as the corpus names it.
         features: the front end.
         cache: folder for what is computed once.
-        phrase: the word as it is written, for synthetic speakers.
-        synthetic: takes to synthesize; near-sounding words and sentences are made in proportion.
+        phrase: the word as it is written.
+        voices: what synthetic voices have to say.
         seed: of everything that is drawn at random.
 
     Raises:
-        TrainingError: the word is unknown or has too few takes or speakers.
+        TrainingError: the word is unknown, or has too few takes or speakers and no voices.
 
     """
     usable, set_aside = _read_takes(corpus, word, features)
     train = [take for take in usable if take.recording.split == "train"]
     speakers = {take.recording.speaker for take in train}
-    _refuse_too_little(corpus, word, len(train), len(speakers))
+    if not voices.simple and not voices.natural:
+        _refuse_too_little(corpus, word, len(train), len(speakers))
     rehearsed, unheard = divide_noise(corpus)
     validation = halves(corpus, word, usable, unheard, seed)  # refuses before hours are spent
 
     shelf = _Shelf(features, cache)
-    simple = speak_simply(phrase, synthetic, cache, seed)
-    natural = speak_naturally(phrase, cache, seed) if synthetic else NaturalSpeech()
+    simple = speak_simply(voices.simple, voices.without)
+    natural = speak_naturally(voices.natural, voices.without)
     numbers = _numbered_words(corpus, word)
     recorded = _recorded_negatives(corpus, word, shelf, numbers)
     composition = Composition(
@@ -114,6 +175,7 @@ def gather(
             shelf.read([u.path for u in natural.word], "natural takes"),
             shelf.read_spoken(natural.carriers, "carrier sentences"),
             features,
+            stand_ins=_as_people(natural.word, features) if voices.instead_of_people else [],
             cache=cache,
             phrase=phrase,
             seed=seed,
@@ -134,6 +196,15 @@ def gather(
         speakers=len(speakers),
         set_aside=set_aside,
     )
+
+
+def _as_people(said: Sequence[Utterance], features: FeatureSettings) -> list[UsableTake]:
+    """Return takes by natural voices as if people had recorded them."""
+    recordings = [
+        Recording(one.path, one.text, one.voice.name, "train", one.voice.engine, noise=False)
+        for one in said
+    ]
+    return usable_takes(recordings, features)[0]
 
 
 def _read_takes(
@@ -175,7 +246,7 @@ def _recorded_negatives(
 def _synthetic_negatives(
     simple: SimpleSpeech, natural: NaturalSpeech, shelf: _Shelf, recorded: Sequence[Negatives]
 ) -> list[Negatives]:
-    total = sum(kind.share for kind in recorded)
+    total = sum(kind.share for kind in recorded) or 1.0  # where there is nothing else
     kinds = (
         (simple.nonsense, "nonsense", NONSENSE_SHARE),
         (simple.similar, "similar", SIMILAR_SHARE),

@@ -17,6 +17,9 @@ from wakeword_daemon.training.fit.composition import TakeGroup, Takes, join_take
 VARIANTS = 4
 """Variants of each real take: other voices and microphones."""
 
+MANY_PEOPLE = 11
+"""From one fewer on, people have their whole share."""
+
 # How often takes of a kind are drawn, relative to each other.
 REAL_SHARE = 0.45
 CHANGED_SHARE = 0.22
@@ -39,11 +42,15 @@ def takes_to_train_on(
     sentences: Spoken,
     features: FeatureSettings,
     *,
+    stand_ins: Sequence[UsableTake],
     cache: Path,
     phrase: str,
     seed: int,
 ) -> Takes:
     """Return all takes of the word; every real speaker has the same weight.
+
+    A take by one of few people is drawn more often than one by a synthetic voice, but the few do
+    not drown the voices: one person has a fifth of all takes, ten or more have half.
 
     Args:
         real: takes by people.
@@ -51,14 +58,17 @@ def takes_to_train_on(
         natural: the word alone, by natural synthetic voices.
         sentences: the word in sentences, by natural synthetic voices.
         features: the front end.
+        stand_ins: those of `natural` that are changed as real takes are, where people are few.
         cache: folder for what is computed once.
         phrase: the word as it is written.
         seed: of the variants.
 
     """
+    people = min(1.0, (1 + len({take.recording.speaker for take in real})) / MANY_PEOPLE)
     groups = [
-        _by_speaker(real, REAL_SHARE),
-        _by_speaker(variants(real, VARIANTS, features, cache, seed), CHANGED_SHARE),
+        _by_speaker(real, REAL_SHARE * people),
+        _by_speaker(variants(real, VARIANTS, features, cache, seed), CHANGED_SHARE * people),
+        _by_speaker(variants(stand_ins, VARIANTS, features, cache, seed), CHANGED_SHARE),
         _found(simple, SIMPLE_SHARE),
         _found(natural, NATURAL_SHARE),
         TakeGroup(

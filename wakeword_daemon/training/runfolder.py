@@ -11,6 +11,8 @@ from pathlib import Path
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.training.fit.distributed import Processes
 
+METRICS = "metrics.jsonl"
+"""The log of a run: one JSON object an epoch."""
 LOCK = "lock"
 """The file that a run locks in its folder; it stays there when the run ends."""
 
@@ -38,6 +40,12 @@ def held(folder: Path, processes: Processes) -> Iterator[None]:
                 f"another run is working in {folder}; wait for it, or choose another folder"
             ) from None
         yield
+
+
+def epochs_done(folder: Path) -> int:
+    """Return how many epochs a run has behind it, by its log."""
+    log = folder / METRICS
+    return len(log.read_text().splitlines()) if log.exists() else 0
 
 
 def check_output(file: Path, suffix: str) -> None:

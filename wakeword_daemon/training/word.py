@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,11 @@ from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.pcm import Pcm
 from wakeword_daemon.storage import write_atomically
-from wakeword_daemon.training.data import synthesis
-from wakeword_daemon.training.data.corpus import read_corpus
+from wakeword_daemon.training.data import progress, synthesis
+from wakeword_daemon.training.data.corpus import Corpus, read_corpus
+from wakeword_daemon.training.data.progress import Stage
+from wakeword_daemon.training.data.reading import SECONDS
+from wakeword_daemon.training.data.synthesis import SpeakingJob
 from wakeword_daemon.training.fit.distributed import Processes
 from wakeword_daemon.training.fit.export import (
     engine_from_torch,
@@ -41,10 +45,11 @@ from wakeword_daemon.training.fit.export import (
     shift_log_odds,
     torch_from_model,
 )
+from wakeword_daemon.training.fit.loop import BATCH_SECONDS
 from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.fit.sequences import SequenceMaker
 from wakeword_daemon.training.fit.trainer import Trainer, TrainingSettings
-from wakeword_daemon.training.material import gather
+from wakeword_daemon.training.material import Voices, gather, voices_for
 from wakeword_daemon.training.measure.conditions import CLEAN, CONDITIONS, Condition, measurable
 from wakeword_daemon.training.measure.evaluation import (
     FeatureStreams,
@@ -57,8 +62,15 @@ from wakeword_daemon.training.measure.evaluation import (
 from wakeword_daemon.training.measure.pictures import draw
 from wakeword_daemon.training.measure.report import Measured, Results, write_card
 from wakeword_daemon.training.measure.thresholds import default_threshold
-from wakeword_daemon.training.measure.validation import LONG_FORM, Validation, long_form
-from wakeword_daemon.training.runfolder import check_output, held
+from wakeword_daemon.training.measure.validation import (
+    LONG_FORM,
+    Validation,
+    long_form,
+    long_form_job,
+)
+from wakeword_daemon.training.measure.verdict import Verdict, judge
+from wakeword_daemon.training.runfolder import check_output, epochs_done, held
+from wakeword_daemon.training.supply import Supply, supply
 
 logger = logging.getLogger(__name__)
 
@@ -76,9 +88,12 @@ class TrainingJob:
 
     Attributes:
         word: its name in the corpus, and later in settings and events.
-        phrase: the word as it is written, for synthetic speakers.
-        data: folder of recordings.
-        output: the model file, with the card beside it as .md; or the report on folds.
+        phrase: the word as it is written.
+        read_as: the word as synthetic voices read it.
+        data: folder of recordings with other speech; None for none.
+        takes: folder of one's own recordings of the word; None for none.
+        output: the model file, with the card beside it as .md; or the report on folds. A model
+            that should not be used stays in `run`.
         run: folder of this run's checkpoints and metrics.
         cache: folder for what is computed once and used by all runs.
         synthetic: synthetic takes to make; 0 for none.
@@ -95,7 +110,9 @@ class TrainingJob:
 
     word: str
     phrase: str
-    data: Path
+    read_as: str
+    data: Path | None
+    takes: Path | None
     output: Path
     run: Path
     cache: Path
@@ -109,11 +126,84 @@ class TrainingJob:
     workers: int = 0
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a training run will do.
+
+    Attributes:
+        supply: the recordings.
+        voices: what synthetic voices have to say to train on.
+        hours: what they have to say to count false accepts in; None for nothing.
+        epochs: epochs that are still to be trained.
+        stages: what is done, with the time it takes.
+
+    """
+
+    supply: Supply
+    voices: Voices
+    hours: SpeakingJob | None
+    epochs: int
+    stages: list[Stage]
+
+    @property
+    def jobs(self) -> list[SpeakingJob]:
+        """All that synthetic voices have to say."""
+        said = [*self.supply.judges, *self.voices.simple.values(), *self.voices.natural.values()]
+        return said if self.hours is None else [*said, self.hours]
+
+
+SPEAKING, READING, TRAINING, MEASURING = "speaking", "reading", "training", "measuring"
+"""The stages of a plan."""
+_READING = 20.0
+_MEASURING = 150.0
+_EPOCH = 6.0
+"""Seconds: reading everything, measuring at the end, and measuring after an epoch."""
+
+
+def plan_word(job: TrainingJob) -> Plan:
+    """Return what a training run will do, without doing any of it.
+
+    Raises:
+        TrainingError: the recordings cannot be used.
+
+    """
+    seed = job.settings.seed
+    data = None
+    if job.data is not None:
+        data = read_corpus(job.data, split_file=job.run / "split.json", seed=seed)
+    some = job.synthetic > 0
+    if data is not None and job.fold is not None:
+        given = Supply(data.fold(*job.fold))
+    else:
+        given = supply(job.word, job.read_as, data, job.takes, job.cache, synthetic=some, seed=seed)
+    voices = voices_for(
+        job.phrase,
+        job.read_as,
+        job.cache,
+        synthetic=job.synthetic,
+        seed=seed,
+        left_out=given.left_out,
+    )
+    hours = long_form_job(job.cache, LONG_FORM if some else 0)
+    epochs = max(0, job.settings.epochs - epochs_done(job.run))
+    plan = Plan(given, voices, hours, epochs, [])
+    s = job.settings
+    cores = len(os.sched_getaffinity(0))
+    batch = BATCH_SECONDS * len(s.peers) / 3 * s.batch_size / 128
+    stages = [
+        Stage(SPEAKING, sum(one.seconds() for one in plan.jobs) / cores),
+        Stage(READING, _READING + SECONDS * sum(one.missing() for one in plan.jobs)),
+        Stage(TRAINING, epochs * (s.batches * batch + _EPOCH)),
+        Stage(MEASURING, _MEASURING),
+    ]
+    return replace(plan, stages=stages)
+
+
 def train_word(
     job: TrainingJob,
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
     processes: Processes | None = None,
-) -> Results | None:
+) -> Trained | None:
     """Train a word, choose its threshold on the dev set, measure it, and write model and card.
 
     Args:
@@ -122,7 +212,7 @@ def train_word(
         processes: the processes that train together; None for this one alone.
 
     Returns:
-        the results; None in every process but the first, where several train together.
+        what came of it; None in every process but the first, where several train together.
 
     Raises:
         TrainingError: the recordings or the output cannot be used, which shows before training
@@ -135,31 +225,52 @@ def train_word(
         return _train(job, on_epoch, together)
 
 
+@dataclass(frozen=True)
+class Trained:
+    """What came of a training run.
+
+    Attributes:
+        results: what the model learned from, and what it does.
+        verdict: whether to use it.
+        model: its file, which is in the run's folder if it should not be used.
+
+    """
+
+    results: Results
+    verdict: Verdict
+    model: Path
+
+
 def _train(
     job: TrainingJob, on_epoch: Callable[[dict[str, Any]], None] | None, together: Processes
-) -> Results | None:
+) -> Trained | None:
     features = FeatureSettings()
     start = None if job.start is None else _starting_network(job.start, features)
+    plan = plan_word(job)
     with together.first_alone():  # it fills the cache, the others read it
-        corpus = read_corpus(job.data, split_file=job.run / "split.json", seed=job.settings.seed)
-        if job.fold is not None:
-            corpus = corpus.fold(*job.fold)
+        progress.enter(SPEAKING)
+        for speaking in plan.jobs:
+            speaking.make()
+        progress.enter(READING)
+        corpus = plan.supply.corpus(job.word, job.read_as, job.cache)
         material = gather(
             corpus,
             job.word,
             features,
             job.cache,
             phrase=job.phrase,
-            synthetic=job.synthetic,
+            voices=plan.voices,
             seed=job.settings.seed,
         )
-        hours = long_form(job.phrase, features, job.cache, LONG_FORM if job.synthetic else 0)
+        without = [job.phrase, job.read_as]
+        hours = long_form(without, features, job.cache, LONG_FORM if job.synthetic else 0)
+    progress.enter(TRAINING)
     network = Trainer(
         SequenceMaker(material.composition),
         build_streams(material.validation.dev, features),
         job.settings,
         job.run,
-        identity=f"{job.word} “{job.phrase}” {job.synthetic} {corpus.fingerprint()}{_started(job)}",
+        identity=_identity(job, corpus),
         features=features,
         start=start,
         processes=together,
@@ -168,6 +279,7 @@ def _train(
     ).run(on_epoch)
     if not together.first:
         return None
+    progress.enter(MEASURING)
     hours_dev, hours_test = hours or (None, None)
     _calibrate(network, material.validation.dev, hours_dev)
     measured = _measure(network, material.validation, hours_test)
@@ -185,12 +297,26 @@ def _train(
         target=DEFAULT_TARGET,
         measured=measured,
     )
-    picture = job.output.with_suffix(".svg")
-    save_model(job.output, _model(network, job, results))
+    verdict = judge(measured, DEFAULT_THRESHOLD, _sounds(job.read_as))
+    output = job.output if verdict.usable else job.run / job.output.name
+    picture = output.with_suffix(".svg")
+    save_model(output, _model(network, job, results))
     write_atomically(picture, draw(results))
-    write_atomically(job.output.with_suffix(".md"), write_card(results, picture.name).encode())
+    write_atomically(output.with_suffix(".md"), write_card(results, picture.name).encode())
     write_atomically(job.run / "results.json", json.dumps(results.figures(), indent=1).encode())
-    return results
+    return Trained(results, verdict, output)
+
+
+def _identity(job: TrainingJob, corpus: Corpus) -> str:
+    """Return what a run depends on beside its settings."""
+    return f"{job.word} “{job.read_as}” {job.synthetic} {corpus.fingerprint()}{_started(job)}"
+
+
+def _sounds(phrase: str) -> int:
+    """Return how many sounds a phrase has; its letters, where nothing tells its sounds."""
+    if "espeak" not in synthesis.engines():
+        return len(phrase)
+    return len(synthesis.phonemes([phrase])[0])
 
 
 def _starting_network(path: Path, features: FeatureSettings) -> TorchCRNN:
@@ -274,7 +400,7 @@ def _model(network: TorchCRNN, job: TrainingJob, results: Results) -> Model:
         takes=len(both.takes),
         sources=[TrainingSource(name, licence) for name, licence in results.sources],
     )
-    vector = self_test_vector(engine_from_torch(network), job.phrase)
+    vector = self_test_vector(engine_from_torch(network), job.read_as)
     return Model(card, folded_weights(network), vector)
 
 

@@ -67,10 +67,13 @@ class Corpus:
     def fingerprint(self) -> str:
         """Return what identifies the corpus: a digest of its recordings, without the folder."""
         lines = sorted(
-            f"{r.path.relative_to(self.root)}\0{r.word}\0{r.speaker}\0{r.split}"
-            for r in self.recordings
+            f"{self._place(r.path)}\0{r.word}\0{r.speaker}\0{r.split}" for r in self.recordings
         )
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+    def _place(self, path: Path) -> Path:
+        """Return a path without the folder; recordings that others supplied lie outside of it."""
+        return path.relative_to(self.root) if path.is_relative_to(self.root) else path
 
     def fold(self, index: int, count: int) -> Corpus:
         """Return the training split, with one group of its speakers as the validation split.

@@ -68,7 +68,7 @@ def nonsense(phrase: str, rng: random.Random) -> Iterator[str]:
                 del changed[at]
             else:
                 changed.insert(at, rng.choice(VOWELS if same is CONSONANTS else CONSONANTS))
-        if _distances(sounds, [changed])[0] >= 2:  # noqa: PLR2004 - see above
+        if distances(sounds, [changed])[0] >= 2:  # noqa: PLR2004 - see above
             yield "[['" + "_".join(changed) + "]]"
 
 
@@ -80,7 +80,7 @@ def similar(phrase: str, cache: Path, rng: random.Random) -> Iterator[str]:
     Alexander contains alexa, are left out.
     """
     parts = phrase.split()
-    near = [_nearest(part, cache) for part in parts]
+    near = [nearest(part, cache)[:_SIMILAR] for part in parts]
     while True:
         at = rng.randrange(len(parts))
         # The nearest are the hardest: they come up more often.
@@ -144,14 +144,20 @@ def respelt(phrase: str, rng: random.Random) -> Iterator[str]:
         yield "".join(letters)
 
 
-def _nearest(word: str, cache: Path) -> list[str]:
-    """Return the words of the dictionary that sound most like `word`, nearest first."""
+def nearest(word: str, cache: Path, most: float = np.inf) -> list[str]:
+    """Return the words of the dictionary that sound most like `word`, nearest first.
+
+    Args:
+        word: the word.
+        cache: folder for what is computed once.
+        most: how many sounds, of which a vowel counts half, they may differ by.
+
+    """
     sounds = _dictionary_sounds(cache)
     words = [other for other in sounds if word not in other]
-    distances = _distances(synthesis.phonemes([word])[0], [sounds[other] for other in words])
+    apart = distances(synthesis.phonemes([word])[0], [sounds[other] for other in words])
     # A homophone sounds like the word itself, so it is left out.
-    near = [words[i] for i in np.argsort(distances, kind="stable") if distances[i] >= 1]
-    return near[:_SIMILAR]
+    return [words[i] for i in np.argsort(apart, kind="stable") if 1 <= apart[i] <= most]
 
 
 def _dictionary_sounds(cache: Path) -> dict[str, list[str]]:
@@ -166,7 +172,7 @@ def _dictionary_sounds(cache: Path) -> dict[str, list[str]]:
     return {word: said.split("_") for word, said in zip(words, sounds.tolist(), strict=True)}
 
 
-def _distances(own: Sequence[str], others: Sequence[Sequence[str]]) -> npt.NDArray[np.float32]:
+def distances(own: Sequence[str], others: Sequence[Sequence[str]]) -> npt.NDArray[np.float32]:
     """Return how many sounds `own` differs by from the nearest part of each of the `others`.
 
     It is the edit distance (Sellers 1980), in which another vowel counts as half a sound, plus a
@@ -187,6 +193,6 @@ def _distances(own: Sequence[str], others: Sequence[Sequence[str]]) -> npt.NDArr
         for j in range(table.shape[1]):
             row[:, j + 1] = np.minimum(exchanged[:, j], np.minimum(row[:, j], above[:, j + 1]) + 1)
     row[np.arange(row.shape[1]) > lengths[:, None]] = np.inf
-    distances: npt.NDArray[np.float32] = row.min(axis=1)
-    distances += 0.1 * np.abs(lengths - len(own))
-    return distances
+    differ: npt.NDArray[np.float32] = row.min(axis=1)
+    differ += 0.1 * np.abs(lengths - len(own))
+    return differ

@@ -6,14 +6,15 @@ import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 from wakeword_daemon.audio import files
 from wakeword_daemon.errors import AudioError, TrainingError
 from wakeword_daemon.pcm import Pcm
+from wakeword_daemon.training.data.progress import track
 
 logger = logging.getLogger(__name__)
 
+SECONDS = 0.004
+"""What reading one costs, for plans."""
 MOST_UNREADABLE = 0.05
 """Share of unreadable recordings above which training is refused."""
 
@@ -29,7 +30,7 @@ def readable(
         title: of the progress bar, which is shown where this takes longer than a second.
 
     """
-    shown = tqdm(paths, desc=title, unit="file", leave=False, disable=None, delay=1)
+    shown = track(paths, len(paths), title or "reading", "file", SECONDS)
     for number, path in enumerate(shown):
         try:
             pcm = files.read(path)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import itertools
 import logging
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from wakeword_daemon.training.data import neighbours, synthesis
 from wakeword_daemon.training.data.cache import digest
+from wakeword_daemon.training.data.synthesis import SpeakingJob, Voice, holds
 
 logger = logging.getLogger(__name__)
 
@@ -41,66 +42,98 @@ class SimpleSpeech:
     respelt: list[Path] = field(default_factory=list)
 
 
-def speak_simply(phrase: str, count: int, cache: Path, seed: int) -> SimpleSpeech:
-    """Return `count` takes of a phrase, and other speech in proportion, made once and kept.
+def simple_jobs(
+    phrase: str | None, count: int, cache: Path, seed: int, left_out: Collection[str] = ()
+) -> dict[str, SpeakingJob]:
+    """Return what simple synthesizers have to say for one word, by kind as in `SimpleSpeech`.
 
-    If no synthesizer is installed, the log says so, and nothing is returned.
+    If none is installed, the log says so.
+
+    Args:
+        phrase: the word as the voices read it; None for what all words share.
+        count: takes of the word; other speech is in proportion.
+        cache: folder for what is made once.
+        seed: of texts and voices.
+        left_out: engines that nothing is trained on.
+
     """
-    installed = synthesis.engines()
+    installed = [engine for engine in synthesis.engines() if engine not in left_out]
     if not count or not installed:
         if count:
             logger.warning("no speech synthesizer is installed: training on recordings alone")
-        return SimpleSpeech()
-    name = phrase.replace(" ", "_")
+        return {}
+    jobs: dict[str, SpeakingJob] = {}
 
-    def make(
+    def add(
         kind: str,
+        of: str,
         texts: Callable[[random.Random], Iterator[str]],
         many: int,
+        *,
         engines: list[str] = installed,
         accents: Sequence[str] = synthesis.ESPEAK_ACCENTS,
-    ) -> list[Path]:
+    ) -> None:
         # Each kind has its own draws, so that finding one in the cache does not change another. The
         # first words are part of the folder's name, as another version may say others.
-        own = f"{seed} {kind}"
+        own = f"{seed} {of}"
         first = itertools.islice(texts(random.Random(own)), 20)  # noqa: S311 - a seed, not a secret
         key = digest([*first, *engines, *accents])[:8]
-        folder = cache / "speech" / f"{kind}-{many}-{seed}-{key}"
-        rng = random.Random(own)  # noqa: S311 - likewise
-        voices = synthesis.voices(rng, engines, accents=accents)
-        said = synthesis.make(texts(rng), voices, many, folder)
-        return [u.path for u in said if phrase not in u.text or kind == name]
 
-    nonsense: list[Path] = []
-    similar: list[Path] = []
-    invented: list[Path] = []
-    respelt: list[Path] = []
-    if "espeak" in installed:  # only it reads and writes phonemes
-        nonsense = make(
-            f"nonsense-{name}", lambda rng: neighbours.nonsense(phrase, rng), 2 * count, ["espeak"]
+        def draws() -> tuple[Iterator[str], Iterator[Voice]]:
+            rng = random.Random(own)  # noqa: S311 - likewise
+            said = texts(rng)
+            return said, synthesis.voices(rng, engines, accents=accents)
+
+        folder = cache / "speech" / f"{of}-{many}-{seed}-{key}"
+        jobs[kind] = SpeakingJob(of.replace("_", " "), draws, many, folder)
+
+    speaks_phonemes = "espeak" in installed
+    foreign = synthesis.FOREIGN_ACCENTS
+    if phrase is not None:
+        name = phrase.replace(" ", "_")
+        add("word", name, lambda _: itertools.repeat(phrase), count)
+    if phrase is not None and speaks_phonemes:
+        nonsense, respelt = f"nonsense-{name}", f"respelt-{name}"
+        add(
+            "nonsense",
+            nonsense,
+            lambda r: neighbours.nonsense(phrase, r),
+            2 * count,
+            engines=["espeak"],
         )
-        similar = make(
-            f"similar-{name}", lambda rng: neighbours.similar(phrase, cache, rng), 2 * count
+        add("similar", f"similar-{name}", lambda r: neighbours.similar(phrase, cache, r), 2 * count)
+        add(
+            "respelt",
+            respelt,
+            lambda r: neighbours.respelt(phrase, r),
+            2 * count,
+            engines=["espeak"],
+            accents=foreign,
         )
-        invented = make(
+    if speaks_phonemes:
+        both = (*synthesis.ESPEAK_ACCENTS, *foreign)
+        add(
+            "invented",
             "invented",
             neighbours.invented_words,
             4 * count,
-            ["espeak"],
-            (*synthesis.ESPEAK_ACCENTS, *synthesis.FOREIGN_ACCENTS),
+            engines=["espeak"],
+            accents=both,
         )
-        respelt = make(
-            f"respelt-{name}",
-            lambda rng: neighbours.respelt(phrase, rng),
-            2 * count,
-            ["espeak"],
-            synthesis.FOREIGN_ACCENTS,
-        )
-    return SimpleSpeech(
-        word=make(name, lambda _: itertools.repeat(phrase), count),
-        nonsense=nonsense,
-        similar=similar,
-        running=make("running", neighbours.running_speech, 4 * count),
-        invented=invented,
-        respelt=respelt,
-    )
+    add("running", "running", neighbours.running_speech, 4 * count)
+    return jobs
+
+
+def speak_simply(jobs: Mapping[str, SpeakingJob], without: Sequence[str]) -> SimpleSpeech:
+    """Return the simple speech that one word is trained with; it is made once and kept.
+
+    Args:
+        jobs: as `simple_jobs` gives them.
+        without: what no other speech may hold: the word as it is written and as it is read.
+
+    """
+    said = {
+        kind: [u.path for u in job.make() if kind == "word" or not holds(u.text, without)]
+        for kind, job in jobs.items()
+    }
+    return SimpleSpeech(**said)

