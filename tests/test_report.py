@@ -36,7 +36,7 @@ def results():
     word._calibrate(network, speech.dev, None)
     return Results(
         phrase="word", command="wakeword train word", parameters=1, real_takes=4,
-        synthetic_takes=0, natural_takes=0, speakers=2, set_aside=[],
+        synthetic_takes=0, natural_takes=0, speakers=2, left_out=(), set_aside=[],
         sources=[("tones", "CC0-1.0")],
         threshold=word.DEFAULT_THRESHOLD, target=word.DEFAULT_TARGET,
         measured=word._measure(network, speech, None),

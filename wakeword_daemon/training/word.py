@@ -291,6 +291,7 @@ def _train(
         synthetic_takes=material.synthetic_takes,
         natural_takes=material.natural_takes,
         speakers=material.speakers,
+        left_out=plan.supply.left_out,
         set_aside=material.set_aside,
         sources=[(s, job.licences.get(s, "unknown")) for s in material.sources],
         threshold=DEFAULT_THRESHOLD,

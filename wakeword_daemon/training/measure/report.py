@@ -74,6 +74,7 @@ class Results:
         command: what reproduces the model.
         parameters: numbers in the network.
         real_takes, synthetic_takes, natural_takes, speakers: what it learned the word from.
+        left_out: synthesizers that nothing was trained on, because they stand in for strangers.
         set_aside: recordings left out, each with the reason.
         sources: collections it learned from, with their licences.
         threshold: the default threshold.
@@ -89,6 +90,7 @@ class Results:
     synthetic_takes: int
     natural_takes: int
     speakers: int
+    left_out: Sequence[str]
     set_aside: list[str]
     sources: list[tuple[str, str]]
     threshold: float
@@ -153,11 +155,9 @@ Made by
 
 ## What it learned from
 
-{r.real_takes} takes of the word by {r.speakers} speakers, each also in four other voices or through
-another microphone (changed with Praat); {r.synthetic_takes} synthetic takes by espeak-ng, flite and
-festival; {r.natural_takes} takes by Kokoro, alone and in sentences. Against near-sounding nonsense
-in English and other accents, near-sounding words of the dictionary, orders and everyday sentences
-by the same synthesizers, Piper and Pico, and the other speech and noise of the training split:
+{_takes(r)} Against near-sounding nonsense in English and other accents, near-sounding words of the
+dictionary, orders and everyday sentences by {_named(r.left_out)}, and the other speech and noise of
+the training split:
 
 | source | licence |
 |---|---|
@@ -168,7 +168,7 @@ part of this project; only the weights are.
 
 ## What it does
 
-Measured with the engine that ships, on speakers of the validation split that it never learned from.
+Measured with the engine that ships, on {_judges(r)}.
 They are halved by speaker: one half, and half of the synthetic speech, chose the threshold; the
 others were looked at once, at the end.
 
@@ -204,6 +204,35 @@ the clean): {r.measured.clip_metric:.2e}.
 
 {speakers_table(r.measured.all_conditions(), r.threshold)}
 """
+
+
+def _takes(r: Results) -> str:
+    """Return a sentence on the takes of the word, which people may not have said at all."""
+    simple = [one for one in ("espeak-ng", "flite", "festival") if one not in r.left_out]
+    voices = (
+        f"{r.synthetic_takes} synthetic takes by {' and '.join(simple)}; {r.natural_takes} takes by"
+        " Kokoro, alone and in sentences."
+    )
+    if not r.real_takes:
+        return f"No person said the word: {voices}"
+    return (
+        f"{r.real_takes} takes of the word by {r.speakers} speakers, each also in four other voices"
+        f" or through another microphone (changed with Praat); {voices}"
+    )
+
+
+def _named(left_out: Sequence[str]) -> str:
+    small = [name for name in ("Piper", "Pico") if name.lower() not in left_out]
+    return ", ".join(["the same synthesizers", *small])
+
+
+def _judges(r: Results) -> str:
+    if r.left_out:
+        return (
+            f"voices of {' and '.join(r.left_out)}, synthesizers that it never learned from, on four"
+            " voices of Kokoro's that were kept from it, and on recordings that were left for this"
+        )
+    return "speakers of the validation split that it never learned from"
 
 
 def write_folds(folds: Sequence[Results], command: str) -> str:
