@@ -42,10 +42,9 @@ def test_it_hears_a_pipe_and_a_stricter_threshold(spoken):
 
 def test_a_terminal_shows_the_score_and_ctrl_c_counts(spoken):
     pcm = soundfile.read(spoken, dtype="int16")[0].tobytes()
-    (spoken.parent / "said.raw").write_bytes(pcm)
-    shell = (
-        f"(cat {spoken.parent / 'said.raw'}; sleep 600) | {' '.join(WAKEWORD)} try jarvis --input -"
-    )
+    raw = spoken.with_suffix(".raw")
+    raw.write_bytes(pcm)
+    shell = f"(cat {raw}; sleep 600) | {' '.join(WAKEWORD)} try jarvis --input -"
     with Terminal("sh", "-c", shell, columns=100) as terminal:
         terminal.prints("fires, score", times=2)
         terminal.sees("dBFS  fired 2", "│")

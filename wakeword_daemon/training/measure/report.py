@@ -229,8 +229,8 @@ def _named(left_out: Sequence[str]) -> str:
 def _judges(r: Results) -> str:
     if r.left_out:
         return (
-            f"voices of {' and '.join(r.left_out)}, synthesizers that it never learned from, on four"
-            " voices of Kokoro's that were kept from it, and on recordings that were left for this"
+            f"voices of {' and '.join(r.left_out)}, synthesizers that it never learned from, on"
+            " four voices of Kokoro's that were kept from it, and on recordings left for this"
         )
     return "speakers of the validation split that it never learned from"
 
