@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from support.soundserver import PipeWireServer, PulseServer
 from wakeword_daemon.audio import probe as probing
 from wakeword_daemon.audio.probe import measure, probe
 from wakeword_daemon.audio.sources import CaptureSettings
+from wakeword_daemon.engine.streams import running_step
 from wakeword_daemon.errors import AudioError
 from wakeword_daemon.levels import SILENCE
 from wakeword_daemon.service.checkup import users_of
@@ -64,6 +66,7 @@ def test_a_room_where_somebody_speaks_is_fine(room, tmp_path):
     assert code == 0
     assert found["settings"]["text"] == str(config)
     assert found["words"]["verdict"] == "ok"
+    assert found["engine"]["text"].startswith(f"step in {running_step()}")
     assert found["microphone"]["text"].endswith("at 16000 Hz")
     assert found["daemon"] == {
         "subject": "daemon",
@@ -131,6 +134,24 @@ def test_a_mistake_in_the_settings_does_not_end_the_checkup(pulse, tmp_path):
     assert code == 1
     assert "unknown key audio.devcie" in found["settings"]["text"]
     assert "level" in found
+
+
+def test_a_package_without_the_step_in_c_is_a_note(tmp_path):
+    code = """if True:
+        import sys
+        sys.modules["wakeword_daemon.engine._step"] = None  # as where it was not built
+        from wakeword_daemon.cli import main
+        main(["doctor"])
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"XDG_RUNTIME_DIR": str(tmp_path)},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert "note     engine        step in numpy" in done.stdout
+    assert "fix it with: sudo apt install gcc python3-dev" in done.stdout
 
 
 def test_a_damaged_model_is_a_failure(pulse, tmp_path):

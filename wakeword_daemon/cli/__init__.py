@@ -27,6 +27,7 @@ COMMANDS = {
     "status": "show how a running daemon is doing",
     "monitor": "watch a running daemon in the terminal: level, scores, thresholds",
     "page": "show a running daemon on a web page: level, scores, thresholds, clips",
+    "metrics": "serve metrics of a running daemon to Prometheus",
     "pause": "close the microphone of a running daemon for a while",
     "resume": "open the microphone of a paused daemon again",
     "detect": "find wake words in recordings",

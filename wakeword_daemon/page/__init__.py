@@ -1,5 +1,5 @@
-"""A web page of the daemon: what it hears, its thresholds, a pause, and the clips it kept.
+"""The daemon over HTTP: a web page for people, and metrics for Prometheus.
 
-Runs in a process of its own. It reaches the daemon as any program does, by the event socket, and
-the clips by their folder.
+Each runs in a process of its own. It reaches the daemon as any program does, by the event socket,
+and the clips by their folder.
 """

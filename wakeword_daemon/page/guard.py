@@ -9,15 +9,13 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import secrets
-import socket
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 
-from wakeword_daemon.page import peers
+from wakeword_daemon.page import hosts, peers
 from wakeword_daemon.storage import write_atomically
 
 if TYPE_CHECKING:
@@ -57,8 +55,7 @@ class Guard:
     def __init__(self, app: ASGIApp, *, token: str, name: str, private: str) -> None:
         self._app = app
         self._token = token.encode()
-        own = socket.gethostname().lower()
-        self._names = {"localhost", name.lower(), own, f"{own.partition('.')[0]}.local"}
+        self._names = hosts.own_names() | {name.lower()}
         self._private = private
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,21 +81,13 @@ class Guard:
         """Return why a request is refused, with the HTTP status; None if it is not."""
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if not self._is_ours(host):
+        if not hosts.is_own(host, self._names):
             return 421, "this is not an address or a name of this machine"
         if scope["method"] not in ("GET", "HEAD") and headers.get("origin") != f"http://{host}":
             return 403, "this may only be asked by the page itself"
         if scope["path"].startswith(self._private) and not self._knows(scope, headers):
             return 401, "this needs the token that `wakeword page` prints"
         return None
-
-    def _is_ours(self, host: str) -> bool:
-        name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
-        try:
-            ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
-        except ValueError:
-            return name.lower() in self._names
-        return True  # a web site that is rebound to us comes by its name
 
     def _knows(self, scope: Scope, headers: Headers) -> bool:
         scheme, _, token = headers.get("authorization", "").partition(" ")

@@ -15,6 +15,7 @@ from wakeword_daemon import xdg
 from wakeword_daemon.audio.probe import Levels, Probe, probe
 from wakeword_daemon.audio.sources import CaptureSettings
 from wakeword_daemon.config import Config
+from wakeword_daemon.engine.streams import running_step
 from wakeword_daemon.errors import AudioError, ConfigError, EventsError, WakewordError
 from wakeword_daemon.events.client import read_status
 from wakeword_daemon.levels import SILENCE
@@ -73,6 +74,7 @@ def examine(path: Path | None = None) -> Iterator[Finding]:
     else:
         yield Finding("settings", "ok", str(chosen))
     yield _words(config)
+    yield _engine()
     server = _sound_server()
     yield server
     if server.verdict != "failure":
@@ -87,6 +89,18 @@ def _words(config: Config) -> Finding:
     except WakewordError as error:
         return Finding("words", "failure", str(error), "wakeword words")
     return Finding("words", "ok", f"{', '.join(words.names)}, self-test passed")
+
+
+def _engine() -> Finding:
+    step = running_step()
+    if step == "C":
+        return Finding("engine", "ok", "step in C")
+    return Finding(
+        "engine",
+        "note",
+        "step in numpy, which costs more CPU: the package was built without a C compiler",
+        "sudo apt install gcc python3-dev, then install the package again",
+    )
 
 
 def _sound_server() -> Finding:
