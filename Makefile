@@ -8,6 +8,8 @@ MINUTES ?= 10
 SEED    ?= 1
 SERVER  ?= pulse
 WORKERS ?= 3
+# Of each fuzzer.
+SECONDS ?= 60
 
 # PortAudio for the daemon; for the tests also sound servers, a service manager, voices,
 # and valgrind, which counts instructions; to train, more voices.
@@ -18,15 +20,18 @@ TEST_PACKAGES = $(RUN_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins s
     pipewire pipewire-pulse wireplumber dbus systemd groff-base mosquitto haproxy chromium iproute2 valgrind \
     $(DEB_PACKAGES)
 
+FUZZ_PACKAGES = clang libclang-rt-dev
+
 DEB_PACKAGES = build-essential debhelper fakeroot python3-dev python3-venv
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test bench bench-rooms soak faults clients deb voices models accuracy demo docs pictures clean FORCE
+.PHONY: help run check test fuzz bench bench-rooms soak faults clients deb voices models accuracy demo docs pictures clean FORCE
 
 help:
 	@echo "make run      listen on the default microphone, or to the demo recording where there is none"
 	@echo "make check    lint, types, and the tests that need no torch and no servers (a minute)"
 	@echo "make test     run all tests"
+	@echo "make fuzz     fuzz what reads bytes from outside, each for a minute; SECONDS=600, FUZZERS=config"
 	@echo "make bench    measure CPU, memory, start and latency, beside other engines"
 	@echo "make bench-rooms  measure how many rooms one core serves, also among nuisances"
 	@echo "make clients  fetch Home Assistant, a satellite and OVOS (1 GB), and test the wake service with them"
@@ -58,6 +63,20 @@ check: $(VENV)/test
 # own run one after the other.
 test: $(VENV)/test
 	$(VENV)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(TESTS)
+
+# By coverage: Python by atheris, the step in C by clang's libFuzzer. What fails is left in .fuzz/.
+FUZZERS ?= events rooms config model manifest audio step
+fuzz: $(VENV)/fuzz
+	@for name in $(FUZZERS); do \
+	    echo "$$name, for $(SECONDS) s"; \
+	    case $$name in step) set -- .fuzz/step-fuzzer -artifact_prefix=.fuzz/step- ;; \
+	    *) set -- $(VENV)/bin/python tests/fuzz/run.py $$name ;; esac; \
+	    mkdir -p .fuzz/$$name; \
+	    "$$@" -max_total_time=$(SECONDS) -rss_limit_mb=1024 -timeout=20 -print_final_stats=1 \
+	        .fuzz/$$name tests/corpora/$$name > .fuzz/$$name.log 2>&1 \
+	    || { tail -n 40 .fuzz/$$name.log; exit 1; }; \
+	    grep number_of_executed_units .fuzz/$$name.log; \
+	done
 
 bench: $(VENV)/bench
 	$(VENV)/bin/python tests/bench_engine.py
@@ -147,7 +166,7 @@ pictures: $(VENV)/test
 	$(VENV)/bin/python docs/pictures/screens.py
 
 clean:
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) dist .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # What is installed is as old as its stamp: a changed pyproject.toml or step in C installs again.
 STEP = $(wildcard wakeword_daemon/engine/_*.[ch])
@@ -166,6 +185,20 @@ $(VENV)/train: pyproject.toml $(STEP) | $(VENV)/bin/python
 	@$(call apt_install,$(RUN_PACKAGES) $(TRAIN_PACKAGES))
 	$(PIP) --editable '.[train]'
 	@touch $@ $(VENV)/run
+
+# One copy of the arithmetic for each of the two kinds of vectors, where the processor has both.
+SANITIZED = clang -g -O1 -std=gnu11 -fno-math-errno -fsanitize=address,undefined \
+    -fno-sanitize-recover=undefined
+WIDE = $(if $(filter x86_64, $(shell uname -m)), -DWITH_AVX2 .fuzz/wide.o)
+$(VENV)/fuzz: $(VENV)/test tests/fuzz/step.c
+	@$(call apt_install,$(FUZZ_PACKAGES))
+	$(PIP) --group fuzz
+	mkdir -p .fuzz
+	$(if $(WIDE),$(SANITIZED) -fsanitize=fuzzer-no-link -DAVX2 -mavx2 -mfma \
+	    -c wakeword_daemon/engine/_step.c -o .fuzz/wide.o)
+	$(SANITIZED) -fsanitize=fuzzer $(WIDE) -o .fuzz/step-fuzzer \
+	    tests/fuzz/step.c wakeword_daemon/engine/_plan.c wakeword_daemon/engine/_step.c
+	@touch $@
 
 $(VENV)/bench: $(VENV)/test
 	$(PIP) --group bench

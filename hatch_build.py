@@ -41,10 +41,10 @@ def compile_step(target: Path, *more: str, sources: Path = ENGINE, avx2: bool = 
     """
     compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")[0]
     command = [compiler, *FLAGS, *more, f"-I{sysconfig.get_path('include')}"]
-    step, module = sources / "_step.c", sources / "_module.c"
+    step = sources / "_step.c"
     part, wide = target.with_suffix(f".{os.getpid()}"), target.with_suffix(f".{os.getpid()}.o")
     try:
-        parts = [str(step), str(module)]
+        parts = [str(step), str(sources / "_plan.c"), str(sources / "_module.c")]
         # A compiler for another kind of processor refuses these flags.
         if avx2 and not _run(*command, *AVX2, "-c", str(step), "-o", str(wide)):
             parts += [str(wide), "-DWITH_AVX2"]

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING
 
 import msgspec
 import shtab
 import yaml
 
+from wakeword_daemon import settingsfile
 from wakeword_daemon.cli import COMMANDS, build_parser
 from wakeword_daemon.config import Config, WordSection
 
@@ -93,7 +94,9 @@ def settings() -> str:
             value = values[field.name]
             default = "null" if value is None else value
             about = comments[f"{prefix}.{field.name}"]
-            parts[-1] += f"| `{field.name}` | {_allowed(field.type)} | `{default}` | {about} |\n"
+            parts[-1] += (
+                f"| `{field.name}` | {settingsfile.allowed(field.type)} | `{default}` | {about} |\n"
+            )
     return "\n".join(parts)
 
 
@@ -111,11 +114,6 @@ def _comments(text: str) -> Iterator[tuple[str, str]]:
             comment = []
         else:
             comment = []
-
-
-def _allowed(kind: Any) -> str:  # noqa: ANN401 -- any type a setting has
-    """Return what a setting takes, in the words of its type."""
-    return next(str(meta.description) for meta in get_args(kind)[1:] if meta.description)
 
 
 def man_page() -> str:

@@ -106,6 +106,20 @@ def test_both_steps_agree_for_many_window_lengths(window):
     assert alike(heard(native_stream(made), pcm, 0), heard(NumpyStream(made), pcm)) < 1e-4
 
 
+@pytest.mark.usefixtures("step_in_c")
+def test_samples_and_frames_may_be_mixed():
+    made, pcm, chance = networks(TINY, 1), sounds(60_000), np.random.default_rng(1)
+    frames = chance.normal(-5, 4, (12, 40)).astype(np.float32)
+    cuts = np.sort(chance.choice(60_000, 40, replace=False))
+    steps = []
+    for stream in (native_stream(made), NumpyStream(made)):
+        steps.append([])
+        for number, piece in enumerate(np.split(pcm, cuts)):
+            steps[-1] += stream.hear(piece)
+            steps[-1] += stream.hear_frames(frames[: number % 12])
+    assert alike(*steps) < 1e-5
+
+
 @pytest.mark.parametrize("window", [399, 398, 1280])
 def test_other_window_lengths_use_numpy(window):
     made = networks(TINY, 1, FeatureSettings(window=window))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
 from typing import Annotated, Literal
@@ -94,7 +95,8 @@ class TcpSection(msgspec.Struct, frozen=True):
     ] = "127.0.0.1"
     token: Annotated[
         Annotated[str, Meta(min_length=1)] | None,
-        Meta(description="a secret that peers must send first, or null"),
+        Meta(description="a secret that peers must send first (a number in quotes), or null"),
+        settingsfile.SECRET,
     ] = None
 
 
@@ -156,7 +158,11 @@ class MqttSection(msgspec.Struct, frozen=True):
     port: Annotated[int, Meta(ge=1, le=65535, description="a port from 1 to 65535")] = 1883
     tls: Annotated[bool, Meta(description="true or false")] = False
     user: Annotated[str | None, Meta(description="a name that the broker knows, or null")] = None
-    password: Annotated[str | None, Meta(description="a password, or null")] = None
+    password: Annotated[
+        str | None,
+        Meta(description="a password (a number in quotes), or null"),
+        settingsfile.SECRET,
+    ] = None
     topic: Annotated[
         Annotated[str, Meta(pattern=r"^[^+#/]+(/[^+#/]+)*$")] | None,
         Meta(description="a topic without + and #, or null for wakeword/HOST"),
@@ -373,7 +379,7 @@ def _with_sound(section: OnDetectionSection, file: Path) -> OnDetectionSection:
     if section.sound is None:
         return section
     sound = _beside(file, section.sound)
-    if not Path(sound).is_file():
+    if not os.path.isfile(sound):  # noqa: PTH113 -- of a path that is too long pathlib complains
         raise ConfigError(f"{file}: on_detection.sound: there is no file {sound}")
     return msgspec.structs.replace(section, sound=sound)
 
@@ -389,7 +395,8 @@ def _anchored_clips(section: ClipsSection, file: Path) -> ClipsSection:
 
 def _beside(file: Path, path: str) -> str:
     """Return a path from the settings; a relative one starts at the config file's folder."""
-    return str(file.resolve().parent / Path(path).expanduser())
+    # os.path keeps an unknown ~user, where pathlib complains
+    return str(file.resolve().parent / os.path.expanduser(path))  # noqa: PTH111
 
 
 def _is_there(path: Path) -> bool:

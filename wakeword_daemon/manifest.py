@@ -102,6 +102,8 @@ def read(manifest: Path) -> tuple[Sequence[str], list[tuple[str, dict[str, str]]
             where = f"{manifest}, line {reader.line_num}"
             if None in row or None in row.values():
                 raise TrainingError(f"{where}: not as many fields as there are columns")
+            if any("\r" in field or "\n" in field for field in row.values()):
+                raise TrainingError(f"{where}: a field has a line break in it")
             found.append((where, row))
     except csv.Error as error:
         raise TrainingError(f"{manifest}, line {reader.line_num}: {error}") from None

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 Section = TypeVar("Section", bound=msgspec.Struct)
 
+SECRET = "secret"  # noqa: S105 -- a mark, no secret
+"""Annotates a setting whose value no message may repeat."""
+
 
 def load(path: Path, kind: type[Section], title: str) -> Section:
     """Read and check a file; settings it leaves out keep their defaults.
@@ -65,10 +68,17 @@ class _Reader:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line = f":{mark.line + 1}" if mark else ""
-            raise ConfigError(f"{self._name}{line}: not valid YAML, {error.problem}") from error
+            problem = error.problem or ""
+            if problem.startswith("found undefined alias"):  # and the value, which may be a secret
+                problem = "a value that begins with * needs quotes"
+            raise ConfigError(f"{self._name}{line}: not valid YAML, {problem}") from error
         except yaml.YAMLError as error:
             reason = str(error).splitlines()[0]
             raise ConfigError(f"{self._name}: not valid YAML, {reason}") from error
+        except RecursionError:
+            raise ConfigError(f"{self._name}: not valid YAML, nested too deeply") from None
+        except (ValueError, OverflowError):
+            raise ConfigError(f"{self._name}: an escape names no character") from None
         return self.read("{}", kind) if root is None else self._section(root, kind, "")
 
     def _section(self, node: yaml.Node, section: type[Section], path: str) -> Section:
@@ -81,7 +91,7 @@ class _Reader:
         for field in msgspec.structs.fields(section):
             if field.required and field.name not in values:
                 raise self._error(
-                    node, f"{_join(path, field.name)} is missing; it must be {_allowed(field.type)}"
+                    node, f"{_join(path, field.name)} is missing; it must be {allowed(field.type)}"
                 )
         try:
             return section(**values)
@@ -100,16 +110,17 @@ class _Reader:
                 for key, value in self._items(node, path)
             }
             if not values:
-                raise self._wrong(node, path, _allowed(kind))
+                raise self._unfit(node, path, kind)
             return values
-        if isinstance(node, yaml.MappingNode) or (
-            isinstance(node, yaml.SequenceNode) and not _takes_list(kind)
-        ):
-            raise self._wrong(node, path, _allowed(kind))
+        scalars = [node]
+        if isinstance(node, yaml.SequenceNode) and _takes_list(kind):
+            scalars = node.value
+        if not all(isinstance(one, yaml.ScalarNode) and _is_text(one.value) for one in scalars):
+            raise self._unfit(node, path, kind)
         try:
             return msgspec.convert(SafeConstructor().construct_document(node), kind)
-        except (msgspec.ValidationError, yaml.YAMLError, ValueError) as error:
-            raise self._wrong(node, path, _allowed(kind)) from error
+        except Exception as error:  # a tag's constructor raises whatever it comes upon
+            raise self._unfit(node, path, kind) from error
 
     def _items(self, node: yaml.Node, path: str) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
         if isinstance(node, yaml.ScalarNode) and node.tag == "tag:yaml.org,2002:null":
@@ -118,7 +129,7 @@ class _Reader:
             raise self._wrong(node, path or "the file", "a mapping of names to settings")
         seen: dict[str, int] = {}
         for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
+            if not (isinstance(key, yaml.ScalarNode) and _is_text(key.value)):
                 raise self._wrong(key, f"a key of {path or 'the file'}", "plain text")
             if key.value in seen:
                 raise self._error(
@@ -138,7 +149,12 @@ class _Reader:
             key, f"unknown key {_join(path, key.value)}{hint} (known here: {', '.join(known)})"
         )
 
-    def _wrong(self, node: yaml.Node, path: str, allowed: str) -> ConfigError:
+    def _unfit(self, node: yaml.Node, path: str, kind: Any) -> ConfigError:  # noqa: ANN401
+        if SECRET in get_args(kind):
+            return self._error(node, f"{path} must be {allowed(kind)}")
+        return self._wrong(node, path, allowed(kind))
+
+    def _wrong(self, node: yaml.Node, path: str, what: str) -> ConfigError:
         match node:
             case yaml.ScalarNode():
                 found = repr(node.value) if node.value else "empty"
@@ -146,7 +162,7 @@ class _Reader:
                 found = "a list"
             case _:
                 found = "a mapping" if node.value else "an empty one"
-        return self._error(node, f"{path} must be {allowed}, not {found}")
+        return self._error(node, f"{path} must be {what}, not {found}")
 
     def _error(self, node: yaml.Node, sentence: str) -> ConfigError:
         return ConfigError(f"{self._name}:{node.start_mark.line + 1}: {sentence}")
@@ -160,6 +176,11 @@ def _section_of(kind: Any) -> type[msgspec.Struct] | None:  # noqa: ANN401 -- an
     return None
 
 
+def _is_text(value: str) -> bool:
+    """Return whether a value can be a path or be sent: escapes write what no text in UTF-8 has."""
+    return "\0" not in value and not any("\ud800" <= char <= "\udfff" for char in value)
+
+
 def _takes_list(kind: Any) -> bool:  # noqa: ANN401 -- any type a setting has
     """Return whether a setting is a list, or may be one."""
     if get_origin(kind) is list:
@@ -171,6 +192,7 @@ def _join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
-def _allowed(kind: Any) -> str:  # noqa: ANN401 -- any type a setting has
+def allowed(kind: Any) -> str:  # noqa: ANN401 -- any type a setting has
     """Return what a setting may be, as its type describes it."""
-    return next(str(meta.description) for meta in get_args(kind)[1:] if meta.description)
+    metas = (meta for meta in get_args(kind)[1:] if isinstance(meta, msgspec.Meta))
+    return next(str(meta.description) for meta in metas if meta.description)

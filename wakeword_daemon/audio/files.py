@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from wakeword_daemon.pcm import Pcm
 
+_RATES = range(4_000, 384_001)
+_CHANNELS = range(1, 33)
+"""What is believed of a file's header. A second at 1 Hz would become 16,000 samples."""
 _RAW = frozenset({".raw", ".pcm"})
 """Suffixes of files with raw samples: s16le, 16 kHz, mono, as in pipes."""
 
@@ -117,6 +120,11 @@ def _decode(file: Any, path: Path, frames: int) -> Iterator[Pcm]:  # noqa: ANN40
     import soundfile  # noqa: PLC0415
 
     with file:
+        if file.samplerate not in _RATES or file.channels not in _CHANNELS:
+            raise AudioError(
+                f"{path} claims {file.channels} channels at {file.samplerate} Hz; up to"
+                f" {_CHANNELS[-1]} at {_RATES[0]} to {_RATES[-1]} Hz are read."
+            )
         resampler = Resampler(file.samplerate, file.channels, "mix")
         size = max(frames * file.samplerate // SAMPLE_RATE, 1)
         done = 0

@@ -324,6 +324,7 @@ int VARIANT(hear_samples)(Stream *s, const char *pcm, size_t samples, size_t *us
 int VARIANT(hear_frames)(Stream *s, const char *frames, size_t count, size_t *used)
 {
     const Front *f = s->front;
+    s->held_samples = 0;
     for (*used = 0; *used < count;) {
         for (int mel = 0; mel < f->mels; mel++, frames += sizeof(float))
             memcpy(s->history + mel * f->kernel_frames + s->held_frames, frames, sizeof(float));

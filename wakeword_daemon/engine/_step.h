@@ -37,6 +37,11 @@ typedef struct {
     float *room, *probabilities;
 } Stream;
 
+/* Find the parts of a plan of `length` floats, and say how many floats each part of the stream takes:
+   samples, history, words, room and probabilities. Returns how many the plan must have, so that nothing
+   is read or written past an end; 0 for what can be no plan. */
+size_t lay_out(Stream *stream, const void *plan, size_t length, size_t parts[5]);
+
 /* Both process input until a step is complete or nothing is left, return which of the two, and set
    how much they `used`. */
 typedef int HearSamples(Stream *stream, const char *pcm, size_t samples, size_t *used);

@@ -236,12 +236,19 @@ class Model:
         """Run the stored input, and compare the probabilities with the stored ones.
 
         Raises:
-            ModelError: they differ, so the word would not be detected as it was measured.
+            ModelError: they differ, so the word would not be detected as it was measured; or the
+                input does not fit.
 
         """
+        mel, mels = self.self_test_vector.mel, self.card.features.mels
+        if mel.dtype != np.uint8 or mel.shape[1:] != (mels,):
+            raise ModelError(
+                f"the self-test of the model {self.model_id} does not fit its features"
+            )
         found = _run(self.network(), self.self_test_vector.log_mel())
         expected = self.self_test_vector.probabilities
-        if found.shape != expected.shape or not np.abs(found - expected).max() < _TOLERANCE:
+        alike = found.size and found.shape == expected.shape
+        if not alike or not np.abs(found - expected).max() < _TOLERANCE:
             raise ModelError(
                 f"the model {self.model_id} does not give the probabilities it was shipped with "
                 "on this machine; reinstall it, and numpy"
@@ -288,7 +295,7 @@ def read_model(path: str | Path) -> Model:
         entry = json.loads(content[8 : 8 + size])["__metadata__"][_ENTRY]
     except SafetensorError as error:
         raise ModelError(f"{path} is truncated or no model file ({error})") from None
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, RecursionError):
         raise ModelError(f"{path} is not a model file of a wake word") from None
     card = _read_card(path, entry)
     unsigned = entry.replace(card.checksum, "")
@@ -312,9 +319,15 @@ def _read_card(path: Path, entry: str) -> ModelCard:
                 f"{path} has format version {bytes(version).decode()}; this program reads version "
                 f"{FORMAT}: update the program, or train the word again"
             )
-        return msgspec.json.decode(entry, type=ModelCard)
-    except (msgspec.DecodeError, KeyError) as error:
+        card = msgspec.json.decode(entry, type=ModelCard)
+    except (msgspec.DecodeError, KeyError, RecursionError) as error:
         raise ModelError(f"the description inside {path} is not readable: {error}") from None
+    # Both are written into the log, where a line break could forge a line.
+    if not (card.name.isprintable() and card.phrase.isprintable()):
+        raise ModelError(f"the word's name inside {path} has unprintable characters")
+    if not 0 < card.threshold < 1:
+        raise ModelError(f"the threshold inside {path} is not between 0 and 1")
+    return card
 
 
 def _float32(arrays: dict[str, npt.NDArray[np.generic]], name: str) -> npt.NDArray[np.float32]:

@@ -90,9 +90,10 @@ class NumpyStream:
         return made
 
     def hear_frames(self, frames: Array) -> list[tuple[int, int, list[float]]]:
-        """Process contiguous log-mel frames [F, mels] instead of samples."""
+        """Process contiguous log-mel frames [F, mels]; samples that made no frame are dropped."""
         made, start = [], 0
         while start < len(frames):
+            self._held_samples = 0
             fresh = frames[start : start + self._kernel - self._held_frames]
             start += len(fresh)
             first, self._held_frames = self._held_frames, self._held_frames + len(fresh)

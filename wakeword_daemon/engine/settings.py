@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.errors import ModelError
 
+_LONGEST_WINDOW = 4096
+_LARGEST = 1024
+"""The most of anything else. A model file must not be able to ask for all memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class FeatureSettings:
@@ -33,7 +37,11 @@ class FeatureSettings:
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        if not (0 < self.hop <= self.window and self.mels > 0 and 0 < self.floor < self.ceiling):
+        if not (
+            0 < self.hop <= self.window <= _LONGEST_WINDOW
+            and 0 < self.mels <= _LARGEST
+            and 0 < self.floor < self.ceiling
+        ):
             raise ModelError(f"the feature settings contradict each other: {self}")
 
     @property
@@ -79,7 +87,8 @@ class Architecture:
     def __post_init__(self) -> None:
         """Check the shape."""
         numbers = [getattr(self, name) for name in self.__slots__]
-        if min(numbers) < 1 or self.stride_frames > self.kernel_frames:
+        in_range = min(numbers) >= 1 and max(numbers) <= _LARGEST
+        if not in_range or self.stride_frames > self.kernel_frames:
             raise ModelError(f"the architecture cannot stream: {self}")
 
     def bands(self, features: FeatureSettings) -> int:

@@ -41,7 +41,10 @@ class Stream(Protocol):
         ...
 
     def hear_frames(self, frames: Array) -> Made:
-        """Process contiguous log-mel frames [F, mels] instead of samples; their energy is 0."""
+        """Process contiguous log-mel frames [F, mels] instead of samples; their energy is 0.
+
+        Samples before them that have not yet made a frame are dropped.
+        """
         ...
 
     def reset(self) -> None:

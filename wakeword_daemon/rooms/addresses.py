@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import os
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,14 +39,15 @@ def parse_uri(uri: str) -> Address:
     """
     scheme, _, rest = uri.partition("://")
     if scheme == "unix" and rest:
-        return Path(rest).expanduser()
+        return Path(os.path.expanduser(rest))  # noqa: PTH111 - keeps an unknown ~user
     host, _, port = rest.rpartition(":")
-    if scheme != "tcp" or not host or not port.isdecimal() or int(port) > _LAST_PORT:
+    number = int(port) if port.isdecimal() and len(port) <= len(str(_LAST_PORT)) else None
+    if scheme != "tcp" or not host or number is None or number > _LAST_PORT:
         raise ConfigError(
             f"{uri!r} is not an address to serve on: write tcp://0.0.0.0:{PORT}, unix:///PATH"
             f" or {STDIO}"
         )
-    return host.strip("[]"), int(port)
+    return host.strip("[]"), number
 
 
 def listen(address: Address, *, allow_lan: bool) -> list[ListeningSocket]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import time
 from dataclasses import replace
@@ -418,7 +419,8 @@ def _capture(config: Config) -> CaptureSettings:
 
 def _socket_path(config: Config) -> Path:
     path = config.socket.path
-    return default_socket() if path is None else Path(path).expanduser()
+    # os.path keeps an unknown ~user, where pathlib complains
+    return default_socket() if path is None else Path(os.path.expanduser(path))  # noqa: PTH111
 
 
 def _place(config: Config, listening: socket.socket | None) -> Path:
