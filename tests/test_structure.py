@@ -60,7 +60,7 @@ ROOMS_OF_TRAINING = {
 # The floors of a room, from the bottom up: a module imports from floors below its own.
 FLOORS = {
     "audio": [
-        {"devices", "player", "resample", "ring", "timekeeper", "zeros"},
+        {"devices", "player", "problems", "resample", "ring", "timekeeper", "zeros"},
         {"files"},
         {"sources"},
         {"stream"},

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wakeword_daemon.audio import devices
+from wakeword_daemon.audio.problems import ProblemWatch
 from wakeword_daemon.audio.sources import AudioSource, CaptureSettings, CaptureState
 from wakeword_daemon.audio.stream import InputStream
 from wakeword_daemon.audio.timekeeper import DriftError, Timekeeper, now
@@ -102,6 +103,7 @@ class Capture(AudioSource):
         self._broken = 0
         self._rested = False  # what is missing before the next block was not to be heard
         self._zeros = ZeroWatch()
+        self._watch = ProblemWatch(settings.channel)
 
     def start(self) -> None:
         """Start recording.
@@ -149,6 +151,8 @@ class Capture(AudioSource):
         if self._changed:
             self._changed = False
             self._zeros.forget()
+            self._watch = ProblemWatch(self._settings.channel)
+            self.problems = ()
             # The result of new settings is always reported, even if they cannot be used.
             self.state = CaptureState("starting", "", None, None)
         reason = ""
@@ -163,6 +167,7 @@ class Capture(AudioSource):
             else:
                 self.counters.reopened = self._opened
                 self._opened += 1
+                self._watch.interrupted()
                 return stream
         self._say("deaf", reason)
         self._zeros.forget()  # the missing audio explains them
@@ -174,6 +179,7 @@ class Capture(AudioSource):
         try:
             self._listen(stream, opened)
         except self._errors as error:
+            self._watch.broke_off(now())
             stable = now() - opened > _STABLE
             if stable:
                 self._broken = 0
@@ -216,11 +222,15 @@ class Capture(AudioSource):
             waited = 0.0
             lived = now() - opened
             self._write(block, stream.trail)
+            if self._watch.push(block.pcm, block.raw, block.duration, block.captured):
+                self._tell_problems()
             calm = self._on_audio(block.pcm)
             blocks = _NAP if calm and self._settings.naps else 1
             sound = bool(block.pcm.item(-1) or np.count_nonzero(block.pcm))
             again = self._zeros.push(sound=sound, duration=block.duration, lived=lived)
             if self._zeros.suspicious:
+                if self.state.name == "listening":
+                    self._watch.broke_off(now())
                 self._say(
                     "degraded",
                     f"{stream.name} gives exact zeros: it is muted, or its source is gone.",
@@ -232,6 +242,16 @@ class Capture(AudioSource):
             if again:
                 return
 
+    def _tell_problems(self) -> None:
+        """Log what is wrong with the sound now and was not before, and the other way round."""
+        before, self.problems = self.problems, self._watch.problems
+        old, new = {one.name for one in before}, {one.name for one in self.problems}
+        for problem in self.problems:
+            if problem.name not in old:
+                logger.warning("%s: %s", problem.name, problem.text)
+        for name in sorted(old - new):
+            logger.info("%s: no longer", name)
+
     def _write(self, block: Recorded, trail: int) -> None:
         """Write a block to the ring, after skipping what is missing before it."""
         missing = self._time.block(block.captured, block.duration, dropped=block.dropped)
@@ -242,6 +262,8 @@ class Capture(AudioSource):
             self._ring.skip(missing)
         self._rested = False
         self.counters.overflows += block.dropped
+        if block.dropped:
+            self._watch.interrupted()
         age = now() - self._time.until + seconds(trail)
         self._ring.write(block.pcm, time.time() - age)
 

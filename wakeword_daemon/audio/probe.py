@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wakeword_daemon.audio import devices
+from wakeword_daemon.audio.problems import Problem, examine
 from wakeword_daemon.audio.stream import InputStream
 from wakeword_daemon.clock import HOP, samples
 from wakeword_daemon.errors import AudioError
@@ -52,6 +53,7 @@ class Probe:
         device: its name.
         rate: its sample rate, in Hz.
         levels: the levels of what it recorded.
+        problems: what else is wrong with it.
         memory: bytes of RAM that the sound libraries use.
         libraries: names of the files that the process has mapped.
 
@@ -60,6 +62,7 @@ class Probe:
     device: str
     rate: int
     levels: Levels
+    problems: list[Problem]
     memory: int
     libraries: frozenset[str]
 
@@ -121,11 +124,13 @@ def _look(settings: CaptureSettings, seconds: float) -> Probe:
     except sounddevice.PortAudioError as error:
         raise AudioError(f"the microphone does not open: {error.args[0]}") from None
     blocks: list[NDArray[np.int16]] = []
+    raws: list[NDArray[np.int16]] = []
     end = time.monotonic() + seconds
     try:
         while time.monotonic() < end:
             if (block := stream.poll()) is not None:
                 blocks.append(block.pcm)
+                raws.append(block.raw)
     except sounddevice.PortAudioError as error:
         raise AudioError(f"the microphone broke off: {error.args[0]}") from None
     pcm = np.concatenate(blocks) if blocks else np.zeros(0, np.int16)
@@ -133,8 +138,16 @@ def _look(settings: CaptureSettings, seconds: float) -> Probe:
     pcm = pcm[samples(0.5) :]
     if len(pcm) < HOP:
         raise AudioError("no audio comes from the microphone")
+    raw = np.concatenate(raws)[stream.rate // 2 :]
     files = (
         line.split(maxsplit=5)[5:] for line in Path("/proc/self/maps").read_text().splitlines()
     )
     libraries = frozenset(Path(name[0]).name for name in files if name)
-    return Probe(device.name, stream.rate, measure(pcm), resident_bytes() - before, libraries)
+    return Probe(
+        device.name,
+        stream.rate,
+        measure(pcm),
+        examine(pcm, raw, settings.channel),
+        resident_bytes() - before,
+        libraries,
+    )

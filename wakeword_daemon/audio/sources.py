@@ -21,6 +21,7 @@ from wakeword_daemon.errors import AudioError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from wakeword_daemon.audio.problems import Problem
     from wakeword_daemon.audio.ring import RingBuffer
     from wakeword_daemon.pcm import Pcm
 
@@ -92,6 +93,7 @@ class AudioSource(ABC):
         heartbeat: `time.monotonic()` when the thread last made progress. If it stops, the thread
             hangs in a library, and only a new process can help.
         state: the latest state.
+        problems: what is wrong with the sound that comes, if the source is a microphone.
 
     """
 
@@ -105,6 +107,7 @@ class AudioSource(ABC):
         self.counters = Counters()
         self.heartbeat = time.monotonic()
         self.state = CaptureState("starting", "", None, None)
+        self.problems: tuple[Problem, ...] = ()
         self._ring = ring
         self._on_state = on_state
         self._on_audio = on_audio

@@ -15,6 +15,8 @@ from wakeword_daemon.clock import HOP, SAMPLE_RATE, seconds
 from wakeword_daemon.errors import AudioError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from wakeword_daemon.audio.devices import InputDevice
     from wakeword_daemon.audio.sources import CaptureSettings
     from wakeword_daemon.pcm import Pcm
@@ -44,6 +46,8 @@ class Recorded(NamedTuple):
 
     pcm: Pcm
     """int16[n] at 16 kHz mono; n is about 1,280 a block."""
+    raw: NDArray[np.int16]
+    """The same before it was converted, int16[m, channels]."""
     duration: float
     """Seconds that were recorded."""
     captured: float
@@ -77,6 +81,7 @@ class InputStream:
             )
         self.name = device.name
         self.rate, self._stream = _open(device, channels, settings.rate)
+        self._channels = channels
         self._resampler = Resampler(self.rate, channels, settings.channel)
         self._size = HOP * self.rate // SAMPLE_RATE
         self._due = now()
@@ -105,9 +110,10 @@ class InputStream:
         data, dropped = self._stream.read(count)
         self._due = (due if self._retry == _RETRY else time_) + seconds(HOP) - _CREEP
         self._retry = _RETRY
-        pcm = self._resampler.push(np.frombuffer(data, np.int16))
+        raw = np.frombuffer(data, np.int16).reshape(-1, self._channels)
+        pcm = self._resampler.push(raw)
         left = (waiting - count) / self.rate
-        return Recorded(pcm, count / self.rate, time_ - left, dropped)
+        return Recorded(pcm, raw, count / self.rate, time_ - left, dropped)
 
     def close(self) -> None:
         """Close the device, whatever its state; hangs if the library hangs."""

@@ -45,6 +45,7 @@ def _rows(status: Status) -> list[tuple[str, str]]:
     return [
         ("state", status.state + reason),
         ("device", (status.device or "none") + rate),
+        *(("problem", f"{one.name}: {one.text}") for one in status.problems),
         ("words", ", ".join(status.words)),
         ("last heard", _detection(status.last_detection)),
         ("events", str(status.sequence)),

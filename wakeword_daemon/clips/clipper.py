@@ -40,6 +40,11 @@ class Clipper:
         self._near = NearMisses(near) if near < 1 else None
         self._models = models
 
+    @property
+    def failure(self) -> str:
+        """Why the latest clip could not be kept, in a sentence; "" if it was."""
+        return self._keeper.failure
+
     def heard(self, detection: Detection, threshold: float) -> None:
         """Keep a detection; never waits."""
         self._keeper.keep(

@@ -270,6 +270,15 @@ class CaptureCounters(msgspec.Struct, frozen=True, kw_only=True):
     """How often the sound system reported that it dropped audio."""
 
 
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that is wrong although the daemon listens."""
+
+    name: str
+    """`clipping`, `offset`, `hum`, `dead-channel`, `wrong-rate`, `unsteady`, or `clips`."""
+    text: str
+    """What is wrong and what helps, in a sentence."""
+
+
 class Status(Event, frozen=True, kw_only=True):
     """How the daemon is: the answer to `status`."""
 
@@ -299,6 +308,8 @@ class Status(Event, frozen=True, kw_only=True):
     backlog: int = 0
     """Samples captured that the engine has not heard yet."""
     capture: CaptureCounters = CaptureCounters()
+    problems: list[Problem] = []
+    """What makes it hard to hear, or keeps clips from being kept."""
     subscribers: list[Subscriber] = []
     """Who is connected, including the one who asks."""
     sequence: int = 0

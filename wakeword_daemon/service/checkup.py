@@ -79,7 +79,7 @@ def examine(path: Path | None = None) -> Iterator[Finding]:
     yield server
     if server.verdict != "failure":
         yield from _microphone(config, has_server=bool(shutil.which("pactl")) and _has_server())
-    yield _daemon(config)
+    yield from _daemon(config)
     yield from _service()
 
 
@@ -150,6 +150,9 @@ def _microphone(config: Config, *, has_server: bool) -> Iterator[Finding]:
     resampled = "" if found.rate == 16_000 else ", resampled to 16000 Hz"  # noqa: PLR2004
     yield Finding("microphone", "ok", f"{found.device} at {found.rate} Hz{resampled}")
     yield _level(found.levels, has_server=has_server)
+    for problem in found.problems:
+        if problem.name != "clipping":  # the level says more about it
+            yield Finding(problem.name, "warning", problem.text)
     yield _memory(found)
 
 
@@ -197,18 +200,22 @@ def users_of(pattern: str) -> list[str]:
     return users
 
 
-def _daemon(config: Config) -> Finding:
+def _daemon(config: Config) -> Iterator[Finding]:
     subject = "daemon"
     try:
         status = read_status(config.socket.path)
     except EventsError as error:
-        return Finding(subject, "note", str(error), "wakeword service install")
+        yield Finding(subject, "note", str(error), "wakeword service install")
+        return
     if status.state == "paused":
-        return Finding(subject, "failure", f"it is paused {status.reason}", "wakeword resume")
-    if status.state != "listening":
+        yield Finding(subject, "failure", f"it is paused {status.reason}", "wakeword resume")
+    elif status.state != "listening":
         reason = f": {status.reason}" if status.reason else ""
-        return Finding(subject, "failure", f"it is {status.state}{reason}", "wakeword status")
-    return Finding(subject, "ok", f"it listens for {', '.join(status.words)}")
+        yield Finding(subject, "failure", f"it is {status.state}{reason}", "wakeword status")
+    else:
+        yield Finding(subject, "ok", f"it listens for {', '.join(status.words)}")
+    for problem in status.problems:
+        yield Finding(problem.name, "warning", problem.text)
 
 
 def _service() -> Iterator[Finding]:

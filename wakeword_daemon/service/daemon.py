@@ -409,7 +409,8 @@ class Daemon:
         return self._reporter.line(self._words.names)
 
     def _status(self) -> Status:
-        return self._reporter.status(self._words.names, self._pause.until)
+        failure = None if self._clipper is None else self._clipper.failure
+        return self._reporter.status(self._words.names, self._pause.until, failure)
 
 
 def _capture(config: Config) -> CaptureSettings:

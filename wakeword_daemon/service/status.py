@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from wakeword_daemon.audio.sources import CaptureState
 from wakeword_daemon.engine.streams import running_step
-from wakeword_daemon.events.protocol import CaptureCounters, Detection, Status
+from wakeword_daemon.events.protocol import CaptureCounters, Detection, Problem, Status
 from wakeword_daemon.memory import STATM, resident_bytes
 
 if TYPE_CHECKING:
@@ -44,8 +44,18 @@ class StatusReporter:
         separator = " " if state.name == "paused" else ": "
         return f"{state.name}{separator}{state.reason}"
 
-    def status(self, words: list[str], paused_until: float | None) -> Status:
-        """Return the status; the server adds the numbering and the subscribers."""
+    def status(self, words: list[str], paused_until: float | None, no_clips: str | None) -> Status:
+        """Return the status; the server adds the numbering and the subscribers.
+
+        Args:
+            words: names of all wake words.
+            paused_until: end of the pause in Unix seconds, if it has one.
+            no_clips: why no clips are kept, if that fails.
+
+        """
+        problems = [Problem(name=one.name, text=one.text) for one in self._source.problems]
+        if no_clips:
+            problems.append(Problem(name="clips", text=no_clips))
         state, counters, engine = self.state, self._source.counters, self._engine
         usage = resource.getrusage(resource.RUSAGE_SELF)
         return Status(
@@ -67,6 +77,7 @@ class StatusReporter:
                 reopened=counters.reopened,
                 overflows=counters.overflows,
             ),
+            problems=problems,
             pid=os.getpid(),
             uptime=round(time.monotonic() - self._started, 1),
             cpu=round(usage.ru_utime + usage.ru_stime, 3),

@@ -1,0 +1,281 @@
+"""What is wrong with sound that does come: clipped, off centre, humming, half dead, off its rate.
+
+`zeros` follows sound that stops; here sound goes on, and hearing it may still be hard. One hop of
+80 ms is looked at every second, because each of these lasts.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from wakeword_daemon.clock import HOP, SAMPLE_RATE
+from wakeword_daemon.levels import SILENCE, decibels
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from wakeword_daemon.pcm import Pcm
+
+ProblemName = Literal["clipping", "offset", "hum", "dead-channel", "wrong-rate", "unsteady"]
+
+_EVERY = 1.0
+"""Seconds from one look to the next."""
+
+_LOOKS = 10
+"""Looks that are judged together."""
+
+_CLIPPED = 1e-3
+"""Share of samples at full scale from which a look counts as clipped: audible distortion."""
+
+_CLIPPED_LOOKS = 2
+"""Clipped looks that are a problem: one loud noise is not."""
+
+_OFFSET = 0.01
+"""Share of full scale by which the mean may be off."""
+
+_HUM = -50.0
+"""dBFS from which the tone of the mains can drown quiet speech."""
+
+_HUM_SHARE = 0.5
+"""Share of all power that is the tone's in a hum; speech and music share theirs out."""
+
+_MAINS = (50, 60)
+"""Hz."""
+
+_DEAD = 40.0
+"""Decibels that a dead channel is below the loudest one."""
+
+_AUDIBLE = -75.0
+"""dBFS that the loudest channel has at least, to say that another is dead."""
+
+_STRETCH = 10.0
+"""Seconds in which the rate is measured; delivery jitters by 160 ms."""
+
+_OFF = 0.05
+_ALIKE = 0.02
+"""Share by which the rate is wrong, and by which two stretches may differ that agree on it.
+
+44.1 kHz taken for 48 is off by 0.08; audio that a busy machine loses is not lost so evenly.
+"""
+
+_BREAKS = 4
+_MINUTE = 60.0
+"""Times that the sound may break off in so many seconds."""
+
+_FULL = 32_767
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is wrong with the sound of a microphone."""
+
+    name: ProblemName
+    text: str
+    """What is wrong and what helps, in a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What one hop shows."""
+
+    clipped: float
+    mean: float
+    hums: tuple[float, ...]  # dBFS of each tone of the mains, SILENCE where it is not most of it
+    channels: tuple[float, ...]  # dBFS of each channel
+
+
+class ProblemWatch:
+    """Follows the blocks of one microphone, however often it is opened; used on one thread.
+
+    Args:
+        channel: the channel that is kept, counted from 1, or "mix" for the mean of all.
+
+    Attributes:
+        problems: what is wrong now.
+
+    """
+
+    def __init__(self, channel: int | Literal["mix"] = 1) -> None:
+        self.problems: tuple[Problem, ...] = ()
+        self._channel = channel
+        self._looks: deque[_Look] = deque(maxlen=_LOOKS)
+        self._since_look = 0.0
+        self._breaks: deque[float] = deque(maxlen=_BREAKS)
+        self._measured: deque[float] = deque(maxlen=2)  # shares of the promised rate
+        self._recorded = 0.0
+        self._begin: float | None = None
+
+    def broke_off(self, now: float) -> None:
+        """Note that the sound broke off, at a time in seconds."""
+        self._breaks.append(now)
+        self._begin = None
+
+    def push(self, pcm: Pcm, raw: NDArray[np.int16], duration: float, captured: float) -> bool:
+        """Take a block; return whether `problems` are others now.
+
+        Args:
+            pcm: int16[n] at 16 kHz.
+            raw: int16[m, channels], the same before it was converted.
+            duration: seconds that it lasts at the rate that the device promised.
+            captured: when it was over, in seconds.
+
+        """
+        self._since_look += duration
+        if self._since_look < _EVERY or len(pcm) < HOP:
+            self._recorded += duration
+            return False
+        self._since_look = 0.0
+        self._measure_rate(duration, captured)
+        self._looks.append(_look(pcm[-HOP:], raw[-HOP:]))
+        problems = tuple(self._judge(captured))
+        changed = [one.name for one in problems] != [one.name for one in self.problems]
+        self.problems = problems
+        return changed
+
+    def interrupted(self) -> None:
+        """Measure the rate afresh: audio was lost."""
+        self._begin = None
+
+    def _measure_rate(self, duration: float, captured: float) -> None:
+        if self._begin is None:
+            self._begin, self._recorded = captured, 0.0
+            return
+        self._recorded += duration
+        took = captured - self._begin
+        if took >= _STRETCH:
+            self._measured.append(self._recorded / took)
+            self._begin, self._recorded = captured, 0.0
+
+    def _judge(self, now: float) -> list[Problem]:
+        found = judge(list(self._looks), self._channel) if len(self._looks) == _LOOKS else []
+        if len(self._measured) == self._measured.maxlen:
+            share = sum(self._measured) / len(self._measured)
+            spread = max(self._measured) - min(self._measured)
+            if abs(share - 1) > _OFF and spread < _ALIKE:
+                found.append(_wrong_rate(share))
+        if len(self._breaks) == _BREAKS and now - self._breaks[0] < _MINUTE:
+            found.append(
+                Problem(
+                    "unsteady",
+                    f"the microphone broke off {_BREAKS} times within a minute: check its plug and"
+                    " its power",
+                )
+            )
+        return found
+
+
+def examine(pcm: Pcm, raw: NDArray[np.int16], channel: int | Literal["mix"]) -> list[Problem]:
+    """Return what is wrong with a recording of some seconds.
+
+    Args:
+        pcm: int16[n] at 16 kHz.
+        raw: int16[m, channels], the same before it was converted.
+        channel: as `ProblemWatch` takes it.
+
+    """
+    count = len(pcm) // HOP
+    each = len(raw) // max(count, 1)
+    looks = [
+        _look(pcm[at * HOP : (at + 1) * HOP], raw[at * each : (at + 1) * each])
+        for at in range(count)
+    ]
+    return judge(looks, channel) if looks else []
+
+
+def judge(looks: list[_Look], channel: int | Literal["mix"]) -> list[Problem]:
+    """Return what some looks have in common."""
+    found = []
+    clipped = [look.clipped for look in looks if look.clipped > _CLIPPED]
+    if len(clipped) >= _CLIPPED_LOOKS:
+        found.append(
+            Problem(
+                "clipping",
+                f"up to {max(clipped):.1%} of the samples are clipped: turn the microphone down",
+            )
+        )
+    mean = sum(look.mean for look in looks) / len(looks)
+    if abs(mean) > _OFFSET and not clipped:  # which moves the mean too
+        found.append(
+            Problem(
+                "offset",
+                f"the signal is off centre by {abs(mean):.0%} of full scale: the microphone or its"
+                " amplifier is faulty",
+            )
+        )
+    for mains, *levels in zip(_MAINS, *(look.hums for look in looks), strict=True):
+        hum = sorted(levels)[len(levels) // 2]
+        if hum > _HUM:
+            found.append(
+                Problem(
+                    "hum",
+                    f"it hums at {mains} Hz, {hum:.0f} dBFS: use another cable or power supply",
+                )
+            )
+            break
+    found += _dead_channel(looks, channel)
+    return found
+
+
+def _look(pcm: Pcm, raw: NDArray[np.int16]) -> _Look:
+    count = len(pcm)
+    loudest = max(int(pcm.max()), -int(pcm.min()))
+    clipped = (
+        np.count_nonzero(np.abs(pcm.astype(np.int32)) >= _FULL) / count if loudest >= _FULL else 0.0
+    )
+    wave = pcm.astype(np.float32)
+    mean = float(wave.sum()) / count
+    wave -= mean
+    power = float(wave @ wave) / count
+    cosines_and_sines = (_TONES[:, :count] @ wave).tolist()
+    hums = []
+    for cosine, sine in zip(cosines_and_sines[::2], cosines_and_sines[1::2], strict=True):
+        of_tone = 2 * (cosine**2 + sine**2) / count**2
+        hums.append(decibels(of_tone) if of_tone > _HUM_SHARE * power else SILENCE)
+    levels: tuple[float, ...] = ()
+    if raw.shape[1] > 1:
+        channels = raw.astype(np.float32)
+        channels -= channels.mean(axis=0)
+        levels = tuple(decibels(float(one)) for one in (channels**2).mean(axis=0))
+    return _Look(clipped, mean / _FULL, tuple(hums), levels)
+
+
+def _tones() -> NDArray[np.float32]:
+    """Return a cosine and a sine of each of `_MAINS`, one after the other, float32[4, HOP]."""
+    phases = [2 * np.pi * frequency / SAMPLE_RATE * np.arange(HOP) for frequency in _MAINS]
+    waves = [wave(phase) for phase in phases for wave in (np.cos, np.sin)]
+    return np.stack(waves).astype(np.float32)
+
+
+_TONES = _tones()
+
+
+def _dead_channel(looks: list[_Look], channel: int | Literal["mix"]) -> list[Problem]:
+    if not looks[0].channels:
+        return []
+    levels = [max(of_one) for of_one in zip(*(look.channels for look in looks), strict=True)]
+    loudest = max(levels)
+    dead = [number for number, one in enumerate(levels, 1) if one < loudest - _DEAD]
+    best = levels.index(loudest) + 1
+    if loudest < _AUDIBLE or not dead or (channel != "mix" and channel not in dead):
+        return []
+    return [
+        Problem(
+            "dead-channel",
+            f"channel {' and '.join(map(str, dead))} of the microphone is dead, and channel {best}"
+            f" is not: set audio: {{channel: {best}}}",
+        )
+    ]
+
+
+def _wrong_rate(share: float) -> Problem:
+    pitch = "high" if share < 1 else "low"
+    return Problem(
+        "wrong-rate",
+        f"the microphone delivers {share:.1%} of the samples that its rate promises, so everything"
+        f" sounds {abs(1 / share - 1):.0%} too {pitch}: let the sound server open it at another"
+        " rate, or use another microphone",
+    )
