@@ -51,8 +51,8 @@ def few_voices(monkeypatch, tmp_path):
     monkeypatch.setattr(kokoro, "lacking", lambda *_: "it is not wanted here")
     monkeypatch.setattr(small_voices, "installed", list)
     monkeypatch.setattr(synthesis, "engines", lambda: ["espeak", "flite"])
-    monkeypatch.setattr(strangers, "_TAKES", 16)
-    monkeypatch.setattr(strangers, "_SENTENCES", 90)
+    monkeypatch.setattr(strangers, "_TAKES", 8)
+    monkeypatch.setattr(strangers, "_SENTENCES", 80)
     monkeypatch.setattr(own_word, "LONG_FORM", 12)
     judged = [c for c in CONDITIONS if c.name in verdict._NAMES]
     monkeypatch.setattr(own_word, "measurable", lambda: (judged, []))
@@ -76,7 +76,7 @@ def test_a_useless_word_ends_in_do_not_use_and_no_model(tmp_path, monkeypatch, c
     told = capsys.readouterr().out
     assert "/blˈuː wˈɪndoʊ/ American" in told
     assert "nothing is trained on flite: they judge as strangers" in told
-    assert "training 1 epochs" in told
+    assert "training 1 epoch: " in told
     assert "\ndo not use: it misses" in told
     assert "strangers: flite" in told
     assert "false accepts an hour" in told
@@ -112,7 +112,7 @@ def test_nothing_is_trained_on_the_engines_that_judge(few_voices):
     corpus = given.corpus("blue_window", "blue window", few_voices)
     judging = [r for r in corpus.recordings if not r.noise]
     assert {r.split for r in judging} == {"val"}
-    assert sum(r.word == "blue_window" for r in judging) == 16
+    assert sum(r.word == "blue_window" for r in judging) == 8
     assert {r.speaker.split("/")[1].split()[0] for r in judging} == {"flite"}
 
 
@@ -168,7 +168,8 @@ def test_own_takes_have_a_folder_for_each_voice_or_a_manifest(tmp_path):
         ("hey nova", None),
     ],
 )
-def test_a_poor_phrase_is_told_before_training(tmp_path, phrase, told):
+def test_a_poor_phrase_is_told_before_training(tmp_path, monkeypatch, phrase, told):
+    monkeypatch.setattr("wakeword_daemon.training.data.neighbours.DICTIONARY", tmp_path / "none")
     found = phrase_check.complaints(phrase, ["jarvis"], tmp_path)
     assert bool(found) == (told is not None)
     assert told is None or any(told in complaint for complaint in found)

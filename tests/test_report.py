@@ -9,11 +9,13 @@ from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.training import word
 from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.measure.conditions import CONDITIONS
-from wakeword_daemon.training.measure.evaluation import OtherSpeech, SpeechSet
+from wakeword_daemon.training.measure.evaluation import OtherSpeech, SpeechSet, StreamReport
+from wakeword_daemon.training.measure.metrics import ScoredTake
 from wakeword_daemon.training.measure.pictures import draw
-from wakeword_daemon.training.measure.report import Results, write_card, write_folds
+from wakeword_daemon.training.measure.report import Measured, Results, write_card, write_folds
 from wakeword_daemon.training.measure.scenes import SpokenTake
 from wakeword_daemon.training.measure.validation import Validation
+from wakeword_daemon.training.measure.verdict import judge
 
 pytestmark = pytest.mark.torch
 
@@ -67,3 +69,49 @@ def test_the_report_on_folds_has_every_condition(results):
 def test_the_figures_are_plain_json(results):
     figures = json.loads(json.dumps(results.figures(), allow_nan=False))
     assert set(figures["test"]) == {condition.name for condition in CONDITIONS}
+
+
+def reports(peaks, accepts=0):
+    """Return what a network did: the peak of each take by condition, and its false accepts."""
+
+    def report(values):
+        ends = 1280 * np.arange(1, 5_001)
+        other = np.zeros(5_000, np.float32)
+        other[100 : 100 + 50 * accepts : 50] = 0.9
+        takes = [
+            ScoredTake(np.array([0, value], np.float32), ends[:2], 0, 2000, speaker)
+            for value, speaker in zip(values, SPEAKERS, strict=False)
+        ]
+        hours = {"sentences": 5_000 * 0.08 / 3600}
+        return StreamReport(takes, {"sentences": [other]}, ends, hours)
+
+    measured = {name: report(peaks.get(name, [0.9] * len(SPEAKERS))) for name in NAMES}
+    return Measured(measured, measured, None, 0.0)
+
+
+NAMES = ("clean", "run-on 0 ms", "run-on 100 ms", "noise 10 dB", "room")
+SPEAKERS = ("left-out voices/flite slt", "left-out voices/pico en-GB", "own takes/you", "anna")
+
+
+def test_a_word_that_is_heard_is_good():
+    verdict = judge(reports({}), 0.5, sounds=8)
+    assert str(verdict) == "good"
+    lines = dict(verdict.lines)
+    assert lines["alone"] == "0 of 8 missed, 0.0%"
+    assert lines["strangers: flite"] == "0 of 2 missed, 0.0%"
+    assert lines["people: own takes"] == "0 of 2 missed, 0.0%"
+    assert lines["people: anna"] == "0 of 2 missed, 0.0%"
+    assert lines["false accepts an hour"].startswith("0.00 (0 in 0.1 h")
+
+
+@pytest.mark.parametrize(
+    ("peaks", "accepts", "sounds", "told"),
+    [
+        ({"room": [0.1, 0.9, 0.9, 0.9]}, 0, 8, "fair: it misses 25% in a room; add takes"),
+        ({"clean": [0.1, 0.1, 0.9, 0.9]}, 0, 8, "do not use: it misses 50% alone; add takes"),
+        ({"clean": [0.1] * 4}, 0, 4, "do not use: it misses 100% alone; choose a longer word"),
+        ({}, 1, 8, "do not use: it fires 9.0 times an hour at other speech; add takes"),
+    ],
+)
+def test_a_verdict_says_what_is_wrong_and_what_to_do(peaks, accepts, sounds, told):
+    assert str(judge(reports(peaks, accepts), 0.5, sounds)).startswith(told)

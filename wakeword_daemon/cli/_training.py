@@ -100,7 +100,8 @@ def print_plan(plan: Plan) -> None:
     if plan.supply.left_out:
         print(f"  nothing is trained on {', '.join(plan.supply.left_out)}: they judge as strangers")
     for stage in plan.stages:
-        more = f" {plan.epochs} epochs" if stage.title == TRAINING else ""
+        epochs = f" {plan.epochs} epoch{'' if plan.epochs == 1 else 's'}"
+        more = epochs if stage.title == TRAINING else ""
         print(f"  {stage.title}{more}: {in_minutes(stage.seconds)}")
     total = sum(stage.seconds for stage in plan.stages)
     print(f"  about {in_minutes(total)} in all where nothing else runs", flush=True)

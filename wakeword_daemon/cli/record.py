@@ -38,11 +38,12 @@ _EXAMPLES = """examples:
   wakeword record hey_house --data recordings --speaker anna
   wakeword record hey_house --data recordings --speaker ben --takes 20
   wakeword record hey_house --data recordings --speaker mia --split val
-  wakeword train hey_house --data recordings
+  wakeword train hey_house --takes recordings
 
 Each take is written as soon as you keep it, so an interruption loses no other. Say the word as you
 would say it to the daemon: from where you will stand, in different moods, near and far. Record
-everybody who will use it, and two people more for the validation split.
+everybody who will use it. Synthetic voices join them in training, and judge what comes of it; with
+two people more in the validation split, people judge.
 """
 
 _COUNTDOWN = 3

@@ -47,6 +47,9 @@ FEWEST_SPEAKERS = 3
 FEWEST_TO_TELL = 100
 """Takes of another word from which on it gets a class of its own."""
 
+SIMPLE_TAKES = 400
+"""Takes by simple synthesizers that go with the usual amounts of natural ones."""
+
 # How often synthetic other speech is drawn, relative to all recordings together.
 NONSENSE_SHARE = 0.15
 SIMILAR_SHARE = 0.3
@@ -112,7 +115,8 @@ def voices_for(
         written: the word as it is written.
         phrase: the word as the voices read it.
         cache: folder for what is made once.
-        synthetic: takes by simple synthesizers; the rest is in proportion; 0 for none at all.
+        synthetic: takes by simple synthesizers; takes by others, and what sounds like the word, are
+            in proportion; 0 for none at all.
         seed: of texts and voices.
         left_out: engines that judge, so that nothing may be trained on them; if there are any, more
             takes are made, because people do not say the word.
@@ -121,7 +125,7 @@ def voices_for(
     if not synthetic:
         return Voices()
     alone = bool(left_out)
-    amounts = INSTEAD_OF_PEOPLE if alone else BESIDE_PEOPLE
+    amounts = (INSTEAD_OF_PEOPLE if alone else BESIDE_PEOPLE).scaled(synthetic / SIMPLE_TAKES)
     return Voices(
         simple_jobs(phrase, synthetic, cache, seed, left_out),
         natural_jobs(phrase, amounts, cache, seed, left_out),

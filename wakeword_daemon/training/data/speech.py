@@ -64,6 +64,11 @@ class Amounts:
     carriers: int
     near: int
 
+    def scaled(self, share: float) -> Amounts:
+        """Return a share of these, at least one of each."""
+        few = (max(1, round(share * count)) for count in (self.word, self.carriers, self.near))
+        return Amounts(*few)
+
 
 BESIDE_PEOPLE = Amounts(word=100, carriers=40, near=25)
 INSTEAD_OF_PEOPLE = Amounts(word=160, carriers=60, near=30)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from wakeword_daemon.training.data import strangers
 from wakeword_daemon.training.measure.evaluation import StreamReport
 from wakeword_daemon.training.measure.metrics import poisson
 from wakeword_daemon.training.measure.report import Measured
@@ -114,8 +115,10 @@ def _by_voices(report: StreamReport, threshold: float) -> list[tuple[str, str]]:
     groups: dict[str, list[bool]] = {}
     for take in report.takes:
         collection, _, speaker = take.speaker.rpartition("/")
-        engine = speaker.partition(" ")[0] if " " in speaker else ""
-        group = f"strangers: {engine}" if engine else f"people: {collection or speaker}"
+        if collection == strangers.SOURCE:
+            group = f"strangers: {speaker.partition(' ')[0]}"
+        else:
+            group = f"people: {collection or speaker}"
         groups.setdefault(group, []).append(take.missed(threshold))
     return [
         (group, f"{sum(missed)} of {len(missed)} missed, {sum(missed) / len(missed):.1%}")
