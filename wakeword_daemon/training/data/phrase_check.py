@@ -17,8 +17,9 @@ KNOWN_WORDS = (
 
 FEWEST_SYLLABLES = 2
 FEWEST_SOUNDS = 5
-NEAR = 0.2
-"""Share of its sounds by which a phrase differs from another that is too near."""
+NEAR_WAKE_WORD, NEAR_WORD = 0.25, 0.2
+"""By what share of its sounds a phrase differs from a wake word, or from another word, that is too
+near to it."""
 _HEARD = 4000
 """How many everyday sentences the phrase is looked for in."""
 _MOST = 5
@@ -52,7 +53,7 @@ def complaints(phrase: str, others: Iterable[str], cache: Path) -> list[str]:
             f"“{phrase}” sounds like the wake word {_named(near)}: either may be taken for it."
         )
     alone = len(phrase.split()) == 1
-    if alone and (near := neighbours.nearest(phrase, cache, NEAR * len(sounds))):
+    if alone and (near := neighbours.nearest(phrase, cache, NEAR_WORD * len(sounds))):
         found.append(
             f"“{phrase}” sounds like {_named(near[:_MOST])}: such words will set it off now and"
             " then."
@@ -79,7 +80,7 @@ def _near(sounds: list[str], rivals: list[str]) -> list[str]:
     for rival, theirs in zip(rivals, synthesis.phonemes(rivals), strict=True):
         in_rival = neighbours.distances(sounds, [theirs])[0] / len(sounds)
         in_phrase = neighbours.distances(theirs, [sounds])[0] / len(theirs)
-        if min(in_rival, in_phrase) <= NEAR:
+        if min(in_rival, in_phrase) <= NEAR_WAKE_WORD:
             found.append(rival)
     return found
 
