@@ -25,13 +25,14 @@ FUZZ_PACKAGES = clang libclang-rt-dev
 DEB_PACKAGES = build-essential debhelper fakeroot python3-dev python3-venv
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test fuzz bench bench-rooms soak faults clients deb voices models accuracy demo docs pictures clean FORCE
+.PHONY: help run check test fuzz audit bench bench-rooms soak faults clients deb voices models accuracy demo docs pictures clean FORCE
 
 help:
 	@echo "make run      listen on the default microphone, or to the demo recording where there is none"
 	@echo "make check    lint, types, and the tests that need no torch and no servers (a minute)"
 	@echo "make test     run all tests"
 	@echo "make fuzz     fuzz what reads bytes from outside, each for a minute; SECONDS=600, FUZZERS=config"
+	@echo "make audit    look the installed packages up among known vulnerabilities"
 	@echo "make bench    measure CPU, memory, start and latency, beside other engines"
 	@echo "make bench-rooms  measure how many rooms one core serves, also among nuisances"
 	@echo "make clients  fetch Home Assistant, a satellite and OVOS (1 GB), and test the wake service with them"
@@ -77,6 +78,17 @@ fuzz: $(VENV)/fuzz
 	    || { tail -n 40 .fuzz/$$name.log; exit 1; }; \
 	    grep number_of_executed_units .fuzz/$$name.log; \
 	done
+
+# In an environment of its own, because of what it pins. Where no index answers, it says so.
+SITE = $(shell $(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+audit: $(VENV)/run $(VENV)/audit/made
+	-@$(VENV)/audit/bin/pip-audit --progress-spinner off --path $(SITE) --format json \
+	    > $(VENV)/audit/found.json 2> $(VENV)/audit/log; \
+	test -s $(VENV)/audit/found.json || { echo "no index answers:"; tail -n 1 $(VENV)/audit/log; exit; }
+	@test ! -s $(VENV)/audit/found.json || $(VENV)/bin/python tests/audit.py < $(VENV)/audit/found.json
+
+$(VENV)/audit/made:
+	$(call client,$(PYTHON),pip-audit)
 
 bench: $(VENV)/bench
 	$(VENV)/bin/python tests/bench_engine.py

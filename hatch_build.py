@@ -1,4 +1,4 @@
-"""Builds the engine's step in C into the package, where there is a compiler.
+"""Builds the step in C, where there is a compiler, and a bill of materials into the package.
 
 Without one, or with one that fails, the package is installed all the same and numpy does the work.
 By hand, into this checkout: `python hatch_build.py`.
@@ -6,13 +6,19 @@ By hand, into this checkout: `python hatch_build.py`.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import re
 import shlex
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hatchling.metadata.core import ProjectMetadata
 
 try:
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface
@@ -21,6 +27,7 @@ except ModuleNotFoundError:  # by hand
 
 ROOT = Path(__file__).parent
 ENGINE = ROOT / "wakeword_daemon/engine"
+BILL = ROOT / "dist/wakeword-daemon.cdx.json"
 BUILT = ENGINE / "_step.abi3.so"
 FLAGS = (
     "-std=gnu11", "-O3", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra",
@@ -40,7 +47,9 @@ def compile_step(target: Path, *more: str, sources: Path = ENGINE, avx2: bool = 
 
     """
     compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")[0]
+    # No path of this machine ends up in the file: two builds are the same to the byte.
     command = [compiler, *FLAGS, *more, f"-I{sysconfig.get_path('include')}"]
+    command.append(f"-ffile-prefix-map={sources}=engine")
     step = sources / "_step.c"
     part, wide = target.with_suffix(f".{os.getpid()}"), target.with_suffix(f".{os.getpid()}.o")
     try:
@@ -65,10 +74,14 @@ def _run(*command: str) -> str | None:
 
 
 class StepBuildHook(BuildHookInterface):  # type: ignore[type-arg,unused-ignore]
-    """Adds the compiled step to a wheel, also to an editable one."""
+    """Adds the compiled step and a bill of materials to a wheel, also to an editable one."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
         """Compile before the wheel is put together."""
+        if self.target_name == "wheel":
+            BILL.parent.mkdir(exist_ok=True)
+            BILL.write_text(json.dumps(bill_of_materials(self.metadata), indent=1) + "\n")
+            build_data["sbom_files"].append(str(BILL))
         if self.target_name != "wheel" or (why := compile_step(BUILT)):
             if self.target_name == "wheel":
                 BUILT.unlink(missing_ok=True)
@@ -78,6 +91,61 @@ class StepBuildHook(BuildHookInterface):  # type: ignore[type-arg,unused-ignore]
         build_data["pure_python"] = False
         build_data["tag"] = f"cp311-abi3-{platform}"
         build_data["artifacts"].append(str(BUILT.relative_to(ROOT)))
+
+
+def bill_of_materials(metadata: ProjectMetadata[Any]) -> dict[str, Any]:
+    """Return what the wheel is made of and what it needs, in CycloneDX 1.6.
+
+    The packages that it needs are not in it, and have no version but the range that is accepted.
+    """
+    core = metadata.core
+    own = {
+        "type": "application",
+        "bom-ref": "self",
+        "name": core.name,
+        "version": metadata.version,
+        "purl": f"pkg:pypi/{core.name}@{metadata.version}",
+        "licenses": [{"expression": core.license}],
+    }
+    extras = [line for lines in core.optional_dependencies.values() for line in lines]
+    needed = dict.fromkeys(core.dependencies, "required")
+    components = [
+        _package(line, needed.get(line, "optional")) for line in sorted({*needed, *extras})
+    ]
+    components += [_file(path) for path in sorted((ROOT / "models").glob("*.safetensors"))]
+    return {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {"component": own},
+        "components": components,
+        "dependencies": [
+            {"ref": "self", "dependsOn": [component["bom-ref"] for component in components]}
+        ],
+    }
+
+
+def _package(requirement: str, scope: str) -> dict[str, Any]:
+    name = re.split(r"[^\w.-]", requirement, maxsplit=1)[0]
+    accepted = {"name": "accepted", "value": requirement}
+    return {
+        "type": "library",
+        "bom-ref": requirement,
+        "name": name,
+        "scope": scope,
+        "purl": f"pkg:pypi/{name.lower()}",
+        "properties": [accepted],
+    }
+
+
+def _file(path: Path) -> dict[str, Any]:
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {
+        "type": "machine-learning-model",
+        "bom-ref": f"models/{path.name}",
+        "name": path.stem,
+        "hashes": [{"alg": "SHA-256", "content": digest}],
+    }
 
 
 if __name__ == "__main__":

@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import multiprocessing
-import os
 import re
 import signal
 import socket
@@ -13,6 +11,7 @@ import sys
 import numpy as np
 import pytest
 from support.daemon import PATIENCE, Daemon, recording, until, wakeword
+from support.strangers import as_another_user, as_root
 from support.webpage import WebPage
 
 from wakeword_daemon import config
@@ -256,25 +255,7 @@ def test_what_a_proxy_forwards_needs_the_token(alone):
     assert alone.ask("GET", "/", headers={"Via": "1.1 proxy"})[0] == 200
 
 
-def as_another_user(function):
-    """Return what a function returns in a process of another user."""
-    context = multiprocessing.get_context("fork")
-    ours, theirs = context.Pipe(duplex=False)
-
-    def work():
-        os.setgroups([])
-        os.setgid(65_534)
-        os.setuid(65_534)
-        theirs.send(function())
-
-    process = context.Process(target=work)
-    process.start()
-    assert ours.poll(PATIENCE)
-    process.join(PATIENCE)
-    return ours.recv()
-
-
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+@as_root
 def test_another_user_of_this_machine_needs_the_token(alone):
     def ask(**headers):
         return as_another_user(lambda: alone.ask("GET", "/api/clips", headers=headers)[0])
@@ -285,7 +266,7 @@ def test_another_user_of_this_machine_needs_the_token(alone):
     assert (alone._home / "wakeword/page-token").stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+@as_root
 def test_another_user_that_hangs_up_at_once_is_still_another_user(page, daemon):
     """The kernel forgets whose a connection was when it is closed; that must admit nobody."""
     head = f"Host: 127.0.0.1:{page.port}\r\nOrigin: http://127.0.0.1:{page.port}\r\n"

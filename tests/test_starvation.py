@@ -186,7 +186,9 @@ def test_a_network_that_vanishes_is_noticed_and_nothing_is_missed(tmp_path, minu
             f"tcp: {{host: {network.here}, port: {PORT}, token: secret}}"
         )
         with piped_daemon("--config", config) as (daemon, say):
-            command = ["listen", "--json", "--count", "3", "--token", "secret"]
+            (secret := tmp_path / "token").write_text("secret\n")
+            secret.chmod(0o600)
+            command = ["listen", "--json", "--count", "3", "--token-file", secret]
             listener = subprocess.Popen(
                 [*network.inside, *WAKEWORD, *command, "--socket", f"tcp://{network.here}:{PORT}"],
                 stdout=subprocess.PIPE,

@@ -1,14 +1,20 @@
 """What ships in the wheel works outside the checkout."""
 
+import hashlib
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+
+import wakeword_daemon
 
 ROOT = Path(__file__).resolve().parents[1]
 COMPILER = shutil.which("cc") or shutil.which("gcc")
@@ -66,6 +72,47 @@ def test_the_wheel_has_what_the_daemon_needs(installed):
     for folder in ("models", "systemd"):
         shipped = {path.name for path in (data / folder).iterdir()}
         assert shipped == {path.name for path in (ROOT / folder).iterdir()}
+
+
+def test_the_wheel_built_again_is_the_same_to_the_byte(installed, tmp_path):
+    """In another folder, at another time, by a user with other habits."""
+    old = os.umask(0o077)
+    try:
+        built = build(tmp_path, TZ="Asia/Tokyo", PYTHONHASHSEED="7", LC_ALL="C")
+    finally:
+        os.umask(old)
+    assert built.returncode == 0, built.stdout + built.stderr
+    (first,), (second,) = installed.parent.glob("*.whl"), tmp_path.glob("*.whl")
+    assert first.name == second.name
+    with zipfile.ZipFile(first) as one, zipfile.ZipFile(second) as two:
+        assert one.namelist() == two.namelist()
+        for name in one.namelist():
+            assert one.read(name) == two.read(name), name
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_the_wheel_names_no_folder_of_the_machine_it_was_built_on(installed):
+    places = {bytes(ROOT), os.fsencode(tempfile.gettempdir()) + b"/tmp", bytes(Path.home()) + b"/"}
+    for path in installed.rglob("*.so"):
+        assert not any(place in path.read_bytes() for place in places), path
+
+
+def test_the_bill_of_materials_lists_what_is_needed_and_what_is_inside(installed):
+    (path,) = installed.glob("*.dist-info/sboms/*.cdx.json")
+    bill = json.loads(path.read_text())
+    assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert bill["metadata"]["component"]["name"] == project["name"]
+    assert bill["metadata"]["component"]["version"] == wakeword_daemon.__version__
+    packages = {part["name"]: part for part in bill["components"] if part["type"] == "library"}
+    wanted = {re.match(r"[\w-]+", line)[0] for line in project["dependencies"]}
+    assert {name for name, part in packages.items() if part["scope"] == "required"} == wanted
+    assert packages["torch"]["scope"] == "optional"
+    models = {part["name"]: part for part in bill["components"] if "hashes" in part}
+    for model in (ROOT / "models").glob("*.safetensors"):
+        digest = hashlib.sha256(model.read_bytes()).hexdigest()
+        assert models.pop(model.stem)["hashes"] == [{"alg": "SHA-256", "content": digest}]
+    assert not models
 
 
 @pytest.mark.skipif(not COMPILER, reason="no C compiler is installed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import stat
 from pathlib import Path
@@ -16,6 +17,8 @@ from wakeword_daemon import resources, settingsedit, settingsfile, xdg
 from wakeword_daemon.errors import ConfigError
 from wakeword_daemon.names import is_path, plain_name
 from wakeword_daemon.storage import write_atomically
+
+logger = logging.getLogger(__name__)
 
 _NUMBER = r"[0-9]+(\.[0-9]+)?"
 
@@ -239,6 +242,10 @@ def load(path: Path) -> Config:
 
     """
     config = settingsfile.load(path, Config, "config file")
+    if (config.tcp.token or config.mqtt.password) and path.stat().st_mode & stat.S_IROTH:
+        logger.warning(
+            "%s holds a secret, and every user of this machine can read it: chmod o= it", path
+        )
     return msgspec.structs.replace(
         config,
         words={name: _anchored(name, word, path) for name, word in config.words.items()},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -11,6 +12,21 @@ from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+def read_secret(path: Path) -> str:
+    """Return the secret in a file, without the white space around it.
+
+    Raises:
+        OSError: it cannot be read; a PermissionError also if others than its owner could read it.
+
+    """
+    with path.open(encoding="utf-8") as file:
+        if os.fstat(file.fileno()).st_mode & 0o077:
+            raise PermissionError(
+                errno.EPERM, f"other users can read it too; chmod 600 {path}", str(path)
+            )
+        return file.read().strip()
 
 
 def write_atomically(path: Path, content: bytes, mode: int | None = None) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wakeword_daemon.errors import ConfigError
+from wakeword_daemon.storage import read_secret
 
 if TYPE_CHECKING:
     from wakeword_daemon.config import Config, WordSection
@@ -18,13 +19,29 @@ _LAST_PORT = 65_535
 
 
 def add_address(parser: argparse.ArgumentParser) -> None:
-    """Add `--socket` and `--token`: how to reach a running daemon."""
+    """Add `--socket` and `--token-file`: how to reach a running daemon."""
     parser.add_argument(
         "--socket",
         metavar="ADDRESS",
         help="the daemon's socket, or tcp://HOST:PORT (default: the daemon on this machine)",
     )
-    parser.add_argument("--token", help="the secret, if a daemon on TCP asks for one")
+    # Not the secret itself: every user of this machine can read the command lines of the others.
+    parser.add_argument(
+        "--token-file",
+        dest="token",
+        type=_secret_in,
+        metavar="FILE",
+        help="a file with the secret that a daemon on TCP asks for; only its owner may read it",
+    )
+
+
+def _secret_in(path: str) -> str:
+    try:
+        return read_secret(Path(path))
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise argparse.ArgumentTypeError(f"{path} is not a text file in UTF-8") from None
 
 
 def add_unix_socket(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 
 from wakeword_daemon.page import hosts, peers
-from wakeword_daemon.storage import write_atomically
+from wakeword_daemon.storage import read_secret, write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,11 +101,11 @@ def read_token(path: Path) -> str:
     """Return the token that is kept in a file, which only its owner may read; made if missing.
 
     Raises:
-        OSError: the file cannot be read or made.
+        OSError: the file cannot be read or made, or others could read it.
 
     """
     try:
-        token = path.read_text(encoding="ascii").strip()
+        token = read_secret(path)
     except FileNotFoundError:
         token = ""
     if not token:
