@@ -15,12 +15,12 @@ from support.daemon import AUDIO, WAKEWORD, Daemon, recording, until, wakeword
 from support.terminal import Terminal
 
 from wakeword_daemon.clips.clip import Clip
-from wakeword_daemon.clips.folder import ClipError, ClipFolder, Limits
+from wakeword_daemon.clips.folder import ClipError, ClipFolder, ClipLimits
 from wakeword_daemon.clips.nearmiss import NearMisses
 from wakeword_daemon.clock import HOP, SAMPLE_RATE
 from wakeword_daemon.engine import Detection, Step
 
-MANY = Limits(100, 100, 100)
+MANY = ClipLimits(100, 100, 100)
 
 
 def clip(number=0, **changes):
@@ -76,14 +76,14 @@ def test_the_oldest_clips_are_removed_first_and_labelled_ones_last(folder):
         folder.add(clip(number), noise(seed=number))
     names = folder.names()
     folder.label(names[0], "right")
-    assert folder.prune(Limits(4, 100, 100)) == 2
+    assert folder.prune(ClipLimits(4, 100, 100)) == 2
     assert folder.names() == [names[0], *names[3:]]
     size = folder.audio(names[0]).stat().st_size
-    folder.prune(Limits(100, 2.5 * size / 1e6, 100))
+    folder.prune(ClipLimits(100, 2.5 * size / 1e6, 100))
     assert folder.names() == [names[0], names[5]]
-    folder.prune(Limits(1, 100, 100))
+    folder.prune(ClipLimits(1, 100, 100))
     assert folder.names() == [names[0]]
-    folder.prune(Limits(100, 100, 0.001))  # old is old, with a label too
+    folder.prune(ClipLimits(100, 100, 0.001))  # old is old, with a label too
     assert folder.names() == []
     assert list(folder.path.iterdir()) == []
 
@@ -93,7 +93,7 @@ def test_other_files_in_the_folder_are_left_alone(folder):
     (folder.path / "notes.json").write_text("{}")
     (folder.path / "notes.flac").write_text("")
     assert len(list(folder.clips())) == 1
-    folder.prune(Limits(1, 1e-9, 100))
+    folder.prune(ClipLimits(1, 1e-9, 100))
     assert sorted(file.name for file in folder.path.iterdir()) == ["notes.flac", "notes.json"]
 
 

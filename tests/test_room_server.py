@@ -23,7 +23,7 @@ from wyoming.wake import Detect, Detection, NotDetected
 from wakeword_daemon.errors import ConfigError, EventsError
 from wakeword_daemon.events.framing import MAX_BYTES
 from wakeword_daemon.rooms import addresses, announcement
-from wakeword_daemon.rooms.connection import Limits
+from wakeword_daemon.rooms.connection import RoomLimits
 from wakeword_daemon.rooms.server import RoomServer
 
 
@@ -113,14 +113,14 @@ async def _wait(go_on):
 
 
 def test_a_frame_that_never_ends_ends_the_connection():
-    with RunningRooms(limits=Limits(frame=0.5)) as service, service.room() as slow:
+    with RunningRooms(limits=RoomLimits(frame=0.5)) as service, service.room() as slow:
         slow.send_bytes(b'{"type":"ping"')
         assert slow.expect("error")["code"] == "timeout"
         assert slow.read() is None
 
 
 def test_a_room_that_does_not_read_is_disconnected():
-    with RunningRooms(limits=Limits(stall=0.5)) as service, service.room() as deaf:
+    with RunningRooms(limits=RoomLimits(stall=0.5)) as service, service.room() as deaf:
         deaf.socket.settimeout(0.2)
         with contextlib.suppress(OSError):  # it blocks, because nothing more is read
             for _ in range(20_000):
@@ -130,7 +130,7 @@ def test_a_room_that_does_not_read_is_disconnected():
 
 
 def test_connections_over_the_limit_are_refused():
-    with RunningRooms(limits=Limits(connections=2)) as service:
+    with RunningRooms(limits=RoomLimits(connections=2)) as service:
         rooms = [service.room() for _ in range(2)]
         for room in rooms:
             room.ask("ping", answer="pong")

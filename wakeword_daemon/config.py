@@ -300,7 +300,7 @@ def add_word(chosen: Path | None, word: str, model: Path) -> Path:
     words that were heard until then.
 
     Args:
-        chosen: the file that was asked for; None for the one that `find` finds.
+        chosen: the chosen file; None for the one that `find` returns.
         word: the word's name.
         model: the model file.
 

@@ -6,7 +6,7 @@ import socket
 from support.models import random_model
 
 from wakeword_daemon.engine import WordSettings
-from wakeword_daemon.rooms.connection import READ_SIZE, Connection, Limits
+from wakeword_daemon.rooms.connection import READ_SIZE, Connection, RoomLimits
 from wakeword_daemon.rooms.detectors import Detectors
 from wakeword_daemon.rooms.nearest import Nearest
 
@@ -52,7 +52,7 @@ class Transport:
 
 async def _serve(data, size, nearest):
     connections, shared = set(), bytearray(READ_SIZE)
-    connection = Connection(_detectors, Limits(), shared, connections, nearest)
+    connection = Connection(_detectors, RoomLimits(), shared, connections, nearest)
     transport = Transport()
     connection.connection_made(transport)
     assert connections

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from wakeword_daemon.cli._watched import Watch
+    from wakeword_daemon.cli._watched import WatchedDaemon
     from wakeword_daemon.events.protocol import Detection
 
 SMALLEST = (40, 12)
@@ -48,7 +48,7 @@ ASCII = Characters(" .:-=+*#@", "-", "up/down word  -/+ threshold  s save  p pau
 
 
 def render(
-    watch: Watch,
+    watch: WatchedDaemon,
     size: tuple[int, int],
     *,
     selected: str | None,
@@ -113,11 +113,11 @@ def _share(rows: int, words: int) -> tuple[int, int]:
     return height, min(words, rows // (height + 1))
 
 
-def _index(watch: Watch, word: str | None) -> int:
+def _index(watch: WatchedDaemon, word: str | None) -> int:
     return watch.words.index(word) if word in watch.words else 0
 
 
-def _state(watch: Watch) -> Text:
+def _state(watch: WatchedDaemon) -> Text:
     text = Text(watch.state, style=_STYLES.get(watch.state, "bold red"))
     if watch.reason:
         text.append(f": {watch.reason}", style="default")
@@ -128,7 +128,7 @@ def _state(watch: Watch) -> Text:
     return text
 
 
-def _meter(watch: Watch, columns: int, characters: Characters) -> Text:
+def _meter(watch: WatchedDaemon, columns: int, characters: Characters) -> Text:
     if watch.level is None or watch.noise is None:
         return Text("level  no sound", style="dim")
     figures = f" {watch.level:4.0f} dBFS, noise {watch.noise:.0f}"
@@ -147,7 +147,7 @@ def _part(level: float, width: int) -> int:
 
 
 def _word(
-    watch: Watch,
+    watch: WatchedDaemon,
     word: str,
     columns: int,
     height: int,

@@ -22,7 +22,7 @@ _HEARING = ("listening", "degraded")
 
 
 @dataclass
-class Watch:
+class WatchedDaemon:
     """A daemon as it is known from what `events.client.watch` yields.
 
     Attributes:

@@ -56,7 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make what is missing, and fetch what was asked for."""
+    """Make what is missing, and download what was requested."""
     try:
         from wakeword_daemon.training import background  # noqa: PLC0415 - nothing else pays for torch
         from wakeword_daemon.training.data.progress import in_minutes  # noqa: PLC0415

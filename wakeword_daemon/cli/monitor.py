@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from wakeword_daemon.cli import _arguments, _extras
 from wakeword_daemon.cli._keys import EndOfKeys, Keys, keys
-from wakeword_daemon.cli._watched import Watch
+from wakeword_daemon.cli._watched import WatchedDaemon
 from wakeword_daemon.errors import EventsError, WakewordError
 from wakeword_daemon.events import client
 
@@ -63,7 +63,7 @@ class Monitor:
     def __init__(self, socket: str | None, token: str | None) -> None:
         self._socket = socket
         self._token = token
-        self._watch = Watch()
+        self._watch = WatchedDaemon()
         self._arrived: SimpleQueue[Watched | EventsError] = SimpleQueue()
         self._requests: SimpleQueue[Callable[[], str]] = SimpleQueue()
         self._selected: str | None = None

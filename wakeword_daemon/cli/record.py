@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     for name in (args.word, speaker):
         if not re.fullmatch(r"[^\W_][\w-]*", name):
             raise TrainingError(f"{name!r} is no name: letters, digits, - and _ make one")
-    folder = Takes(args.data, args.word, speaker, args.split)
+    folder = RecordedTakes(args.data, args.word, speaker, args.split)
     audio = _arguments.read_config(args).audio
     settings = CaptureSettings(audio.device, audio.channel, audio.rate)
     kept = 0
@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-class Takes:
+class RecordedTakes:
     """The takes of one word by one speaker in a folder of recordings.
 
     Raises:

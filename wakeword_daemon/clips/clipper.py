@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from wakeword_daemon.audio.ring import RingBuffer
-    from wakeword_daemon.clips.folder import ClipFolder, Limits
+    from wakeword_daemon.clips.folder import ClipFolder, ClipLimits
     from wakeword_daemon.engine import Detection, Step
 
 
@@ -31,7 +31,7 @@ class Clipper:
         self,
         ring: RingBuffer,
         folder: ClipFolder,
-        limits: Limits,
+        limits: ClipLimits,
         *,
         near: float,
         models: Mapping[str, str],

@@ -30,7 +30,7 @@ class ClipError(WakewordError):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ClipLimits:
     """What clips may take; the oldest go first, and those without a label before the others."""
 
     count: int
@@ -130,7 +130,7 @@ class ClipFolder:
         for suffix in (".json", ".flac"):
             (self.path / f"{name}{suffix}").unlink(missing_ok=True)
 
-    def prune(self, limits: Limits) -> int:
+    def prune(self, limits: ClipLimits) -> int:
         """Delete what is too old or too much; return how many clips that was."""
         sizes = {}
         for name, clip in self.clips():

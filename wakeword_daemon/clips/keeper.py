@@ -14,7 +14,7 @@ from wakeword_daemon.clock import samples, seconds
 
 if TYPE_CHECKING:
     from wakeword_daemon.audio.ring import RingBuffer
-    from wakeword_daemon.clips.folder import ClipFolder, Limits
+    from wakeword_daemon.clips.folder import ClipFolder, ClipLimits
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class ClipKeeper:
 
     """
 
-    def __init__(self, ring: RingBuffer, folder: ClipFolder, limits: Limits) -> None:
+    def __init__(self, ring: RingBuffer, folder: ClipFolder, limits: ClipLimits) -> None:
         self._ring = ring
         self._folder = folder
         self._limits = limits

@@ -12,7 +12,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wakeword_daemon.lab.table import Row
+from wakeword_daemon.lab.table import TableRow
 from wakeword_daemon.storage import write_atomically
 
 THEIRS = "dimgray"
@@ -46,7 +46,7 @@ PUBLISHED = (
 )
 
 
-def draw(table: Sequence[Row], folder: Path) -> list[Path]:
+def draw(table: Sequence[TableRow], folder: Path) -> list[Path]:
     """Draw metric over MACs and metric over memory into `folder`; return the files.
 
     The clip metric depends on its clips, so every network is drawn as a ratio to its own teacher.
@@ -85,7 +85,7 @@ def draw(table: Sequence[Row], folder: Path) -> list[Path]:
     return files
 
 
-def _draw_ours(axes: Axes, rows: Sequence[Row], figure: str) -> None:
+def _draw_ours(axes: Axes, rows: Sequence[TableRow], figure: str) -> None:
     """Draw our rows, each in its own colour, because points are often close together."""
     for index, row in enumerate(rows):
         ratio = row.times_teacher(figure)

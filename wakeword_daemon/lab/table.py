@@ -20,7 +20,7 @@ SHOWN = ("0.5", "2")
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One recipe, with all its runs.
 
     Attributes:
@@ -74,13 +74,13 @@ class Row:
         }
 
 
-def rows(results: Mapping[str, Sequence[dict[str, Any]]]) -> list[Row]:
+def rows(results: Mapping[str, Sequence[dict[str, Any]]]) -> list[TableRow]:
     """Return the rows of finished recipes."""
     teacher = results.get(TEACHER, ())
-    return [Row(name, runs, teacher) for name, runs in results.items() if runs]
+    return [TableRow(name, runs, teacher) for name, runs in results.items() if runs]
 
 
-def write(table: Sequence[Row], folder: Path) -> None:
+def write(table: Sequence[TableRow], folder: Path) -> None:
     """Write the table into a folder, as Markdown and as data.
 
     Raises:
@@ -92,7 +92,7 @@ def write(table: Sequence[Row], folder: Path) -> None:
     write_atomically(folder / DATA, f"{data}\n".encode())
 
 
-def markdown(table: Sequence[Row]) -> str:
+def markdown(table: Sequence[TableRow]) -> str:
     """Return the table, and the table of `chain.check_chain`, in Markdown."""
     head = (
         "| recipe | parameters | file bytes (weights) | times smaller "
@@ -117,7 +117,7 @@ def markdown(table: Sequence[Row]) -> str:
     return "\n".join([*lines, "", *chain, ""])
 
 
-def _line(row: Row) -> str:
+def _line(row: TableRow) -> str:
     metrics = row.metrics()
     metric = f"{mean(metrics):.2e}"
     if len(metrics) > 1:

@@ -31,7 +31,7 @@ _UNREAD = 64 * 1024
 
 
 @dataclass(frozen=True)
-class Limits:
+class RoomLimits:
     """What one peer may cost."""
 
     connections: int = 10_000
@@ -51,7 +51,7 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(
         self,
         detectors: Detectors,
-        limits: Limits,
+        limits: RoomLimits,
         shared: bytearray,
         connections: set[Connection],
         nearest: Nearest | None = None,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wakeword_daemon.engine import Model, WordSettings
 
 
-class Detect(Event, frozen=True, kw_only=True):
+class RoomDetect(Event, frozen=True, kw_only=True):
     """Chooses the words to listen for: null or empty for all."""
 
     kind: ClassVar[str] = "detect"

@@ -14,9 +14,9 @@ from wakeword_daemon.rooms.intake import Intake
 from wakeword_daemon.rooms.nearest import Claim
 from wakeword_daemon.rooms.protocol import (
     AudioFormat,
-    Detect,
     DetectedElsewhere,
     NotDetected,
+    RoomDetect,
     RoomDetection,
     wake_program,
 )
@@ -76,7 +76,7 @@ class Room:
             case "audio-stop":
                 return self._stop()
             case "detect":
-                self._detect(Detect.from_frame(frame))
+                self._detect(RoomDetect.from_frame(frame))
             case "describe":
                 return self._info().line()
             case "ping":
@@ -90,7 +90,7 @@ class Room:
         about = "Hears wake words in the audio that is sent to it"
         return Info(wake=[wake_program(about, known.models, known.settings)], state="listening")
 
-    def _detect(self, request: Detect) -> None:
+    def _detect(self, request: RoomDetect) -> None:
         before, self._words = self._words, None
         detector, self._detector = self._detector, None
         self._context = request.context

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from wakeword_daemon.rooms import addresses
 from wakeword_daemon.rooms.announcement import Announcement
-from wakeword_daemon.rooms.connection import READ_SIZE, Connection, Limits
+from wakeword_daemon.rooms.connection import READ_SIZE, Connection, RoomLimits
 from wakeword_daemon.rooms.nearest import Nearest
 
 if TYPE_CHECKING:
@@ -46,11 +46,11 @@ class RoomServer:
     """
 
     def __init__(
-        self, detectors: Detectors, limits: Limits | None = None, nearest: float | None = None
+        self, detectors: Detectors, limits: RoomLimits | None = None, nearest: float | None = None
     ) -> None:
         self.detectors = detectors
         self._nearest = None if nearest is None else Nearest(nearest)
-        self._limits = limits or Limits()
+        self._limits = limits or RoomLimits()
         self._connections: set[Connection] = set()
         self._shared = bytearray(READ_SIZE)
         self._listeners: list[ListeningSocket] = []

@@ -37,7 +37,7 @@ from wakeword_daemon.rooms.protocol import wake_program
 from wakeword_daemon.rooms.server import RoomServer
 from wakeword_daemon.service import logs
 from wakeword_daemon.service.hearing import Hearing
-from wakeword_daemon.service.pause import Pause
+from wakeword_daemon.service.pause import MicrophonePause
 from wakeword_daemon.service.pausefile import PauseFile
 from wakeword_daemon.service.status import StatusReporter
 from wakeword_daemon.service.telemetry import Telemeter, noise_and_snr
@@ -115,7 +115,7 @@ class Daemon:
         self._source = make_source(_capture(config), ring, self._on_state, self._engine.hear)
         self._watchdog = Watchdog(self._source, self._engine)
         self._reporter = StatusReporter(self._source, self._engine)
-        self._pause = Pause(
+        self._pause = MicrophonePause(
             self._source,
             self._engine,
             PauseFile(_place(config, listening)),
@@ -440,12 +440,12 @@ def _clipper(config: Config, words: Words, ring: RingBuffer) -> Clipper | None:
     if not clips.keep:
         return None
     from wakeword_daemon.clips.clipper import Clipper  # noqa: PLC0415
-    from wakeword_daemon.clips.folder import ClipFolder, Limits, folder_of_clips  # noqa: PLC0415
+    from wakeword_daemon.clips.folder import ClipFolder, ClipLimits, folder_of_clips  # noqa: PLC0415
 
     return Clipper(
         ring,
         ClipFolder(folder_of_clips(clips.folder)),
-        Limits(clips.count, clips.megabytes, clips.days),
+        ClipLimits(clips.count, clips.megabytes, clips.days),
         near=clips.near_misses,
         models={model.name: model.model_id for model in words.models},
     )

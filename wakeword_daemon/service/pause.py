@@ -25,7 +25,7 @@ _PATIENCE = 4.0
 """Seconds in which a source closes or opens its input, unless the sound library hangs."""
 
 
-class Pause:
+class MicrophonePause:
     """Closes the microphone for some time, or until it is asked to open it.
 
     All methods belong to the event loop's thread.

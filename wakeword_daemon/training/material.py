@@ -38,7 +38,7 @@ from wakeword_daemon.training.measure.validation import (
     divide_rooms,
     halves,
 )
-from wakeword_daemon.training.positives import Spoken, takes_to_train_on
+from wakeword_daemon.training.positives import SpokenSentences, takes_to_train_on
 
 logger = logging.getLogger(__name__)
 
@@ -278,14 +278,14 @@ class _Shelf:
             return Library.join([], self._features.mels)
         return melpower.load(paths, self._features, self._cache, title=title)[0]
 
-    def read_spoken(self, utterances: Sequence[Utterance], title: str) -> Spoken:
+    def read_spoken(self, utterances: Sequence[Utterance], title: str) -> SpokenSentences:
         """Return synthetic sentences that hold the word, and where it is in each."""
         spans = {u.path: u.word_span for u in utterances if u.word_span is not None}
         if not spans:
-            return Spoken(self.read([], title), [])
+            return SpokenSentences(self.read([], title), [])
         library, paths = melpower.load(list(spans), self._features, self._cache, title=title)
         rate = self._features.frames_per_second
-        return Spoken(
+        return SpokenSentences(
             library, [Span(*(round(second * rate) for second in spans[path])) for path in paths]
         )
 

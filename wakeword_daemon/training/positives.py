@@ -28,7 +28,7 @@ NATURAL_SHARE = 0.15
 SENTENCE_SHARE = 0.1
 
 
-class Spoken(NamedTuple):
+class SpokenSentences(NamedTuple):
     """Synthetic sentences with the word, and its frames in each."""
 
     library: Library
@@ -39,7 +39,7 @@ def takes_to_train_on(
     real: Sequence[UsableTake],
     simple: Library,
     natural: Library,
-    sentences: Spoken,
+    sentences: SpokenSentences,
     features: FeatureSettings,
     *,
     stand_ins: Sequence[UsableTake],

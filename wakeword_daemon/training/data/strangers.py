@@ -30,7 +30,7 @@ def left_out() -> list[str]:
     """Return the engines that are left out of training here.
 
     Raises:
-        TrainingError: none of them is installed, so nobody could judge.
+        TrainingError: none of them is installed, so nothing could be measured.
 
     """
     found = [engine for engine in ENGINES if engine in synthesis.installed_engines()]

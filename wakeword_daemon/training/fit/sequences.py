@@ -35,7 +35,7 @@ class Piece(NamedTuple):
     word: Word | None = None
 
 
-class Utterance(NamedTuple):
+class PlacedWord(NamedTuple):
     """The word in a sequence.
 
     Attributes:
@@ -172,7 +172,7 @@ class SequenceMaker:
             words += self._talk(into, end + self._gap(rng), frames, rng)
         return words
 
-    def _say(self, rng: np.random.Generator) -> Utterance:
+    def _say(self, rng: np.random.Generator) -> PlacedWord:
         """Draw a take and change its voice."""
         s, takes = self._settings, self.composition.takes
         index = int(rng.choice(len(takes.weights), p=takes.weights))
@@ -190,8 +190,8 @@ class SequenceMaker:
         start, stop = spoken.frame_of(lead), spoken.frame_of(lead + len(span))
         stop = max(start + 1, min(stop, start + longest))
         if takes.in_sentence[index]:
-            return Utterance(spoken.power, start, stop, 0, len(spoken.power))
-        return Utterance(spoken.power, start, stop, start, stop)
+            return PlacedWord(spoken.power, start, stop, 0, len(spoken.power))
+        return PlacedWord(spoken.power, start, stop, start, stop)
 
     def _phrase(self, span: Span, power: Frames, rng: np.random.Generator) -> tuple[Span, Frames]:
         """Sometimes insert a pause into a phrase, or let another speaker finish it.

@@ -221,7 +221,7 @@ def long_form(
 
 
 def long_form_job(cache: Path, count: int) -> SpeakingJob | None:
-    """Return what `long_form` has said; None where no synthesizer is installed."""
+    """Return the speech of `long_form`; None if no synthesizer is installed."""
     engines = [e for e in synthesis.engines() if e != "festival"]  # it starts too slowly for hours
     if not engines or not count:
         return None
