@@ -176,6 +176,8 @@ pictures: $(VENV)/test
 	sh docs/pictures/detection.sh $(abspath $(VENV))/bin/wakeword
 	sh docs/lab/pictures.sh $(abspath $(VENV))/bin/wakeword
 	$(VENV)/bin/python docs/pictures/screens.py
+	$(VENV)/bin/python docs/pictures/page.py
+	$(VENV)/bin/python docs/pictures/monitor.py
 
 clean:
 	rm -rf $(VENV) dist .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis
