@@ -206,6 +206,18 @@ def test_the_background_is_made_once_and_goes_on_after_a_break(few_voices, monke
     assert "to make" not in capsys.readouterr().out
 
 
+@needs_voices
+def test_what_all_words_share_does_not_depend_on_a_phrase(few_voices):
+    def titles(phrase):
+        jobs = background.background_jobs(phrase, few_voices, synthetic=2, seed=0)
+        return {job.title for job in jobs}
+
+    shared = titles(None)
+    assert {"running", "invented"} < shared
+    assert shared < titles("blue window")
+    assert shared == titles("blue window") & titles("green door")
+
+
 @pytest.fixture
 def downloads(tmp_path):
     """Return a cache with small collections in the layouts of LibriSpeech and Speech Commands."""

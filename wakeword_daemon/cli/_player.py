@@ -32,11 +32,13 @@ class Player:
         )
         return ""
 
-    def wait(self) -> None:
-        """Wait until the file is played."""
-        if self._playing is not None:
-            self._playing.wait()
-            self._playing = None
+    def wait(self) -> bool:
+        """Wait until the file is played; return whether it was."""
+        if self._playing is None:
+            return True
+        code = self._playing.wait()
+        self._playing = None
+        return code == 0
 
     def stop(self) -> None:
         """Break off."""

@@ -54,7 +54,8 @@ def preview(phrase: str) -> int:
             print(f"  {told}", flush=True)
             if failure := player.play(path):
                 raise WakewordError(failure)
-            player.wait()
+            if not player.wait():
+                raise WakewordError("the sound could not be played; is a sound server running?")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 import random
@@ -144,7 +145,8 @@ def respelt(phrase: str, rng: random.Random) -> Iterator[str]:
         yield "".join(letters)
 
 
-def nearest(word: str, cache: Path, most: float = np.inf) -> list[str]:
+@functools.cache  # every start of the same draws asks again
+def nearest(word: str, cache: Path, most: float = np.inf) -> tuple[str, ...]:
     """Return the words of the dictionary that sound most like `word`, nearest first.
 
     Args:
@@ -157,7 +159,8 @@ def nearest(word: str, cache: Path, most: float = np.inf) -> list[str]:
     words = [other for other in sounds if word not in other]
     apart = distances(synthesis.phonemes([word])[0], [sounds[other] for other in words])
     # A homophone sounds like the word itself, so it is left out.
-    return [words[i] for i in np.argsort(apart, kind="stable") if 1 <= apart[i] <= most]
+    order = np.argsort(apart, kind="stable")
+    return tuple(words[i] for i in order if 1 <= apart[i] <= most)
 
 
 def _dictionary_sounds(cache: Path) -> dict[str, list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from wakeword_daemon.training.data import neighbours, sentences, synthesis
@@ -85,7 +85,7 @@ def _near(sounds: list[str], rivals: list[str]) -> list[str]:
     return found
 
 
-def _named(words: list[str]) -> str:
+def _named(words: Sequence[str]) -> str:
     return ", ".join(f"“{word}”" for word in words)
 
 
