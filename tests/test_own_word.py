@@ -72,17 +72,25 @@ def train(folder, *more, epochs=1):
 @pytest.mark.usefixtures("few_voices")
 def test_a_useless_word_ends_in_do_not_use_and_no_model(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(TrainingSettings, "__init__", tiny(TrainingSettings.__init__))
-    assert train(tmp_path) == 3
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        write(tmp_path / "takes" / f"{number}.wav", word(rng, 150))
+    assert train(tmp_path, "--takes", str(tmp_path / "takes")) == 3
     told = capsys.readouterr().out
     assert "/blˈuː wˈɪndoʊ/ American" in told
     assert "nothing is trained on flite: they judge as strangers" in told
     assert "training 1 epoch: " in told
     assert "\ndo not use: it misses" in told
+    assert "3 recordings by people, 1 judge" in told
     assert "strangers: flite" in told
+    assert "people: own takes" in told
     assert "false accepts an hour" in told
     assert not (tmp_path / "blue.safetensors").exists()
     assert read_model(tmp_path / "run" / "blue.safetensors").name == "blue_window"
-    assert "# blue window" in (tmp_path / "run" / "blue.md").read_text()
+    card = (tmp_path / "run" / "blue.md").read_text()
+    assert "# blue window" in card
+    assert "2 takes of the word by 1 speaker," in card
+    assert "voices of flite, synthesizers that it never learned from" in card
 
 
 def tiny(make):

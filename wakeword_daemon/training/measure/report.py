@@ -215,8 +215,9 @@ def _takes(r: Results) -> str:
     )
     if not r.real_takes:
         return f"No person said the word: {voices}"
+    people = f"{r.speakers} speaker{'' if r.speakers == 1 else 's'}"
     return (
-        f"{r.real_takes} takes of the word by {r.speakers} speakers, each also in four other voices"
+        f"{r.real_takes} takes of the word by {people}, each also in four other voices"
         f" or through another microphone (changed with Praat); {voices}"
     )
 
