@@ -47,7 +47,7 @@ _EPOCHS, _EPOCHS_FOR_PEOPLE = 24, 64
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("phrase", help="the word or phrase, as in “hey nova”")
+    parser.add_argument("phrase", help='the word or phrase, such as "hey nova"')
     parser.add_argument(
         "--takes",
         type=Path,
@@ -58,7 +58,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pronunciation",
         metavar="TEXT",
-        help="how English voices have to read it, where they say the phrase wrong: “no vah”",
+        help="how English voices have to read it, where they say the phrase wrong: no vah",
     )
     parser.add_argument(
         "--preview",

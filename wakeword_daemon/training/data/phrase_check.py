@@ -53,9 +53,9 @@ def complaints(phrase: str, others: Iterable[str], cache: Path) -> list[str]:
             f"“{phrase}” sounds like the wake word {_named(near)}: either may be taken for it."
         )
     alone = len(phrase.split()) == 1
-    if alone and (near := neighbours.nearest(phrase, cache, NEAR_WORD * len(sounds))):
+    if alone and (words := neighbours.nearest(phrase, cache, NEAR_WORD * len(sounds))):
         found.append(
-            f"“{phrase}” sounds like {_named(near[:_MOST])}: such words will set it off now and"
+            f"“{phrase}” sounds like {_named(words[:_MOST])}: such words will set it off now and"
             " then."
         )
     return found
