@@ -35,7 +35,7 @@ def test_the_cache_is_listed_by_name_and_cleared_by_pattern(tmp_path, monkeypatc
     assert (folder / "speech" / "kokoro-order-0-713e372c").is_dir()
 
 
-def test_a_name_that_is_not_there_is_told(tmp_path, monkeypatch, capsys):
+def test_an_unknown_cache_entry_is_reported(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert main(["cache", "--clear", "nothing"]) == 1
     assert "has nothing named nothing" in capsys.readouterr().err

@@ -32,7 +32,7 @@ def spoken(room, path):
     return witness.end_of_speech()
 
 
-def test_a_wall_clock_that_is_set_changes_wall_times_and_nothing_else(room, clocks, tmp_path):
+def test_setting_the_wall_clock_changes_only_wall_times(room, clocks, tmp_path):
     steps = (HOUR, -HOUR, DAY)
     recording(tmp_path / "word.wav", 0.3, "jarvis-slt", 0.6)
     with Daemon(settings=room.env() | clocks.env() | {"WATCHDOG_USEC": "8000000"}) as daemon:
@@ -58,7 +58,7 @@ def test_a_wall_clock_that_is_set_changes_wall_times_and_nothing_else(room, cloc
     assert status["capture"] == {"gaps": 0, "lost": 0, "reopened": 0, "overflows": 0}
 
 
-def test_a_machine_that_slept_hears_on_and_counts_the_time(room, clocks, tmp_path):
+def test_listening_continues_after_suspend_and_the_gap_is_counted(room, clocks, tmp_path):
     """The daemon and its sound server stand still, as all processes do in a suspend."""
     slept = 5 * 60
     recording(tmp_path / "word.wav", 0.3, "jarvis-slt", 0.6)
@@ -89,7 +89,7 @@ def test_a_machine_that_slept_hears_on_and_counts_the_time(room, clocks, tmp_pat
 
 
 @pytest.mark.long
-def test_a_daemon_that_stood_still_for_longer_than_a_hang_goes_on(room, tmp_path):
+def test_a_daemon_that_was_stopped_for_longer_than_a_hang_continues(room, tmp_path):
     """Here monotonic time went on too, so the watchdog sees the pause."""
     recording(tmp_path / "word.wav", 0.3, "jarvis-slt", 0.6)
     with Daemon(settings=room.env()) as daemon:
@@ -105,7 +105,7 @@ def test_a_daemon_that_stood_still_for_longer_than_a_hang_goes_on(room, tmp_path
         assert daemon.process.poll() is None
 
 
-def test_a_pause_lasts_as_long_as_was_asked_for_whoever_sets_the_clock(clocks, tmp_path):
+def test_setting_the_clock_does_not_change_the_length_of_a_pause(clocks, tmp_path):
     recording(tmp_path / "silence.wav", 60.0)
     with Daemon("--input", tmp_path / "silence.wav", settings=clocks.env()) as daemon:
         daemon.told("READY")

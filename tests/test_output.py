@@ -41,7 +41,7 @@ def has_json(command):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_what_prints_a_table_also_prints_json(command):
+def test_commands_that_print_tables_also_print_json(command):
     assert has_json(command) != (command in NO_TABLE)
 
 
@@ -99,7 +99,7 @@ def call(place, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_into_a_pipe_goes_nothing_that_a_terminal_would_redraw(command, call):
+def test_a_pipe_gets_no_progress_output(command, call):
     done = wakeword(*call(command), stdin=subprocess.DEVNULL)
     told = done.stdout + done.stderr
     assert told
@@ -122,7 +122,7 @@ COLOUR = re.compile(rb"\x1b\[[0-9;]*m")
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c not in TRAINING])
-def test_on_a_narrow_terminal_without_colour_it_ends_as_anywhere(command, call):
+def test_a_narrow_terminal_without_colour_works(command, call):
     environ = os.environ | {"NO_COLOR": "1"}
     with Terminal(*WAKEWORD, *call(command), columns=24, environ=environ) as terminal:
         if command == "monitor":

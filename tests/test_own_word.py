@@ -70,7 +70,7 @@ def train(folder, *more, epochs=1):
 
 @needs_voices
 @pytest.mark.usefixtures("few_voices")
-def test_a_useless_word_ends_in_do_not_use_and_no_model(tmp_path, monkeypatch, capsys):
+def test_a_useless_word_is_rejected_and_gets_no_model(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(TrainingSettings, "__init__", tiny(TrainingSettings.__init__))
     rng = np.random.default_rng(0)
     for number in range(3):
@@ -103,7 +103,7 @@ def tiny(make):
 
 
 @needs_voices
-def test_nothing_is_trained_on_the_engines_that_judge(few_voices):
+def test_engines_used_for_measuring_are_not_used_for_training(few_voices):
     given = supply.supply(
         "blue_window", "blue window", None, None, few_voices, synthetic=True, seed=0
     )
@@ -124,7 +124,7 @@ def test_nothing_is_trained_on_the_engines_that_judge(few_voices):
     assert {r.speaker.split("/")[1].split()[0] for r in judging} == {"flite"}
 
 
-def test_people_who_can_judge_do_so(tmp_path):
+def test_recordings_of_people_are_used_for_measuring(tmp_path):
     corpus = read_corpus(manifest_corpus(tmp_path / "recordings"))
     given = supply.supply("sweep", "sweep", corpus, None, tmp_path, synthetic=True, seed=0)
     assert (given.judges, given.left_out) == ([], ())
@@ -138,7 +138,7 @@ def test_without_recordings_and_voices_there_is_nothing_to_train_on(tmp_path, ca
 
 
 @pytest.mark.parametrize(("count", "judging"), [(1, 0), (2, 1), (4, 1), (5, 1), (10, 2), (12, 2)])
-def test_a_part_of_ones_own_takes_judges(tmp_path, count, judging):
+def test_some_of_the_users_takes_are_kept_for_measuring(tmp_path, count, judging):
     rng = np.random.default_rng(0)
     for number in range(count):
         write(tmp_path / f"{number:02}.wav", word(rng, 150))
@@ -151,7 +151,7 @@ def test_a_part_of_ones_own_takes_judges(tmp_path, count, judging):
     ]
 
 
-def test_own_takes_have_a_folder_for_each_voice_or_a_manifest(tmp_path):
+def test_takes_are_read_from_folders_or_a_manifest(tmp_path):
     rng = np.random.default_rng(0)
     for path in ("anna/1.wav", "anna/2.wav", "ben/1.flac"):
         write(tmp_path / "takes" / path, word(rng, 150))
@@ -176,14 +176,14 @@ def test_own_takes_have_a_folder_for_each_voice_or_a_manifest(tmp_path):
         ("hey nova", None),
     ],
 )
-def test_a_poor_phrase_is_told_before_training(tmp_path, monkeypatch, phrase, told):
+def test_a_poor_phrase_is_reported_before_training(tmp_path, monkeypatch, phrase, told):
     monkeypatch.setattr("wakeword_daemon.training.data.neighbours.DICTIONARY", tmp_path / "none")
     found = phrase_check.complaints(phrase, ["jarvis"], tmp_path)
     assert bool(found) == (told is not None)
     assert told is None or any(told in complaint for complaint in found)
 
 
-def test_noise_is_made_once_and_some_kinds_judge(tmp_path):
+def test_noise_is_made_once_and_some_kinds_are_kept_for_measuring(tmp_path):
     made = noises(tmp_path)
     before = [r.path.stat().st_mtime_ns for r in made]
     assert [r.path.stat().st_mtime_ns for r in noises(tmp_path)] == before
@@ -200,7 +200,7 @@ def test_noise_is_made_once_and_some_kinds_judge(tmp_path):
 
 
 @needs_voices
-def test_the_background_is_made_once_and_goes_on_after_a_break(few_voices, monkeypatch, capsys):
+def test_the_background_is_made_once_and_resumed(few_voices, monkeypatch, capsys):
     monkeypatch.setattr(background, "LONG_FORM", 4)
     command = ["background", "blue window", "--synthetic", "2"]
     jobs = background.background_jobs("blue window", few_voices, synthetic=2, seed=0)
@@ -254,7 +254,7 @@ def downloads(tmp_path):
     return tmp_path
 
 
-def test_collections_that_were_fetched_are_read(downloads):
+def test_downloaded_collections_are_read(downloads):
     found = datasets.fetched(downloads)
     assert all(r.path.is_file() and not r.noise for r in found)
     read = [r for r in found if r.source == "librispeech-dev-clean"]
@@ -269,7 +269,7 @@ def test_collections_that_were_fetched_are_read(downloads):
     assert trained.isdisjoint(r.speaker for r in found if r.split == "val")
 
 
-def test_a_download_says_what_it_is_and_why_it_failed(tmp_path, monkeypatch, capsys):
+def test_a_failed_download_is_explained(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
     def fail(*_, **__):
@@ -282,7 +282,7 @@ def test_a_download_says_what_it_is_and_why_it_failed(tmp_path, monkeypatch, cap
     assert "librispeech could not be fetched: no route to host" in told.err
 
 
-def test_one_bar_counts_all_stages_and_none_runs_ahead():
+def test_one_progress_bar_covers_all_stages():
     with progress.plan([Stage("one", 10), Stage("two", 30)]) as bar:
         progress.enter("one")
         for _ in progress.track(range(5), 5, "", "", seconds=4):
@@ -295,7 +295,7 @@ def test_one_bar_counts_all_stages_and_none_runs_ahead():
         alone.advance(1)
 
 
-def test_a_speaking_job_tells_what_is_missing_and_what_it_costs(tmp_path):
+def test_a_speaking_job_reports_what_is_missing_and_its_cost(tmp_path):
     rng = random.Random(0)  # noqa: S311 - a test
     assert speech.sentence_job("bulk", 7, ["espeak"], tmp_path, 0).missing() == 7
     assert speech.sentence_job("bulk", 7, ["espeak"], tmp_path, 0).seconds() < 1

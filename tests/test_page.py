@@ -73,7 +73,7 @@ def clips(tmp_path):
 # What is seen
 
 
-def test_everything_comes_from_here_and_may_go_nowhere_else(alone):
+def test_the_page_loads_nothing_from_other_hosts(alone):
     status, headers, content = alone.ask("GET", "/")
     assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert "default-src 'none'" in headers["Content-Security-Policy"]
@@ -107,7 +107,7 @@ def test_live_events_are_those_of_the_socket(page, daemon):
     assert kinds == ["info", "state", "detection"]
 
 
-def test_the_status_is_the_daemons(page, daemon):
+def test_the_status_equals_that_of_the_daemon(page, daemon):
     assert page.read("/api/status")["pid"] == daemon.process.pid
 
 
@@ -144,7 +144,7 @@ def test_it_changes_and_saves_thresholds(page, settings):
         ("/api/nothing", {}, 404, "Not Found"),
     ],
 )
-def test_what_makes_no_sense_is_one_sentence(page, path, body, status, error):
+def test_invalid_requests_are_refused_in_one_sentence(page, path, body, status, error):
     got, answer = page.post(path, body)
     assert (got, list(answer)) == (status, ["error"])
     assert error in answer["error"]
@@ -153,7 +153,7 @@ def test_what_makes_no_sense_is_one_sentence(page, path, body, status, error):
 # Clips
 
 
-def test_clips_are_listed_heard_labelled_and_deleted(alone, clips):
+def test_clips_are_listed_played_labelled_and_deleted(alone, clips):
     listed = alone.read("/api/clips")
     assert listed["folder"] == str(clips.path)
     near, detection = listed["clips"]
@@ -173,7 +173,7 @@ def test_clips_are_listed_heard_labelled_and_deleted(alone, clips):
     assert alone.ask("GET", path)[0] == 404
 
 
-def test_a_label_that_does_not_suit_and_an_audio_file_that_is_gone_are_told(alone, clips):
+def test_a_wrong_label_and_a_missing_audio_file_are_reported(alone, clips):
     first = clips.names()[0]
     status, answer = alone.post(f"/api/clips/{first}/label", {"label": "missed"})
     assert (status, answer["error"]) == (404, "a detection is right or wrong, not missed")
@@ -243,7 +243,7 @@ def test_a_get_changes_nothing(page, daemon, clips):
     assert daemon.status()["state"] == "listening"
 
 
-def test_what_a_proxy_forwards_needs_the_token(alone):
+def test_forwarded_requests_need_the_token(alone):
     for header in ("X-Forwarded-For", "Forwarded", "Via"):
         status, _, content = alone.ask("GET", "/api/clips", headers={header: "for=192.0.2.7"})
         assert status == 401
@@ -282,7 +282,7 @@ def test_another_user_that_hangs_up_at_once_is_still_another_user(page, daemon):
     assert daemon.status()["state"] == "listening"
 
 
-def test_the_token_stays_and_the_address_for_the_network_has_it(tmp_path, settings):
+def test_the_token_is_kept_and_is_part_of_the_network_address(tmp_path, settings):
     served = WebPage(tmp_path / "state", "--config", settings, "--host", "0.0.0.0")  # noqa: S104
     with served:
         first, url = served.token, served.url
@@ -296,7 +296,7 @@ def test_the_token_stays_and_the_address_for_the_network_has_it(tmp_path, settin
 # What fails
 
 
-def test_without_a_daemon_it_says_so_and_waits(alone, tmp_path, settings):
+def test_the_page_waits_for_a_daemon_and_says_so(alone, tmp_path, settings):
     told = alone.process.stderr.readline()
     assert told.startswith("wakeword: no daemon is listening")
     assert told.endswith("the page waits for it\n")
@@ -316,7 +316,7 @@ def test_without_a_daemon_it_says_so_and_waits(alone, tmp_path, settings):
         assert "away" in (kind for kind, _ in events)
 
 
-def test_a_port_that_is_taken_is_one_sentence(alone, settings):
+def test_a_port_in_use_is_reported_in_one_sentence(alone, settings):
     done = wakeword("page", "--config", settings, "--port", alone.port)
     assert done.returncode == 1
     assert done.stderr == (
@@ -325,7 +325,7 @@ def test_a_port_that_is_taken_is_one_sentence(alone, settings):
     )
 
 
-def test_an_unknown_address_is_one_sentence(settings):
+def test_an_unknown_address_is_reported_in_one_sentence(settings):
     done = wakeword("page", "--config", settings, "--host", "nowhere.invalid")
     assert done.returncode == 1
     assert done.stderr.startswith("wakeword: cannot serve the page on nowhere.invalid port")
@@ -333,7 +333,7 @@ def test_an_unknown_address_is_one_sentence(settings):
 
 
 @pytest.mark.parametrize("package", ["starlette", "uvicorn"])
-def test_without_the_extra_it_says_how_to_install_it(package):
+def test_a_missing_extra_is_reported_with_its_command(package):
     code = f"""if True:
         import sys
         sys.modules[{package!r}] = None
@@ -347,7 +347,7 @@ def test_without_the_extra_it_says_how_to_install_it(package):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_at_a_signal_although_somebody_watches(page, number):
+def test_a_signal_ends_it_while_a_browser_is_connected(page, number):
     with contextlib.closing(page.live()) as events:
         next(events)
         page.process.send_signal(number)

@@ -117,7 +117,7 @@ def test_a_threshold_is_changed_by_the_keyboard_and_saved(browser, page, setting
     assert browser.run(f"document.activeElement === {SLIDER}")
 
 
-def test_what_cannot_be_saved_is_said(browser, settings):
+def test_a_failed_save_is_shown_on_the_page(browser, settings):
     settings.write_text("words: {alexa: {}}")
     browser.run(f"{SLIDER}.focus()")
     browser.press("ArrowLeft")
@@ -141,7 +141,7 @@ def test_it_pauses_and_resumes_and_keeps_the_focus(browser, daemon):
     browser.holds("document.activeElement === document.querySelector('#pause button')")
 
 
-def test_clips_are_heard_and_labelled(clips, browser):
+def test_clips_are_played_and_labelled(clips, browser):
     assert browser.text("#clips-count") == "2 of 2 wait for a label"
     assert "jarvis" in browser.text(".clip")
     browser.click(".clip .play")
@@ -163,12 +163,12 @@ def test_clips_are_heard_and_labelled(clips, browser):
     assert clips.names() == [first]
 
 
-def test_without_clips_it_says_how_to_get_some(browser, tmp_path):
+def test_without_clips_the_page_says_how_to_keep_them(browser, tmp_path):
     browser.sees(f"There are none in {tmp_path / 'clips'}.", "#no-clips")
     browser.sees("clips: {keep: true}", "#no-clips")
 
 
-def test_who_comes_over_the_network_is_asked_for_the_token(page):
+def test_a_browser_on_the_network_is_asked_for_the_token(page):
     with Browser("about:blank") as browser:
         browser.send("Network.enable")
         browser.send("Network.setExtraHTTPHeaders", headers={"X-Forwarded-For": "192.0.2.7"})
@@ -198,14 +198,14 @@ def test_a_daemon_that_goes_away_is_shown_and_waited_for(browser, daemon, settin
         browser.sees("dBFS, noise")
 
 
-def test_a_server_that_ends_is_shown(browser, page):
+def test_the_page_shows_that_its_server_ended(browser, page):
     page.process.kill()
     browser.sees("the page's server does not answer", "#state")
     browser.run("document.querySelector('#pause button').click()")
     browser.sees("the page's server does not answer", "#problem")
 
 
-def test_nobody_watches_while_the_page_is_hidden(browser, daemon):
+def test_a_hidden_page_does_not_watch(browser, daemon):
     watchers = lambda: len(daemon.status()["subscribers"]) - 1  # noqa: E731
     assert watchers() == 1
     browser.hide()
@@ -279,7 +279,7 @@ CONTRAST = """(() => {
 @pytest.mark.parametrize("width", [320, 400, 1400])
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.usefixtures("clips")
-def test_it_fits_and_can_be_read(browser, width, dark):
+def test_the_page_fits_narrow_screens_and_is_readable(browser, width, dark):
     """WCAG 2.2: 1.4.10 asks for 320 pixels without scrolling sideways, 1.4.3 for a contrast."""
     browser.size(width, 800)
     browser.colours(dark=dark)

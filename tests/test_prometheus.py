@@ -71,7 +71,7 @@ def over_its_threshold(scrape):
     return scrape if count > scrape.get("wakeword_score_bucket 0.5 jarvis", 0) else None
 
 
-def test_a_scrape_tells_what_the_status_says_and_what_is_heard(daemon):
+def test_a_scrape_has_the_status_and_the_detections(daemon):
     with Exporter(daemon.socket) as exporter:
         first = exporter.scrape()
         assert first["wakeword_up"] == 1
@@ -106,7 +106,7 @@ def test_the_daemon_is_watched_only_while_the_exporter_runs(daemon):
     until(lambda: len(daemon.status()["subscribers"]) == 1, "the end of watching")
 
 
-def test_without_a_daemon_it_says_that_it_is_not_up(tmp_path):
+def test_without_a_daemon_the_metrics_say_that_it_is_down(tmp_path):
     recording(tmp_path / "in.wav", 120.0)
     with Exporter(tmp_path / "s") as exporter:
         assert exporter.scrape()["wakeword_up"] == 0
@@ -116,7 +116,7 @@ def test_without_a_daemon_it_says_that_it_is_not_up(tmp_path):
         assert exporter.scrape()["wakeword_up"] == 0
 
 
-def test_a_web_site_that_is_rebound_to_us_gets_nothing(tmp_path):
+def test_a_rebound_host_name_is_refused(tmp_path):
     with Exporter(tmp_path / "s") as exporter:
         status, text = exporter.get({"Host": "evil.example"})
         assert (status, text) == (421, "this is not an address or a name of this machine\n")
@@ -129,7 +129,7 @@ def test_a_web_site_that_is_rebound_to_us_gets_nothing(tmp_path):
     )
 
 
-def test_without_the_extra_it_says_how_to_install_it():
+def test_a_missing_extra_is_reported_with_its_command():
     code = """if True:
         import sys
         sys.modules["prometheus_client"] = None

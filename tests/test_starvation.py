@@ -87,7 +87,7 @@ def busy_machine():
             process.wait()
 
 
-def test_a_twentieth_of_a_core_on_a_busy_machine_is_enough(room, word):
+def test_a_twentieth_of_a_core_is_enough(room, word):
     with Daemon(settings=room.env()) as daemon:
         daemon.told("READY")
         with little_cpu(daemon.process.pid, 0.05), busy_machine():
@@ -99,7 +99,7 @@ def test_a_twentieth_of_a_core_on_a_busy_machine_is_enough(room, word):
     assert status["state"] == "listening"
 
 
-def test_memory_that_runs_out_costs_peers_their_connection_and_nothing_else():
+def test_exhausted_memory_only_ends_connections():
     with piped_daemon() as (daemon, say), contextlib.ExitStack() as stack:
         hears(daemon, say)
         subscriber = stack.enter_context(Peer(daemon.socket))
@@ -124,7 +124,7 @@ def test_memory_that_runs_out_costs_peers_their_connection_and_nothing_else():
         assert daemon.status()["lost"] == 0
 
 
-def test_a_disk_that_fills_or_is_read_only_loses_clips_and_nothing_else():
+def test_a_full_or_read_only_disk_only_loses_clips():
     with small_disk() as disk:
         (config := disk / "config.yaml").write_text(f"clips: {{keep: true, folder: {disk}/clips}}")
         with piped_daemon("--config", config) as (daemon, say):
@@ -149,7 +149,7 @@ def test_a_disk_that_fills_or_is_read_only_loses_clips_and_nothing_else():
             until(lambda: "clips are kept again" in daemon.log, "a notice")
 
 
-def test_without_free_descriptors_it_hears_on_and_takes_peers_later(room, word):
+def test_without_free_descriptors_listening_continues_and_peers_wait(room, word):
     with Daemon(settings=room.env()) as daemon, contextlib.ExitStack() as stack:
         daemon.told("READY")
         listener = daemon.listen("--count", 2)
@@ -179,7 +179,7 @@ def test_without_free_descriptors_it_hears_on_and_takes_peers_later(room, word):
 @pytest.mark.parametrize(
     "minutes", [0.02, pytest.param(3, marks=pytest.mark.long)], ids=["short", "long"]
 )
-def test_a_network_that_vanishes_is_noticed_and_nothing_is_missed(tmp_path, minutes):
+def test_a_lost_network_is_noticed_and_no_event_is_missed(tmp_path, minutes):
     """In the long run both ends give the connection up, and the subscriber makes another."""
     with Network() as network:
         (config := tmp_path / "config.yaml").write_text(

@@ -53,7 +53,7 @@ def gcc_12():
 @pytest.mark.slow
 @pytest.mark.usefixtures("gcc_12")
 @pytest.mark.parametrize(("form", "words"), INSTRUCTIONS)
-def test_a_hop_takes_no_more_instructions_than_it_did(form, words, tmp_path):
+def test_a_hop_takes_no_more_instructions_than_before(form, words, tmp_path):
     built = tmp_path / "_step.abi3.so"
     assert build_hook().compile_step(built, avx2=form == "avx2") is None
     program = PROGRAM.format(

@@ -104,7 +104,8 @@ def run(args: argparse.Namespace) -> int:
                 kept += 1
                 print(f"kept as {path}")
     finally:
-        print(f"\n{kept} takes by {speaker} were added to {args.data}")
+        takes = "1 take" if kept == 1 else f"{kept} takes"
+        print(f"\nadded {takes} by {speaker} to {args.data}")
     return 0
 
 

@@ -14,7 +14,7 @@ import random
 import shutil
 import subprocess
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -410,8 +410,3 @@ def _write(folder: Path, attempts: Sequence[_Attempt]) -> None:
 
 def _file(folder: Path, index: int) -> Path:
     return folder / f"{index:05}.wav"
-
-
-def by_engine(said: Iterable[Utterance]) -> Counter[str]:
-    """Return the number of takes by each synthesizer, for the card."""
-    return Counter(utterance.voice.engine for utterance in said)
