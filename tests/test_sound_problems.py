@@ -18,6 +18,7 @@ from wakeword_daemon.clock import SAMPLE_RATE
 pytestmark = [pytest.mark.sound, pytest.mark.slow]
 
 SECONDS = 12
+WHOLE = 1_000  # samples of two channels that a pipe takes as a whole or not at all
 SERVERS = (PulseServer, PipeWireServer)
 
 
@@ -35,7 +36,7 @@ class Microphone:
             *("load-module", "module-pipe-source", f"file={path}", "source_name=written"),
             *("format=s16le", f"rate={rate}", f"channels={channels}"),
         )
-        self._pipe = os.open(path, os.O_WRONLY)
+        self._pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
         until(lambda: room.takes("set-default-source", "written"), "the source")
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._write)
@@ -58,10 +59,11 @@ class Microphone:
         at, begin, written = 0, time.monotonic(), 0
         while not self._ended.wait(0.01):
             due = round((time.monotonic() - begin) * self._rate * self._share)
+            due = min(due, written + WHOLE)
             sound = self.sound
             piece = np.take(sound, range(at, at + due - written), axis=0, mode="wrap")
             at, written = (at + due - written) % len(sound), due
-            with contextlib.suppress(BrokenPipeError):
+            with contextlib.suppress(BlockingIOError, BrokenPipeError):
                 os.write(self._pipe, np.clip(np.rint(piece), -32_768, 32_767).astype("<i2"))
             # While nobody records, the pipe is full: what is late then is not made up for.
             late = time.monotonic() - begin - written / self._rate / self._share

@@ -134,6 +134,8 @@ def test_a_full_or_read_only_disk_only_loses_clips():
             ballast = fill(disk)
             hears(daemon, say)
             until(lambda: "No space left on device" in daemon.log, "a warning")
+            (problem,) = daemon.status()["problems"]
+            assert problem["name"] == "clips"
             assert "No space left on device" in refused_to_save(daemon)
             assert files(disk / "clips") == kept
             assert files(disk) == ["ballast", "clips", "config.yaml"]
@@ -147,6 +149,7 @@ def test_a_full_or_read_only_disk_only_loses_clips():
             hears(daemon, say)
             until(lambda: len(files(disk / "clips")) == 4, "a clip")
             until(lambda: "clips are kept again" in daemon.log, "a notice")
+            until(lambda: not daemon.status()["problems"], "no problem")
 
 
 def test_without_free_descriptors_listening_continues_and_peers_wait(room, word):

@@ -1,18 +1,37 @@
-"""Numbers published events, and keeps the recent ones for subscribers that come back."""
+"""Numbers published events, and keeps the recent ones for subscribers that come back.
+
+A daemon that is told to end writes them down, and the next one goes on with them: an upgrade costs
+a subscriber nothing. After a crash the numbers begin at 1 again.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from wakeword_daemon.events.framing import ProtocolError
-from wakeword_daemon.events.protocol import Published, Subscribe, Subscribed
+from wakeword_daemon.events.framing import FrameDecoder, ProtocolError
+from wakeword_daemon.events.protocol import (
+    Detection,
+    Published,
+    StateChanged,
+    Subscribe,
+    Subscribed,
+)
+from wakeword_daemon.storage import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 PublishedT = TypeVar("PublishedT", bound=Published)
+
+_KINDS = {one.kind: one for one in (Detection, StateChanged)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +50,37 @@ class History:
         self.start_id = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         self.sequence = 0  # of the latest event
         self._entries: deque[Entry] = deque(maxlen=size)
+        self._runs: set[str] = set()  # before this one, whose numbers it goes on with
+
+    def load(self, path: Path) -> None:
+        """Go on where the daemon before this one ended, if it wrote that down.
+
+        The file is removed: after a crash its events would not be the last ones.
+        """
+        try:
+            entries = _read(path.read_bytes())
+            path.unlink()
+        except FileNotFoundError:
+            return
+        except (OSError, ProtocolError) as error:
+            logger.warning("the events of the last run are lost: %s", error)
+            return
+        if not entries:
+            return
+        self._entries.extend(entries)
+        self.sequence = entries[-1].event.sequence
+        self._runs = {entry.event.start_id for entry in entries}
+        # Also where the clock was set back meanwhile.
+        last = max(self._runs)
+        if self.start_id <= last:
+            self.start_id = f"{last}+"
+
+    def save(self, path: Path) -> None:
+        """Write down the events for the daemon after this one; only their owner may read them."""
+        try:
+            write_atomically(path, b"".join(entry.line for entry in self._entries), 0o600)
+        except OSError as error:
+            logger.warning("the next run cannot go on with these events: %s", error)
 
     def number(self, event: PublishedT) -> PublishedT:
         """Return the event with the next number."""
@@ -50,7 +100,7 @@ class History:
             ProtocolError: the request names an event that has not happened.
 
         """
-        restarted = request.start_id not in {None, self.start_id}
+        restarted = request.start_id not in {None, self.start_id, *self._runs}
         after = self.sequence if request.after_sequence is None else request.after_sequence
         if restarted:
             after = 0
@@ -67,3 +117,25 @@ class History:
             last=self.sequence,
         )
         return answer, [entry for entry in self._entries if entry.event.sequence > after]
+
+
+def _read(lines: bytes) -> list[Entry]:
+    """Return the events in lines as `History.save` writes them, up to the newest without a gap.
+
+    Raises:
+        ProtocolError: they are none.
+
+    """
+    entries: list[Entry] = []
+    decoder = FrameDecoder()
+    for line in lines.splitlines(keepends=True):
+        decoder.feed(line)
+        frame = decoder.next_frame()
+        kind = _KINDS.get(frame.type) if frame is not None else None
+        if frame is None or kind is None:
+            raise ProtocolError("bad-data", "they are not written as events are")
+        event = kind.from_frame(frame)
+        if entries and event.sequence != entries[-1].event.sequence + 1:
+            entries.clear()
+        entries.append(Entry(event, event.line()))
+    return entries

@@ -8,6 +8,7 @@ import struct
 from pathlib import Path
 
 _SEND_BUFFER = 64 * 1024  # bytes the kernel holds for a peer that does not read
+_LOST = 90_000  # milliseconds without an answer after which the network counts as gone
 _SO_PEERGROUPS = 59  # <asm-generic/socket.h>; Python has no name for it
 _MAX_OPTION = 1024  # the most bytes Python's getsockopt returns: 256 groups
 
@@ -20,6 +21,8 @@ def tune(connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+        # Probes are sent only where nothing waits for an answer; this is for what does.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _LOST)
 
 
 def admitted(connection: socket.socket, group: int | None) -> bool:

@@ -5,8 +5,8 @@ An event's fields are its `data`. `describe`, `info`, `detect`, `detection`, `pi
 that Wyoming's own `detection` and `info` do not have; its readers skip them.
 
 Every published event (`detection`, `state`) carries `sequence`, one more than the event before it,
-and `start_id`, which names this run of the daemon. After a restart `sequence` begins at 1 again,
-under a `start_id` that sorts after the old one.
+and `start_id`, which names this run of the daemon. A restart goes on with the numbers, under a
+`start_id` that sorts after the old one; after a crash they begin at 1 again.
 """
 
 from __future__ import annotations
@@ -340,7 +340,7 @@ class Subscribed(Event, frozen=True, kw_only=True):
     start_id: str
     sequence: int
     missed: int | None
-    """How many of the requested events are lost; null if that is unknown (a restart)."""
+    """How many of the requested events are lost; null if that is unknown (a crash)."""
     last: int
     """The event published last; those up to it come again, and without audio."""
 

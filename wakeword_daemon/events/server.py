@@ -138,6 +138,14 @@ class EventServer:
             self._accepting.append(asyncio.create_task(self._accept(listener)))
         logger.info("events are sent on %s", ", ".join(self.addresses))
 
+    def load_history(self, path: Path) -> None:
+        """Go on with the numbers and events of the run before; before the first event."""
+        self._context.history.load(path)
+
+    def save_history(self, path: Path) -> None:
+        """Write the events down for the next run."""
+        self._context.history.save(path)
+
     def publish(self, event: PublishedT) -> PublishedT:
         """Give an event its number, queue it for every peer, and remember it; never waits.
 

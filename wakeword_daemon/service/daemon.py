@@ -136,6 +136,8 @@ class Daemon:
         self._replacing: set[asyncio.Task[None]] = set()
         self._clipper = self._engine.clipper = _clipper(config, self._words, ring)
         self._ready = False
+        self._signalled = False
+        self._history = _history_path(listening or _socket_path(config))
 
     async def run(self) -> None:
         """Listen until SIGTERM, SIGINT or the end of the input.
@@ -148,11 +150,12 @@ class Daemon:
         self._loop = asyncio.get_running_loop()
         self._end: asyncio.Future[None] = self._loop.create_future()
         for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self._finish)
+            self._loop.add_signal_handler(number, self._stop)
         self._loop.add_signal_handler(signal.SIGHUP, self._reload)
         config = self._config.rooms
         try:
             await self._server.start()
+            self._server.load_history(self._history)
             if self._actions is not None:
                 self._actions.start()
             if (uri := config.uri) is not None:
@@ -191,6 +194,12 @@ class Daemon:
         if self._actions is not None:
             ends.append(self._actions.stop())
         await asyncio.gather(*ends)
+        if self._signalled:
+            self._server.save_history(self._history)
+
+    def _stop(self) -> None:
+        self._signalled = True
+        self._finish()
 
     def _finish(self, failure: Exception | None = None) -> None:
         if self._end.done():
@@ -427,6 +436,14 @@ def _socket_path(config: Config) -> Path:
 def _place(config: Config, listening: socket.socket | None) -> Path:
     """Return where the socket is, also if the service manager passed one."""
     return _socket_path(config) if listening is None else Path(listening.getsockname())
+
+
+def _history_path(unix: socket.socket | Path) -> Path:
+    """Return where a daemon that ends writes its events down for the next one."""
+    # systemd makes the folder for a service of the machine, whose socket lies in root's.
+    state = os.environ.get("STATE_DIRECTORY")
+    path = Path(unix if isinstance(unix, Path) else unix.getsockname())
+    return (Path(state) if state else path.parent) / f"{path.name}.history"
 
 
 def _tcp(config: Config) -> Tcp | None:
