@@ -1,8 +1,9 @@
-"""Measure the wake service among nuisances: `python tests/bench_room_faults.py` from the checkout.
+"""Measure the wake service among nuisances: `python tests/bench_room_faults.py [--write]`.
 
 One room sends audio in real time and asks for a `pong` after every hop; others connect, ten a
 second, and ask for their first. Meanwhile a nuisance comes from a process of its own. Printed is
-how long both had to wait, what the nuisance was answered, and the service's memory.
+how long both had to wait, what the nuisance was answered, and the service's memory. With `--write`
+the table in docs/faults.md is made anew.
 """
 
 import contextlib
@@ -22,8 +23,10 @@ import soundfile
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from support import page
 from support.daemon import AUDIO, WAKEWORD
 
+PAGE = Path(__file__).parents[1] / "docs/faults.md"
 HOP = 0.08
 CHUNK = bytes(2_560)
 FORM = {"rate": 16_000, "width": 2, "channels": 1}
@@ -137,7 +140,7 @@ def flood(path):
                 sent += count
         time.sleep(0.001)
     seconds = sent / len(piece) * 8 * HOP / len(rooms)
-    return [f"{seconds:.0f} s of audio taken from each, the kernel's buffers included"]
+    return [f"time {seconds:.0f} s of audio were taken from each, the kernel's buffers included"]
 
 
 NUISANCES = (come_and_go, vanish, trickle, nonsense, formats, flood)
@@ -173,7 +176,9 @@ class Witness:
         began, received = time.perf_counter(), b""
         room.sendall(lines)
         while not received.endswith(b"\n"):
-            received += room.recv(4096)
+            piece = room.recv(4096)
+            assert piece, "the service hung up"
+            received += piece
         return time.perf_counter() - began
 
 
@@ -183,7 +188,10 @@ def memory(pid):
 
 
 def an_hour_of_silence():
-    """Send an hour over standard input, which is taken as fast as it is heard, and a word."""
+    """Send an hour over standard input, which is taken as fast as it is heard, and a word.
+
+    Returns a sentence about it.
+    """
     word = soundfile.read(AUDIO / "jarvis-slt.flac", dtype="int16")[0].tobytes()
     command = [*WAKEWORD, "serve", "--uri", "stdio://", "--word", "jarvis"]
     with subprocess.Popen(
@@ -200,25 +208,25 @@ def an_hour_of_silence():
         service.stdin.write(silence * 10)
         service.stdin.close()
         heard = [json.loads(line) for line in service.stdout]
-    print(
-        f"an hour of silence on standard input, in {time.perf_counter() - began:.0f} s: memory"
-        f" {min(sizes):.1f} to {max(sizes):.1f} MiB; then a word:"
+    return (
+        f"An hour of silence on standard input, taken in {time.perf_counter() - began:.0f} s, left"
+        f" the memory at {min(sizes):.1f} to {max(sizes):.1f} MiB; the word after it:"
         f" {', '.join(event['type'] for event in heard)} at"
-        f" {heard[0]['data']['timestamp'] / 1000:.2f} s"
+        f" {heard[0]['data']['timestamp'] / 1000:,.2f} s."
     )
 
 
-def milliseconds(times):
-    return f"{np.median(times) * 1e3:7.1f} {np.max(times) * 1e3:7.1f}"
-
-
-def row(what, waited, pid):
-    print(f"{what:58} {'  '.join(map(milliseconds, waited))} {memory(pid):10.1f}", flush=True)
+def row(what, waited, told, pid):
+    """Return a row of the table: the median and the longest waits, in ms, and the memory."""
+    waits = [f"{np.median(times) * 1e3:.1f}; {np.max(times) * 1e3:.1f}" for times in waited]
+    cells = [what + told, *waits, f"{memory(pid):.1f}"]
+    print("  ".join(cells), flush=True)
+    return cells
 
 
 def main():
-    print(f"load {os.getloadavg()[0]:.1f} when it began")
-    print(f"{'pong in ms, median and longest:':58}  connected room       new room    MiB")
+    load = f"The load of the machine was {os.getloadavg()[0]:.0f} when it began."
+    print(load)
     with tempfile.TemporaryDirectory(prefix="ww") as folder:
         path = Path(folder) / "wake.sock"
         command = [*WAKEWORD, "serve", "--uri", f"unix://{path}", "--word", "jarvis"]
@@ -228,25 +236,32 @@ def main():
                     assert service.poll() is None, "the service did not start"
                     time.sleep(0.05)
                 time.sleep(0.2)
-                among_nuisances(path, service.pid)
+                rows = among_nuisances(path, service.pid)
             finally:
                 service.kill()
-    an_hour_of_silence()
+    silence = an_hour_of_silence()
+    print(silence)
+    if "--write" in sys.argv:
+        header = ("meanwhile", "connected room", "new room", "memory, MiB")
+        page.write(PAGE, "rooms", ["", *page.table(header, rows), "", load, silence, ""])
 
 
 def among_nuisances(path, pid):
+    """Return the rows of the table."""
     witness, calm = Witness(path), time.monotonic() + 5
-    row("nothing else", witness.hear(lambda: time.monotonic() > calm), pid)
+    rows = [row("nothing else", witness.hear(lambda: time.monotonic() > calm), "", pid)]
     for make in NUISANCES:
         results = multiprocessing.Queue()
         process = multiprocessing.Process(target=nuisance, args=(make, path, results))
         process.start()
-        waited = witness.hear(lambda: not results.empty())  # noqa: B023
-        told = results.get()
+        over = lambda: not (results.empty() and process.is_alive())  # noqa: B023, E731
+        waited = witness.hear(over)
+        told = results.get(timeout=10)
         process.join()
-        row(make.__doc__.partition(":")[0].rstrip("."), waited, pid)
-        if told:
-            print("    answered:", ", ".join(f"{count} x {what}" for what, count in told.items()))
+        answers = ", ".join(f"{count:,} {what}" for what, count in sorted(told.items()))
+        what = make.__doc__.partition(":")[0].rstrip(".")
+        rows.append(row(what, waited, f": {answers}" if answers else "", pid))
+    return rows
 
 
 if __name__ == "__main__":

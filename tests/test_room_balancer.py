@@ -12,17 +12,12 @@ from pathlib import Path
 
 import pytest
 from support.daemon import PATIENCE, WAKEWORD, until
-from support.roomserver import RoomPeer, speech
+from support.roomserver import RoomPeer, free_port, speech
 
 pytestmark = [pytest.mark.slow]
 
 PROCESSES = 4
 PAGE = Path(__file__).resolve().parents[1] / "docs/home-assistant.md"
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 def configuration(port, ports, control):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.clients import python_of
 from support.daemon import PATIENCE, recording, until
-from support.roomserver import RunningRooms, speech
+from support.roomserver import RunningRooms, free_port, speech
 from support.soundserver import PulseServer
 
 pytestmark = [pytest.mark.sound, pytest.mark.slow]
@@ -74,11 +74,6 @@ def test_the_listener_of_open_voice_os(recordings, tmp_path, monkeypatch):
     for (_, word), (_, seconds) in zip(found[::2], found[1::2], strict=True):
         assert word == "jarvis"
         assert seconds > 1  # the sentence after the word
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 class Satellite:

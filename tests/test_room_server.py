@@ -13,7 +13,15 @@ from pathlib import Path
 import pytest
 from support.daemon import PATIENCE, Daemon, recording, until, wakeword
 from support.eventserver import Peer
-from support.roomserver import HOP_BYTES, RoomPeer, RunningRooms, Serve, detectors, speech
+from support.roomserver import (
+    HOP_BYTES,
+    RoomPeer,
+    RunningRooms,
+    Serve,
+    detectors,
+    free_port,
+    speech,
+)
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.client import AsyncClient
 from wyoming.info import Describe, Info
@@ -335,11 +343,6 @@ def announced(zeroconf, name, process):
         yield found
     finally:
         browser.close()
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import subprocess
 import tempfile
 import threading
@@ -32,6 +33,11 @@ def speech(name="jarvis-slt", *, before=0.5, after=1.0):
     noise = np.random.default_rng(0)
     parts = [noise.integers(-3, 4, round(s * 16_000), np.int16) for s in (before, after)]
     return np.concatenate((parts[0], said, parts[1]))
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
 
 
 class RunningRooms:

@@ -23,7 +23,9 @@ PORT = 10_400
 STDIO = "stdio://"
 _BACKLOG = 1024
 """Connections that may wait on TCP. All rooms may come back at once, and one that finds the queue
-full tries again only after a second."""
+full tries again only after a second. But a new room waits behind the whole queue: behind a program
+that connects in a row on a busy machine it waited 3 s with 4,096 places and less than one with
+1,024, and 3,000 rooms at once were back no sooner."""
 _UNIX_BACKLOG = 64
 """Connections that may wait on a unix socket, where the next one sleeps until there is room. So
 nobody waits behind more than that, however often another program connects."""
