@@ -91,7 +91,7 @@ $(VENV)/audit/made:
 	$(call client,$(PYTHON),pip-audit)
 
 bench: $(VENV)/bench
-	$(VENV)/bin/python tests/bench_engine.py
+	$(VENV)/bin/python tests/bench_engine.py --write
 	$(VENV)/bin/python tests/bench_capture.py
 	$(VENV)/bin/python tests/bench_daemon.py --write
 	$(VENV)/bin/python tests/bench_events.py
@@ -188,20 +188,20 @@ pictures: $(VENV)/test
 clean:
 	rm -rf $(VENV) dist .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# What is installed is as old as its stamp: a changed pyproject.toml or step in C installs again.
-STEP = $(wildcard wakeword_daemon/engine/_*.[ch])
+# What is installed is as old as its stamp: a changed pyproject.toml or part in C installs again.
+IN_C = $(wildcard wakeword_daemon/*/_*.[ch])
 
-$(VENV)/run: pyproject.toml $(STEP) | $(VENV)/bin/python
+$(VENV)/run: pyproject.toml $(IN_C) | $(VENV)/bin/python
 	@$(call apt_install,$(RUN_PACKAGES))
 	$(PIP) --editable .
 	@touch $@
 
-$(VENV)/test: pyproject.toml $(STEP) | $(VENV)/bin/python
+$(VENV)/test: pyproject.toml $(IN_C) | $(VENV)/bin/python
 	@$(call apt_install,$(TEST_PACKAGES))
 	$(PIP) --editable '.[train]' --group dev
 	@touch $@ $(VENV)/run
 
-$(VENV)/train: pyproject.toml $(STEP) | $(VENV)/bin/python
+$(VENV)/train: pyproject.toml $(IN_C) | $(VENV)/bin/python
 	@$(call apt_install,$(RUN_PACKAGES) $(TRAIN_PACKAGES))
 	$(PIP) --editable '.[train]'
 	@touch $@ $(VENV)/run

@@ -1,6 +1,7 @@
-"""Builds the step in C, where there is a compiler, and a bill of materials into the package.
+"""Builds the parts in C, where there is a compiler, and a bill of materials into the package.
 
-Without one, or with one that fails, the package is installed all the same and numpy does the work.
+These are the engine's step and the filter for other sample rates. Without a compiler, or with one
+that fails, the package is installed all the same, and numpy and soxr do the work.
 By hand, into this checkout: `python hatch_build.py`.
 """
 
@@ -29,6 +30,7 @@ ROOT = Path(__file__).parent
 ENGINE = ROOT / "wakeword_daemon/engine"
 BILL = ROOT / "dist/wakeword-daemon.cdx.json"
 BUILT = ENGINE / "_step.abi3.so"
+FILTER = ROOT / "wakeword_daemon/audio/_filter.c"
 FLAGS = (
     "-std=gnu11", "-O3", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra",
     "-fno-math-errno", "-fno-trapping-math",
@@ -46,9 +48,8 @@ def compile_step(target: Path, *more: str, sources: Path = ENGINE, avx2: bool = 
         avx2: whether it may contain a second form of the arithmetic, for processors with AVX2.
 
     """
-    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")[0]
     # No path of this machine ends up in the file: two builds are the same to the byte.
-    command = [compiler, *FLAGS, *more, f"-I{sysconfig.get_path('include')}"]
+    command = [_compiler(), *FLAGS, *more, f"-I{sysconfig.get_path('include')}"]
     command.append(f"-ffile-prefix-map={sources}=engine")
     step = sources / "_step.c"
     part, wide = target.with_suffix(f".{os.getpid()}"), target.with_suffix(f".{os.getpid()}.o")
@@ -59,12 +60,30 @@ def compile_step(target: Path, *more: str, sources: Path = ENGINE, avx2: bool = 
             parts += [str(wide), "-DWITH_AVX2"]
         why = _run(*command, "-shared", *parts, "-o", str(part))
     except OSError as error:
-        return f"{compiler}: {error.strerror}"
+        return f"{command[0]}: {error.strerror}"
     finally:
         wide.unlink(missing_ok=True)
     if why is None:
         part.replace(target)
     return why
+
+
+def compile_filter(target: Path, *more: str) -> str | None:
+    """Compile the filter to `target`; return why it could not be done, or None."""
+    part = target.with_suffix(f".{os.getpid()}")
+    command = [_compiler(), *FLAGS, *more, f"-I{sysconfig.get_path('include')}"]
+    command.append(f"-ffile-prefix-map={FILTER.parent}=audio")
+    try:
+        why = _run(*command, "-shared", str(FILTER), "-o", str(part))
+    except OSError as error:
+        return f"{command[0]}: {error.strerror}"
+    if why is None:
+        part.replace(target)
+    return why
+
+
+def _compiler() -> str:
+    return shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")[0]
 
 
 def _run(*command: str) -> str | None:
@@ -73,24 +92,31 @@ def _run(*command: str) -> str | None:
     return done.stderr if done.returncode else None
 
 
+PARTS = {BUILT: compile_step, FILTER.with_suffix(".abi3.so"): compile_filter}
+"""What each part is compiled to, and by what."""
+
+
 class StepBuildHook(BuildHookInterface):  # type: ignore[type-arg,unused-ignore]
     """Adds the compiled step and a bill of materials to a wheel, also to an editable one."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
         """Compile before the wheel is put together."""
-        if self.target_name == "wheel":
-            BILL.parent.mkdir(exist_ok=True)
-            BILL.write_text(json.dumps(bill_of_materials(self.metadata), indent=1) + "\n")
-            build_data["sbom_files"].append(str(BILL))
-        if self.target_name != "wheel" or (why := compile_step(BUILT)):
-            if self.target_name == "wheel":
-                BUILT.unlink(missing_ok=True)
-                self.app.display_warning(f"without the step in C, numpy does the work: {why}")
+        if self.target_name != "wheel":
+            return
+        BILL.parent.mkdir(exist_ok=True)
+        BILL.write_text(json.dumps(bill_of_materials(self.metadata), indent=1) + "\n")
+        build_data["sbom_files"].append(str(BILL))
+        for built, make in PARTS.items():
+            if why := make(built):
+                built.unlink(missing_ok=True)
+                self.app.display_warning(f"without {built.name}, a library does its work: {why}")
+            else:
+                build_data["artifacts"].append(str(built.relative_to(ROOT)))
+        if not build_data["artifacts"]:
             return
         platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
         build_data["pure_python"] = False
         build_data["tag"] = f"cp311-abi3-{platform}"
-        build_data["artifacts"].append(str(BUILT.relative_to(ROOT)))
 
 
 def bill_of_materials(metadata: ProjectMetadata[Any]) -> dict[str, Any]:
@@ -149,4 +175,4 @@ def _file(path: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(compile_step(BUILT))
+    sys.exit("\n".join(filter(None, (make(built) for built, make in PARTS.items()))) or None)

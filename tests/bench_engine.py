@@ -1,10 +1,9 @@
-"""Measure the engine beside microWakeWord and openWakeWord: `python tests/bench_engine.py`.
+"""Measure the engine beside two others: `python tests/bench_engine.py [--write]`.
 
 Each runs in a process of its own, on one core, fed with the same hops of 80 ms as a microphone
-would. Say which with an argument, `ours`, `six`, `numpy`,
-`numpy-six`, `micro` or `open`, to get its figures alone as
-JSON. The rounds of all are spread over the whole time and the cheapest counts, because other
-programs on the machine can only make one dearer.
+would. With `--write` the table in docs/cost.md is made anew. With the name of one engine (`ours`,
+`six`, `numpy`, `numpy-six`, `micro` or `open`) its figures come alone, as JSON. The rounds of all
+take turns and the cheapest counts, because other programs on the machine can only make one dearer.
 """
 
 import json
@@ -19,9 +18,11 @@ from pathlib import Path
 
 os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402 -- it reads the settings above
+from support import page  # noqa: E402
 
 from wakeword_daemon.clock import HOP, SAMPLE_RATE  # noqa: E402
 from wakeword_daemon.engine.streams import running_step  # noqa: E402
@@ -92,8 +93,8 @@ def open_():
 ENGINES = {
     "ours": ("wakeword", ours),
     "six": ("wakeword, 6 words", six),
-    "numpy": ("the same in numpy", by_numpy(ours)),
-    "numpy-six": ("6 words in numpy", by_numpy(six)),
+    "numpy": ("wakeword, step in numpy", by_numpy(ours)),
+    "numpy-six": ("wakeword, 6 words in numpy", by_numpy(six)),
     "micro": ("pymicro-wakeword", micro),
     "open": ("openWakeWord", open_),
 }
@@ -154,19 +155,41 @@ def main():
         name: {figure: min(one[figure] for one in runs) for figure in runs[0]}
         for name, runs in found.items()
     }
-    print(f"our step is the one in {running_step()}; cold is a hop after a sleep of 80 ms")
-    print("engine alone        CPU a second of audio      cold    peak memory   start")
-    for name, figures in best.items():
-        ratio = figures["cpu"] / best["ours"]["cpu"]
-        print(
-            f"{ENGINES[name][0]:19} {figures['cpu'] * 1e3:7.2f} ms ({ratio:4.1f} x)"
-            f"     {figures['cold'] * 1e6:6.0f} µs      {figures['peak']:5.1f} MiB"
-            f"    {figures['start']:.2f} s"
+    rows = [
+        (
+            ENGINES[name][0],
+            f"{figures['cpu'] * 1e3:.2f}",
+            f"{figures['cpu'] / best['ours']['cpu']:.1f}",
+            f"{figures['cold'] * 1e6:.0f}",
+            f"{figures['peak']:.0f}",
+            f"{figures['start']:.2f}",
         )
+        for name, figures in best.items()
+    ]
+    header = (
+        "engine",
+        "ms of CPU a second of audio",
+        "times wakeword",
+        "µs a hop after a sleep",
+        "peak memory, MiB",
+        "start, s",
+    )
+    lines = [
+        "",
+        f"Our step is the one in {running_step()}, but where numpy's is named. Hops are heard one",
+        "after the other, and then with a sleep of 80 ms before each, which leaves the caches",
+        f"to others; the least of {ROUNDS} rounds. {page.load()}",
+        "",
+        *page.table(header, rows),
+        "",
+    ]
+    print("\n".join(lines))
+    if "--write" in sys.argv:
+        page.write(ROOT / "docs" / "cost.md", "engine", lines)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
+    if len(sys.argv) == 3:  # its name, and when it was started
         print(json.dumps(measure(sys.argv[1], float(sys.argv[2]))))
     else:
         main()

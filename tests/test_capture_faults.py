@@ -151,9 +151,10 @@ def test_all_sources_disappear_and_come_back(server, ear):
     ear.wait_for("listening")
     ear.wait_for_audio()
     wait_for_the_clock(ear, begin)
+    missing = "deaf" if isinstance(server, PulseServer) else "degraded"
+    assert ear.names[:3] == ["listening", missing, "listening"]
     # Until the room hums again, the new microphone gives zeros too.
-    assert len(ear.states) in (3, 5), ear.states
-    assert ear.names[0] == ear.names[-1] == "listening"
+    assert ear.names[3:] in ([], ["degraded", "listening"])
 
 
 def test_another_default_device(server, ear, tmp_path):

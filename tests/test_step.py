@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from support.models import TINY, random_model
 
+from wakeword_daemon.audio.resample import MicrophoneResampler  # noqa: F401 -- for FUZZ
 from wakeword_daemon.clock import HOP
 from wakeword_daemon.engine import Detector, native, read_model, streams
 from wakeword_daemon.engine.crnn import CRNN
@@ -234,6 +235,11 @@ for seed in range(3):
             made = t.heard(stream, t.sounds(40_000), seed)
             assert made and all(0 <= score <= 1 for _, _, row in made for score in row)
             stream.reset()
+for rate in (8_000, 44_100, 48_000):
+    resampler = t.MicrophoneResampler(rate, 2)
+    assert resampler.trail < 100
+    assert len(resampler.push(t.sounds(40_000))) and len(resampler.push(t.sounds(2)[:2])) < 4
+    resampler.push(t.sounds(20_000), last=True)
 print("fuzzed", t.streams.running_step())
 """
 
@@ -246,6 +252,7 @@ def test_sanitizers_find_no_errors(tmp_path, avx2):
     (tmp_path / "models").symlink_to(ROOT / "models")
     flags = ("-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
     why = build_hook().compile_step(package / "engine/_step.abi3.so", *flags, avx2=avx2)
+    why = why or build_hook().compile_filter(package / "audio/_filter.abi3.so", *flags)
     if why:
         pytest.skip(f"the compiler has no sanitizers: {why}")
     libraries = [

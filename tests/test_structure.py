@@ -131,7 +131,8 @@ def test_modules_of_a_room_import_only_from_lower_floors(room):
         for name in imports(module):
             parts = name.split(".")
             if parts[:2] == ["wakeword_daemon", room]:
-                assert level[parts[2]] < level[module.stem], f"{module} imports {name}"
+                below = level.get(parts[2], -1)  # what is no module here is in C
+                assert below < level[module.stem], f"{module} imports {name}"
 
 
 def test_the_client_imports_nothing_of_the_server():

@@ -118,6 +118,7 @@ def test_the_bill_of_materials_lists_what_is_needed_and_what_is_inside(installed
 @pytest.mark.skipif(not COMPILER, reason="no C compiler is installed")
 def test_the_wheel_has_the_step_in_c(installed):
     assert (installed / "wakeword_daemon/engine/_step.abi3.so").exists()
+    assert (installed / "wakeword_daemon/audio/_filter.abi3.so").exists()
     assert wakeword(installed, "--version").stdout.endswith("step in C\n")
 
 

@@ -1,5 +1,6 @@
 """Tables that a command writes into a page of the documentation."""
 
+import os
 from pathlib import Path
 
 
@@ -8,6 +9,14 @@ def table(header, rows):
     rows = [[str(cell) for cell in row] for row in rows]
     rule = ["---", *["---:"] * (len(header) - 1)]
     return ["| " + " | ".join(cells) + " |" for cells in (header, rule, *rows)]
+
+
+def load() -> str:
+    """Return a sentence about how busy the machine was in the last minutes."""
+    return (
+        f"The machine had {os.cpu_count()} virtual cores, whose load was {os.getloadavg()[2]:.1f}"
+        " in the last quarter of an hour."
+    )
 
 
 def write(page: Path, name: str, lines: list[str]) -> None:

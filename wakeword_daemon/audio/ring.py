@@ -50,9 +50,10 @@ class RingBuffer:
         self._anchor = (0, time.time())
         self._closed = False
         self._readers: WeakSet[RingReader] = WeakSet()
-        lock = threading.Lock()
-        self._news = threading.Condition(lock)
-        self._room = threading.Condition(lock)
+        self._lock = threading.Lock()
+        self._news = threading.Condition(self._lock)
+        self._room = threading.Condition(self._lock)
+        self._waiting = 0
 
     @property
     def clock(self) -> int:
@@ -75,7 +76,7 @@ class RingBuffer:
             ValueError: the ring is closed.
 
         """
-        with self._news:
+        with self._lock:
             if self._closed:
                 raise ValueError("the ring buffer is closed")
             while len(pcm):
@@ -87,7 +88,8 @@ class RingBuffer:
             while len(self._offsets) > 1 and self._offsets[1][0] <= self._oldest:
                 del self._offsets[0]
             self._anchor = (self.clock, time.time() if captured is None else captured)
-            self._news.notify_all()
+            if self._waiting:
+                self._news.notify_all()
 
     def skip(self, count: int) -> None:
         """Move the clock on by `count` samples that were not recorded."""
@@ -163,8 +165,12 @@ class RingBuffer:
             return self._heard - reader.number >= count or gap_follows or self._closed
 
         with self._news:
-            if not self._news.wait_for(ready, timeout):
-                raise TimeoutError(f"no audio for {timeout} s")
+            self._waiting += 1
+            try:
+                if not self._news.wait_for(ready, timeout):
+                    raise TimeoutError(f"no audio for {timeout} s")
+            finally:
+                self._waiting -= 1
             first = max(reader.number, self._oldest)
             after = bisect_right(self._offsets, first, key=itemgetter(0))
             ahead = self._offsets[after - 1][1]

@@ -9,7 +9,7 @@ import numpy as np
 
 from wakeword_daemon.audio import devices
 from wakeword_daemon.audio.devices import portaudio
-from wakeword_daemon.audio.resample import Resampler
+from wakeword_daemon.audio.resample import MicrophoneResampler
 from wakeword_daemon.audio.timekeeper import now
 from wakeword_daemon.clock import HOP, SAMPLE_RATE, seconds
 from wakeword_daemon.errors import AudioError
@@ -82,7 +82,7 @@ class InputStream:
         self.name = device.name
         self.rate, self._stream = _open(device, channels, settings.rate)
         self._channels = channels
-        self._resampler = Resampler(self.rate, channels, settings.channel)
+        self._resampler = MicrophoneResampler(self.rate, channels, settings.channel)
         self._size = HOP * self.rate // SAMPLE_RATE
         self._due = now()
         self._retry = _RETRY

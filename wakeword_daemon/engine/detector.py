@@ -126,13 +126,13 @@ class Detector:
         other._begin()  # noqa: SLF001 -- of the same class
         return other
 
-    @property
-    def lead(self) -> int:
-        """Samples to leave out at the start of a stream, so that a step ends with every hop.
+    def lead(self, end: int) -> int:
+        """Return how many samples to leave out, so that a step ends `end` samples into a stream.
 
-        Then no step has to wait for the next hop, of which it needs only the beginning.
+        Where audio comes in blocks of 80 ms, no step then has to wait for the next block, of which
+        it needs only the beginning.
         """
-        return -self._first_step % self._step_samples
+        return (end - self._first_step) % self._step_samples
 
     @property
     def thresholds(self) -> dict[str, float]:

@@ -59,9 +59,9 @@ class Hearing:
         self._wanted = detector
         self._calm = Calm()
         self._clock = ring.clock
-        detector.reset(self._clock + detector.lead)
         self._samples = ring.heard
         self._busy_since: float | None = None
+        self._begun = False
         self._ended = False
         self._rested = False
         self.telemetry: Telemeter | None = None
@@ -137,7 +137,10 @@ class Hearing:
             self._catch_up(self._clock)
         if start != self._clock:
             self._tell_gap(start - self._clock)
-            self._detector.reset(start + self._detector.lead)
+            self._begun = False
+        if not self._begun:
+            self._begun = True
+            self._detector.reset(start + self._detector.lead(len(pcm)))
         clipper, telemetry = self.clipper, self.telemetry
         trace: list[Step] | None = None if clipper is None and telemetry is None else []
         early = self._detector.clock - start
@@ -164,6 +167,6 @@ class Hearing:
     def _catch_up(self, clock: int) -> None:
         """Run a new detector on the last seconds, whose words the old one has already reported."""
         start, pcm = self._ring.copy(clock - _WARM_UP, clock)
-        lead = self._detector.lead
+        lead = self._detector.lead(len(pcm))
         self._detector.reset(start + lead)
         self._detector.push(pcm[lead:])
