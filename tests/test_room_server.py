@@ -313,6 +313,15 @@ def test_serving_on_the_network_by_mistake_is_refused_in_a_sentence():
     assert done.stderr.count("\n") == 1
 
 
+def test_a_port_that_is_taken_is_one_sentence():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = wakeword("serve", "--uri", f"tcp://127.0.0.1:{port}")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"wakeword: cannot listen on 127.0.0.1 port {port}: Address")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.slow
 def test_the_daemon_serves_rooms_beside_its_own_microphone(tmp_path):
     path = tmp_path / "wake.sock"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from wakeword_daemon.engine import Step
     from wakeword_daemon.engine.calibration import Proposal
+    from wakeword_daemon.engine.modelfile import ModelCard
 
 _EXAMPLES = """examples:
   wakeword calibrate --for 4h                    an evening, with the running daemon
@@ -168,6 +169,8 @@ def _print(
                 "hours": round(room.hours, 3),
                 "now": now,
                 "false_accepts_now": room.false_accepts(now),
+                "card_takes": models[name].card.takes,
+                "card_hours": models[name].card.hours,
             }
             print(json.dumps(row | asdict(proposal)))
         return
@@ -179,7 +182,7 @@ def _print(
             f"  now        {now:<10.6g}{_times(room.false_accepts(now))} here\n"
             f"  proposed   {proposal.threshold:<10.6g}{_times(proposal.false_accepts)} here,"
             f" so with 90 % confidence fewer than {proposal.at_most:.2f} an hour\n"
-            f"  misses     {_misses(proposal)}"
+            f"  misses     {_misses(proposal, models[name].card)}"
         )
     print("\nfor the config:\n\nwords:")
     for name, proposal in proposals.items():
@@ -190,12 +193,13 @@ def _times(count: int) -> str:
     return f"{count} false accept{'' if count == 1 else 's'}"
 
 
-def _misses(proposal: Proposal) -> str:
+def _misses(proposal: Proposal, card: ModelCard) -> str:
     if proposal.measured_from is None:
         return "its card says nothing of misses"
     if proposal.miss_rate is None:
         return "more than the card was measured at: the threshold is higher than any there"
-    return f"{proposal.miss_rate:.1%} by its card, which knows clean recordings"
+    behind = f"of {card.takes} clean takes and {card.hours:.1f} h of other speech"
+    return f"{proposal.miss_rate:.1%} by its card, {behind}"
 
 
 def _duration(text: str) -> float:

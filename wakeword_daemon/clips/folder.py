@@ -127,8 +127,8 @@ class ClipFolder:
 
     def delete(self, name: str) -> None:
         """Delete a clip, if it is there."""
-        for suffix in (".json", ".flac"):
-            (self.path / f"{name}{suffix}").unlink(missing_ok=True)
+        for path in self._files(name):
+            path.unlink(missing_ok=True)
 
     def prune(self, limits: ClipLimits) -> int:
         """Delete what is too old or too much; return how many clips that was."""
@@ -138,7 +138,7 @@ class ClipFolder:
                 sizes[name] = (
                     clip.label is not None,
                     clip.wall_time,
-                    self.audio(name).stat().st_size,
+                    sum(path.stat().st_size for path in self._files(name)),
                 )
         oldest = time.time() - limits.days * _DAY
         old = [name for name, (_, wall_time, _) in sizes.items() if wall_time < oldest]
@@ -153,6 +153,10 @@ class ClipFolder:
             self.delete(name)
             deleted, count, size = deleted + 1, count - 1, size - sizes[name][2]
         return deleted
+
+    def _files(self, name: str) -> tuple[Path, Path]:
+        """Return both files of a clip; the one that makes it a clip comes first."""
+        return self.path / f"{name}.json", self.audio(name)
 
     def _write(self, name: str, content: bytes) -> None:
         write_atomically(self.path / name, content, 0o600)

@@ -90,14 +90,14 @@ def examine(pcm: Pcm, earlier: Sequence[Pcm] = ()) -> NewTake:
         problem = "nothing was heard: speak up, or come closer"
     elif clipped > CLIPPED:
         problem = f"{clipped:.1%} of it is clipped: turn the microphone down, or step back"
+    elif above < QUIET:  # the noise may count as speech too, so this comes before what is cut off
+        problem = f"only {above:.0f} dB louder than the room: speak up, or find a quiet place"
     elif start < edge or stop > len(pcm) - edge:
         problem = "the word is cut off: speak after the countdown"
     elif length < SHORTEST:
         problem = f"only {length:.2f} s of sound, which is too short for a word"
     elif length > LONGEST:
         problem = f"{length:.1f} s of sound: say the word alone, once"
-    elif above < QUIET:
-        problem = f"only {above:.0f} dB louder than the room: speak up, or find a quiet place"
     elif any(_alike(pcm[start:stop], other) for other in earlier):
         problem = "it is the same recording as an earlier take: say the word again"
     else:
