@@ -3,7 +3,9 @@
 import json
 import random
 import re
+import shutil
 from dataclasses import replace
+from functools import partial
 from itertools import islice, repeat
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 import soundfile
 import torch
 from support.batches import batch
+from support.labelled import exported
 from support.recordings import manifest_corpus, word
 
 from wakeword_daemon.audio import files
@@ -59,7 +62,7 @@ def recordings(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
+    return tmp_path_factory.mktemp("cache") / "wakeword"
 
 
 @pytest.fixture(scope="module")
@@ -79,24 +82,31 @@ def job(recordings, cache, run, settings=SETTINGS):
     )  # fmt: skip
 
 
-def test_a_trained_word_is_heard(recordings, cache, tmp_path):
+@pytest.fixture(scope="module")
+def trained_word(recordings, cache, tmp_path_factory):
+    """What came of training a word, and the rows of its epochs."""
     rows = []
-    settings = replace(SETTINGS, batches=60)
-    trained = train_word(job(recordings, cache, tmp_path / "run", settings), rows.append)
+    asked = job(recordings, cache, tmp_path_factory.mktemp("run"), replace(SETTINGS, batches=60))
+    return train_word(asked, rows.append), rows
+
+
+def test_a_trained_word_is_heard(recordings, trained_word, tmp_path):
+    trained, rows = trained_word
+    folder = trained.model.parent
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
     assert rows[-1]["loss"] < rows[0]["loss"] / 2
-    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == rows
 
-    model = read_model(tmp_path / "run" / "sweep.safetensors")
+    model = read_model(folder / "sweep.safetensors")
     model.self_test()
     assert model.threshold == 0.5
-    card = (tmp_path / "run" / "sweep.md").read_text()
+    card = (folder / "sweep.md").read_text()
     assert "| tones | CC0-1.0 |" in card
     assert "| run-on 0 ms |" in card
     assert "| noise 10 dB |" in card
     assert "s9" in card  # misses by speaker
-    picture = (tmp_path / "run" / "sweep.svg").read_text()
+    picture = (folder / "sweep.svg").read_text()
     assert "false accepts an hour" in picture
     points = model.card.operating_points
     assert all(p.target * model.card.hours >= 1 for p in points)  # what the hours can show
@@ -105,7 +115,7 @@ def test_a_trained_word_is_heard(recordings, cache, tmp_path):
     tables = tmp_path / "tables.md"
     evaluate = [
         "evaluate",
-        str(tmp_path / "run" / "sweep.safetensors"),
+        str(folder / "sweep.safetensors"),
         "--data",
         str(recordings),
         "--output",
@@ -123,6 +133,48 @@ def test_a_trained_word_is_heard(recordings, cache, tmp_path):
         heard += len(Detector([model]).push(pcm)) == 1
     assert heard >= 15  # of 20
     assert trained.results.measured.both("clean").missed(0.5) <= 5
+
+
+@pytest.fixture
+def improve(trained_word, recordings, cache, tmp_path, monkeypatch):
+    """Return a function that improves a copy of the trained word by labelled clips.
+
+    Few batches, and the conditions that count false accepts or that the verdict
+    speaks of: the rest takes minutes.
+    """
+    for file in trained_word[0].model.parent.glob("sweep.*"):
+        shutil.copy(file, tmp_path)
+    few = [c for c in CONDITIONS if c.counts_false_accepts or c.run_on in (0.0, 0.1)]
+    for module in ("word", "improve"):
+        monkeypatch.setattr(f"wakeword_daemon.training.{module}.measurable", lambda: (few, []))
+    quick = partial(TrainingSettings, batches=25, batch_size=32, averaging=0.9, mining=1)
+    monkeypatch.setattr("wakeword_daemon.training.fit.trainer.TrainingSettings", quick)
+    monkeypatch.setattr(synthesis, "engines", list)  # none is installed
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache.parent))
+    monkeypatch.chdir(tmp_path)
+
+    def run(labelled, rate, *options):
+        monkeypatch.setattr("wakeword_daemon.training.fit.trainer.FINE_TUNING_RATE", rate)
+        always = ("--data", recordings, "--synthetic", 0, "--workers", 0, "--epochs", 2)
+        return main(["train", "sweep", *map(str, (*always, "--more", labelled, *options))])
+
+    return run
+
+
+def test_swapped_labels_make_a_word_worse_and_nothing_is_written(improve, tmp_path, capsys):
+    labelled = exported(tmp_path, swapped=True)
+    there = {path: path.read_bytes() for path in tmp_path.glob("sweep.*")}
+    assert improve(labelled / "manifest.csv", 5e-3) == 1
+    shown = capsys.readouterr()
+    rows = [re.split(r"\s{2,}", line) for line in shown.out.splitlines()]
+    told = {row[0]: row[1:] for row in rows}
+    assert ["before", "after"] in told.values()
+    for row in ("missed, clean", "false accepts, clean", "missed at 0.5 false accepts an hour"):
+        assert len(told[row]) == 2
+    sentence = shown.err.splitlines()[-1]
+    assert sentence.startswith("wakeword: the new model is worse, so it is not written and sweep.s")
+    assert "stays as it is: it " in sentence
+    assert {path: path.read_bytes() for path in tmp_path.glob("sweep.*")} == there
 
 
 def trainer(material, settings, folder, identity="", start=None):

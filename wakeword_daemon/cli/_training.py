@@ -17,6 +17,7 @@ from wakeword_daemon.training.data.synthesis import Voice
 from wakeword_daemon.training.word import DEFAULT_THRESHOLD, TRAINING
 
 if TYPE_CHECKING:
+    from wakeword_daemon.training.improve import Comparison
     from wakeword_daemon.training.measure.evaluation import StreamReport
     from wakeword_daemon.training.measure.report import Measured
     from wakeword_daemon.training.word import Plan, Trained, TrainingJob
@@ -106,6 +107,18 @@ def print_plan(plan: Plan) -> None:
         print(f"  {stage.title}{more}: {in_minutes(stage.seconds)}")
     total = sum(stage.seconds for stage in plan.stages)
     print(f"  about {in_minutes(total)} in all where nothing else runs", flush=True)
+
+
+def say_comparison(comparison: Comparison, *, as_json: bool) -> None:
+    """Say what a model did before it was improved, and what it does now."""
+    if as_json:
+        print(json.dumps(comparison.figures()), flush=True)
+        return
+    rows = [("", "before", "after"), *comparison.rows()]
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    print()
+    for what, before, after in rows:
+        print(f"{what:{widths[0]}}  {before:{widths[1]}}  {after}", flush=True)
 
 
 def say_folds(job: TrainingJob, measured: Measured | None, *, as_json: bool) -> int:

@@ -11,6 +11,7 @@ import re
 import shlex
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from wakeword_daemon.errors import TrainingError
 
 if TYPE_CHECKING:
     from wakeword_daemon.training.fit.trainer import TrainingSettings
+    from wakeword_daemon.training.word import TrainingJob
 
 _EXAMPLES = """examples:
   wakeword train "hey nova"                        nothing but the phrase: synthetic voices say it
@@ -30,6 +32,7 @@ _EXAMPLES = """examples:
   wakeword train "hey nova" --takes my_recordings  with your own recordings, one or many
   wakeword train jarvis --data recordings --output models/jarvis.safetensors
   wakeword train alexa --data recordings --folds 5
+  wakeword train jarvis --data recordings --more clips
   wakeword train sheila --data speech_commands_v0.01 --synthetic 0
   torchrun --nproc-per-node 4 -m -- wakeword_daemon train jarvis --data recordings
 
@@ -38,11 +41,16 @@ is train or val, word is empty for other speech, paths under noise/ are noise), 
 folder. Where it has too few people to judge the word, or is not given, synthetic voices stand in.
 Give the same command again to resume an interrupted run.
 
+--more improves a word: it starts from the model in --output, or else from the one that ships, and
+measures both on the same recordings. If the new one is worse, it is not written, and the exit code
+is 1.
+
 Exit code 3 says that the word was trained, but should not be used; no model is written then.
 """
 
 _EPOCHS, _EPOCHS_FOR_PEOPLE = 24, 64
 """Epochs where synthetic voices stand in for people, and where people say the word."""
+_EPOCHS_OF_MORE = 12
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -89,7 +97,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=_arguments.positive_int,
         metavar="N",
         help=f"epochs of 75 batches of 128 sequences (default: {_EPOCHS}; "
-        f"{_EPOCHS_FOR_PEOPLE} with --data)",
+        f"{_EPOCHS_FOR_PEOPLE} with --data; {_EPOCHS_OF_MORE} with --more)",
     )
     parser.add_argument(
         "--from",
@@ -98,6 +106,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="start from the weights of this model file, of the same word or another, instead of "
         "from chance; --epochs can then be fewer",
+    )
+    parser.add_argument(
+        "--more",
+        type=Path,
+        metavar="LABELLED",
+        help="improve a word with labelled clips, which `wakeword review --export LABELLED` wrote",
     )
     parser.add_argument(
         "--seed",
@@ -111,7 +125,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=_units,
         metavar="UNITS,...",
         help="GRU units of the networks that train side by side and learn from each other; the "
-        "first is the result (default: 64,64,64, and 64 alone with --from)",
+        "first is the result (default: 64,64,64, and 64 alone with --from or --more)",
     )
     parser.add_argument(
         "--device",
@@ -152,48 +166,22 @@ def run(args: argparse.Namespace) -> int:
     name = re.sub(r"[\s-]+", "_", args.phrase.strip())
     if not re.fullmatch(r"[^\W_]\w*", name):
         raise TrainingError(f"{args.phrase!r} is no phrase: words of letters and digits make one")
-    phrase = name.replace("_", " ")
-    read_as = args.pronunciation or phrase
+    read_as = args.pronunciation or name.replace("_", " ")
     try:
         from wakeword_daemon.cli import _training  # noqa: PLC0415
-        from wakeword_daemon.training import folds, word  # noqa: PLC0415 - nothing else pays for torch
+        from wakeword_daemon.training import (  # noqa: PLC0415 - nothing else pays for torch
+            folds,
+            improve,
+            word,
+        )
         from wakeword_daemon.training.data.progress import plan  # noqa: PLC0415
         from wakeword_daemon.training.fit import distributed  # noqa: PLC0415
-        from wakeword_daemon.training.fit.trainer import (  # noqa: PLC0415
-            FINE_TUNING_RATE,
-            TrainingSettings,
-            pick_device,
-        )
     except ModuleNotFoundError as error:
         raise _extras.missing("training", error) from None
     if args.preview:
         return _training.preview(read_as)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    title = f"{name}-folds" if args.folds else name
-    epochs = args.epochs or (_EPOCHS_FOR_PEOPLE if args.data else _EPOCHS)
-    settings = TrainingSettings(epochs=epochs, seed=args.seed)
-    if args.start:
-        settings = replace(settings, rate=FINE_TUNING_RATE, peers=(64,))
-    if args.peers:
-        settings = replace(settings, peers=args.peers)
-    job = word.TrainingJob(
-        word=name,
-        phrase=phrase,
-        read_as=read_as,
-        data=args.data,
-        takes=args.takes,
-        output=args.output or Path(f"{title}.md" if args.folds else f"{title}.safetensors"),
-        run=args.run or Path("runs") / title,
-        cache=xdg.cache_home() / "wakeword",
-        synthetic=args.synthetic,
-        fold=None,
-        licences=yaml.safe_load((resources.root() / "models" / "sources.yaml").read_text()),
-        settings=settings,
-        command=_command(args, settings),
-        start=args.start,
-        device=pick_device(args.device),
-        workers=_workers() if args.workers is None else args.workers,
-    )
+    job = _job(args, name, read_as)
     on_epoch = _print_json if args.json else _print_epoch
     try:
         with distributed.joined() as processes:
@@ -206,13 +194,66 @@ def run(args: argparse.Namespace) -> int:
                     _training.print_phrase(read_as, job.cache)
                     _training.print_plan(planned)
             with plan(planned.stages):
-                trained = word.train_word(job, on_epoch, processes)
+                if job.more:
+                    compared = partial(_training.say_comparison, as_json=args.json)
+                    trained = improve.improve_word(job, on_epoch, compared, processes)
+                else:
+                    trained = word.train_word(job, on_epoch, processes)
     except KeyboardInterrupt:
         print(f"\ninterrupted; repeat the command to resume {job.run}", file=sys.stderr)
         raise
     if trained is None:  # another process speaks for all
         return 0
     return _training.say_verdict(job, trained, as_json=args.json)
+
+
+def _job(args: argparse.Namespace, name: str, read_as: str) -> TrainingJob:
+    """Return what the arguments ask for."""
+    from wakeword_daemon.training import improve, word  # noqa: PLC0415
+    from wakeword_daemon.training.fit.trainer import (  # noqa: PLC0415
+        FINE_TUNING_RATE,
+        TrainingSettings,
+        pick_device,
+    )
+
+    title = f"{name}-folds" if args.folds else name
+    output = args.output or Path(f"{title}.md" if args.folds else f"{title}.safetensors")
+    start, epochs = args.start, _EPOCHS_FOR_PEOPLE if args.data else _EPOCHS
+    if args.more:
+        start, epochs = _improved(args, name, output), _EPOCHS_OF_MORE
+        title = improve.name_of_run(name, start, args.more)
+    settings = TrainingSettings(epochs=args.epochs or epochs, seed=args.seed)
+    if start:
+        settings = replace(settings, rate=FINE_TUNING_RATE, peers=(64,))
+    if args.peers:
+        settings = replace(settings, peers=args.peers)
+    return word.TrainingJob(
+        word=name,
+        phrase=name.replace("_", " "),
+        read_as=read_as,
+        data=args.data,
+        takes=args.takes,
+        output=output,
+        run=args.run or Path("runs") / title,
+        cache=xdg.cache_home() / "wakeword",
+        synthetic=args.synthetic,
+        fold=None,
+        licences=yaml.safe_load((resources.root() / "models" / "sources.yaml").read_text()),
+        settings=settings,
+        command=_command(args, settings),
+        start=start,
+        more=args.more,
+        device=pick_device(args.device),
+        workers=_workers() if args.workers is None else args.workers,
+    )
+
+
+def _improved(args: argparse.Namespace, name: str, output: Path) -> Path:
+    """Return the model that --more is to improve."""
+    if args.folds:
+        raise TrainingError("--folds trains from chance, so it cannot be used with --more")
+    start: Path | None = args.start
+    return start or (output if output.exists() else resources.find_model(name))
 
 
 def _workers() -> int:
@@ -247,6 +288,8 @@ def _command(args: argparse.Namespace, settings: TrainingSettings) -> str:
     parts.append(f"--synthetic {args.synthetic}")
     if args.start:
         parts.append(f"--from {args.start.name}")
+    if args.more:
+        parts.append("--more LABELLED")
     if args.folds:
         parts.append(f"--folds {args.folds}")
     return " ".join(parts)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+from wakeword_daemon.audio import files
+from wakeword_daemon.clock import samples
 from wakeword_daemon.manifest import Row, append
+from wakeword_daemon.storage import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +20,9 @@ SOURCE = "own clips"
 
 def export(folder: ClipFolder, target: Path, speaker: str) -> tuple[int, int]:
     """Copy every labelled clip to `target`, and name it in the manifest there.
+
+    Of a clip with the word, what comes after the score is left out: the word has ended there, since
+    a network answers a tenth of a second after it or later, and what follows is not the word.
 
     What is in the manifest already stays as it is, so a second export adds what is new. All of it
     is for training: nobody may be in both splits.
@@ -44,14 +50,18 @@ def export(folder: ClipFolder, target: Path, speaker: str) -> tuple[int, int]:
                 path=path,
                 word=clip.word if clip.said else "",
                 speaker=speaker if clip.said else "",
-                seconds=clip.seconds,
+                seconds=clip.at if clip.said else clip.seconds,
                 source=SOURCE,
             )
         )
-        copies.append((folder.audio(name), target / path))
-    for original, copy in copies:
+        copies.append((folder.audio(name), target / path, clip))
+    for original, copy, clip in copies:
+        if copy.exists():
+            continue
         copy.parent.mkdir(parents=True, exist_ok=True)
-        if not copy.exists():
+        if clip.said:
+            write_atomically(copy, files.flac(files.read(original)[: samples(clip.at)]))
+        else:
             shutil.copyfile(original, copy)
     added = append(target, rows)
     said = sum(bool(row.word) for row in added)

@@ -30,8 +30,9 @@ from wakeword_daemon.training.data.speech import (
     speak_naturally,
 )
 from wakeword_daemon.training.data.synthesis import SpeakingJob, Utterance
-from wakeword_daemon.training.data.takes import UsableTake, usable_takes
+from wakeword_daemon.training.data.takes import Take, UsableTake, usable_takes
 from wakeword_daemon.training.fit.composition import Composition, Negatives, Word
+from wakeword_daemon.training.labelled import takes_in, usual_length
 from wakeword_daemon.training.measure.validation import (
     Validation,
     divide_noise,
@@ -57,6 +58,9 @@ RUNNING_SHARE = 0.2
 INVENTED_SHARE = 0.6
 RESPELT_SHARE = 0.3
 NATURAL_SHARE = 0.5
+# And clips that are labelled as other speech: each, and all of them at most.
+LABELLED_SHARE = 0.01
+MOST_LABELLED = 0.15
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class Material:
         sources: names of the collections that were trained on.
         real_takes, speakers: how many recordings of the word there are, by how many people.
         synthetic_takes, natural_takes: takes by the simple synthesizers, and by Kokoro.
+        labelled: labelled clips with the word, and without it.
         set_aside: recordings left out, each with the reason.
 
     """
@@ -80,6 +85,7 @@ class Material:
     synthetic_takes: int
     natural_takes: int
     speakers: int
+    labelled: tuple[int, int]
     set_aside: list[str]
 
 
@@ -143,6 +149,7 @@ def gather(
     phrase: str,
     voices: Voices,
     seed: int,
+    labelled: Corpus | None = None,
 ) -> Material:
     """Read, check and arrange all recordings of a corpus for one word.
 
@@ -154,6 +161,7 @@ def gather(
         phrase: the word as it is written.
         voices: what synthetic voices have to say.
         seed: of everything that is drawn at random.
+        labelled: clips that a person has labelled, which count more than other recordings.
 
     Raises:
         TrainingError: the word is unknown, or has too few takes or speakers and no voices.
@@ -172,6 +180,13 @@ def gather(
     natural = speak_naturally(voices.natural, voices.without)
     numbers = _numbered_words(corpus, word)
     recorded = _recorded_negatives(corpus, word, shelf, numbers)
+    stand_ins = _as_people(natural.word, features) if voices.instead_of_people else []
+    clips: list[Take] = []
+    mistaken: list[Negatives] = []
+    if labelled is not None:
+        clips, unusable = takes_in(labelled, word, usual_length([*train, *stand_ins]), features)
+        set_aside += unusable
+        mistaken = _labelled_negatives(labelled, word, shelf, recorded)
     composition = Composition(
         takes=takes_to_train_on(
             train,
@@ -179,12 +194,17 @@ def gather(
             shelf.read([u.path for u in natural.word], "natural takes"),
             shelf.read_spoken(natural.carriers, "carrier sentences"),
             features,
-            stand_ins=_as_people(natural.word, features) if voices.instead_of_people else [],
+            stand_ins=stand_ins,
+            labelled=clips,
             cache=cache,
             phrase=phrase,
             seed=seed,
         ),
-        negatives=[*recorded, *_synthetic_negatives(simple, natural, shelf, recorded)],
+        negatives=[
+            *recorded,
+            *mistaken,
+            *_synthetic_negatives(simple, natural, shelf, recorded),
+        ],
         noise=shelf.read([r.path for r in rehearsed], "noise"),
         features=features,
         words=len(numbers),
@@ -193,11 +213,17 @@ def gather(
     return Material(
         composition=composition,
         validation=validation,
-        sources=sorted({r.source for r in corpus.in_split("train")}),
+        sources=sorted(
+            {
+                r.source
+                for r in (*corpus.in_split("train"), *(labelled.recordings if labelled else ()))
+            }
+        ),
         real_takes=len(train),
         synthetic_takes=len(simple.word),
         natural_takes=len(natural.takes()),
         speakers=len(speakers),
+        labelled=(len(clips), sum(len(kind.library) for kind in mistaken)),
         set_aside=set_aside,
     )
 
@@ -245,6 +271,16 @@ def _recorded_negatives(
         for library, said in libraries
         if len(library)
     ]
+
+
+def _labelled_negatives(
+    labelled: Corpus, word: str, shelf: _Shelf, recorded: Sequence[Negatives]
+) -> list[Negatives]:
+    """Return the clips in which the word is not said as a kind of their own, drawn often."""
+    paths = [r.path for r in labelled.recordings if r.word != word]
+    total = sum(kind.share for kind in recorded) or 1.0
+    share = min(LABELLED_SHARE * len(paths), MOST_LABELLED)
+    return [Negatives(shelf.read(paths, "clips").levelled(), share * total)] if paths else []
 
 
 def _synthetic_negatives(

@@ -26,6 +26,10 @@ CHANGED_SHARE = 0.22
 SIMPLE_SHARE = 0.08
 NATURAL_SHARE = 0.15
 SENTENCE_SHARE = 0.1
+LABELLED_SHARE = 0.02
+"""Of each labelled clip: as often as about ten takes by people."""
+MOST_LABELLED = 0.3
+"""Of all labelled clips together, so that the other takes are not forgotten."""
 
 
 class SpokenSentences(NamedTuple):
@@ -43,6 +47,7 @@ def takes_to_train_on(
     features: FeatureSettings,
     *,
     stand_ins: Sequence[UsableTake],
+    labelled: Sequence[Take],
     cache: Path,
     phrase: str,
     seed: int,
@@ -59,6 +64,7 @@ def takes_to_train_on(
         sentences: the word in sentences, by natural synthetic voices.
         features: the front end.
         stand_ins: those of `natural` that are changed as real takes are, where people are few.
+        labelled: the word in clips that a person has labelled.
         cache: folder for what is computed once.
         phrase: the word as it is written.
         seed: of the variants.
@@ -69,6 +75,7 @@ def takes_to_train_on(
         _by_speaker(real, REAL_SHARE * people),
         _by_speaker(variants(real, VARIANTS, features, cache, seed), CHANGED_SHARE * people),
         _by_speaker(variants(stand_ins, VARIANTS, features, cache, seed), CHANGED_SHARE),
+        _by_speaker(labelled, min(LABELLED_SHARE * len(labelled), MOST_LABELLED)),
         _found(simple, SIMPLE_SHARE),
         _found(natural, NATURAL_SHARE),
         TakeGroup(

@@ -49,6 +49,7 @@ from wakeword_daemon.training.fit.loop import BATCH_SECONDS
 from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.fit.sequences import SequenceMaker
 from wakeword_daemon.training.fit.trainer import Trainer, TrainingSettings
+from wakeword_daemon.training.labelled import read_labelled
 from wakeword_daemon.training.material import Voices, gather, voices_for
 from wakeword_daemon.training.measure.conditions import CLEAN, CONDITIONS, Condition, measurable
 from wakeword_daemon.training.measure.evaluation import (
@@ -102,6 +103,7 @@ class TrainingJob:
         licences: licence of each source, for the card.
         settings: how to train.
         start: a model to start from the weights of; None to start from chance.
+        more: labelled clips to learn from beside the recordings; None for none.
         device: what computes, as torch names it.
         workers: processes that compose training sequences beside it.
         command: the command line that started it, for the card.
@@ -122,6 +124,7 @@ class TrainingJob:
     settings: TrainingSettings
     command: str
     start: Path | None = None
+    more: Path | None = None
     device: str = "cpu"
     workers: int = 0
 
@@ -223,7 +226,8 @@ def train_word(
     together = processes or Processes()
     check_output(job.output, MODEL_SUFFIX)
     with held(job.run, together):
-        return _train(job, on_epoch, together)
+        fitted = fit_word(job, on_epoch, together)
+        return None if fitted is None else write_word(job, fitted)
 
 
 @dataclass(frozen=True)
@@ -242,9 +246,32 @@ class Trained:
     model: Path
 
 
-def _train(
+@dataclass(frozen=True)
+class Fitted:
+    """A word that is trained and measured, and not written yet.
+
+    Attributes:
+        model: what will be the model file.
+        results: what it learned from, and what it does.
+        verdict: whether to use it.
+        validation: what it was measured with.
+        hours: the synthetic speech that chose no threshold; None without a synthesizer.
+        labelled: the labelled clips that it learned from; None without any.
+
+    """
+
+    model: Model
+    results: Results
+    verdict: Verdict
+    validation: Validation
+    hours: FeatureStreams | None
+    labelled: Corpus | None
+
+
+def fit_word(
     job: TrainingJob, on_epoch: Callable[[dict[str, Any]], None] | None, together: Processes
-) -> Trained | None:
+) -> Fitted | None:
+    """Do what `train_word` does, up to where model and card are written."""
     features = FeatureSettings()
     start = None if job.start is None else _starting_network(job.start, features)
     plan = plan_word(job)
@@ -254,6 +281,7 @@ def _train(
             speaking.make()
         progress.enter(READING)
         corpus = plan.supply.corpus(job.word, job.read_as, job.cache)
+        labelled = None if job.more is None else read_labelled(job.more, corpus)
         material = gather(
             corpus,
             job.word,
@@ -262,6 +290,7 @@ def _train(
             phrase=job.phrase,
             voices=plan.voices,
             seed=job.settings.seed,
+            labelled=labelled,
         )
         without = [job.phrase, job.read_as]
         hours = long_form(without, features, job.cache, LONG_FORM if job.synthetic else 0)
@@ -271,7 +300,7 @@ def _train(
         build_streams(material.validation.dev, features),
         job.settings,
         job.run,
-        identity=_identity(job, corpus),
+        identity=_identity(job, corpus, labelled),
         features=features,
         start=start,
         processes=together,
@@ -293,6 +322,7 @@ def _train(
         natural_takes=material.natural_takes,
         speakers=material.speakers,
         left_out=plan.supply.left_out,
+        labelled=material.labelled,
         set_aside=material.set_aside,
         sources=[(s, job.licences.get(s, "unknown")) for s in material.sources],
         threshold=DEFAULT_THRESHOLD,
@@ -300,18 +330,27 @@ def _train(
         measured=measured,
     )
     verdict = judge(measured, DEFAULT_THRESHOLD, _sounds(job.read_as))
-    output = job.output if verdict.usable else job.run / job.output.name
+    model = _model(network, job, results)
+    return Fitted(model, results, verdict, material.validation, hours_test, labelled)
+
+
+def write_word(job: TrainingJob, fitted: Fitted) -> Trained:
+    """Write model, card and picture."""
+    results = fitted.results
+    output = job.output if fitted.verdict.usable else job.run / job.output.name
     picture = output.with_suffix(".svg")
-    save_model(output, _model(network, job, results))
+    save_model(output, fitted.model)
     write_atomically(picture, draw(results))
     write_atomically(output.with_suffix(".md"), write_card(results, picture.name).encode())
     write_atomically(job.run / "results.json", json.dumps(results.figures(), indent=1).encode())
-    return Trained(results, verdict, output)
+    return Trained(results, fitted.verdict, output)
 
 
-def _identity(job: TrainingJob, corpus: Corpus) -> str:
+def _identity(job: TrainingJob, corpus: Corpus, labelled: Corpus | None) -> str:
     """Return what a run depends on beside its settings."""
-    return f"{job.word} “{job.read_as}” {job.synthetic} {corpus.fingerprint()}{_started(job)}"
+    more = "" if labelled is None else f" and {labelled.fingerprint()}"
+    recordings = f"{job.synthetic} {corpus.fingerprint()}{more}"
+    return f"{job.word} “{job.read_as}” {recordings}{_started(job)}"
 
 
 def _sounds(phrase: str) -> int:

@@ -80,6 +80,7 @@ class Results:
         threshold: the default threshold.
         target: the false accepts an hour that it was chosen to keep within.
         measured: what the network does.
+        labelled: clips that its user labelled, with the word and without it.
 
     """
 
@@ -96,6 +97,7 @@ class Results:
     threshold: float
     target: float
     measured: Measured
+    labelled: tuple[int, int] = (0, 0)
 
     def figures(self) -> dict[str, Any]:
         """Return the figures as plain data."""
@@ -145,6 +147,7 @@ def write_card(results: Results, picture: str) -> str:
     """Return the model's card in Markdown; `picture` is the file name of its curves."""
     r = results
     sources = "\n".join(f"| {name} | {licence} |" for name, licence in r.sources)
+    clips = _labelled(r)
     return f"""# {r.phrase}
 
 An attention CRNN of {r.parameters:,} parameters that hears “{r.phrase}” in English.
@@ -157,7 +160,7 @@ Made by
 
 {_takes(r)} Against near-sounding nonsense in English and other accents, near-sounding words of the
 dictionary, orders and everyday sentences by {_named(r.left_out)}, and the other speech and noise of
-the training split:
+the training split.{clips}
 
 | source | licence |
 |---|---|
@@ -234,6 +237,15 @@ def _judges(r: Results) -> str:
             " four voices of Kokoro's that were kept from it, and on recordings left for this"
         )
     return "speakers of the validation split that it never learned from"
+
+
+def _labelled(r: Results) -> str:
+    said, other = r.labelled
+    if not said + other:
+        return ""
+    return f""" Clips
+that its user had labelled came more often than any of these: {said} with the word, and {other}
+without it."""
 
 
 def write_folds(folds: Sequence[Results], command: str) -> str:

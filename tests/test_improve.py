@@ -1,0 +1,71 @@
+"""What labelled clips are read as, which of them are refused, and which change is for the worse."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support.labelled import SAID, exported
+from support.recordings import manifest_corpus, tone, word, write
+
+from wakeword_daemon import resources
+from wakeword_daemon.cli import main
+from wakeword_daemon.clock import SAMPLE_RATE
+from wakeword_daemon.engine.settings import FeatureSettings
+from wakeword_daemon.errors import TrainingError
+from wakeword_daemon.training import improve
+from wakeword_daemon.training.data import synthesis
+from wakeword_daemon.training.data.corpus import read_corpus
+from wakeword_daemon.training.labelled import read_labelled, takes_in
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory):
+    return manifest_corpus(tmp_path_factory.mktemp("recordings"), tunes=1)
+
+
+def test_clips_that_are_none_are_one_sentence(recordings, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(synthesis, "engines", list)  # none is installed
+    monkeypatch.chdir(tmp_path)
+    other = resources.shipped_models()["alexa"]
+
+    def refused(labelled, *options, start=other):
+        always = ("--data", recordings, "--synthetic", 0, "--from", start, "--more", labelled)
+        assert main(["train", "alexa", *map(str, (*always, *options))]) == 1
+        return capsys.readouterr().err.splitlines()[-1]
+
+    told = refused(tmp_path)
+    assert "holds no labelled clips; `wakeword review --export" in told
+    assert "are among the recordings already" in refused(recordings)
+    assert "--folds trains from chance" in refused(tmp_path, "--folds", 3)
+    jarvis = resources.shipped_models()["jarvis"]
+    assert "hears 'jarvis', not 'alexa'" in refused(tmp_path, start=jarvis)
+
+
+def test_nobody_speaks_in_the_clips_who_judges_the_word(recordings, tmp_path):
+    corpus = read_corpus(recordings)
+    judge = replace(corpus.in_split("val")[0], speaker="own recordings/me")
+    with pytest.raises(TrainingError, match="the labelled clips are by me, whom the word is"):
+        read_labelled(exported(tmp_path), replace(corpus, recordings=(judge,)))
+
+
+def test_the_word_is_what_a_clip_ends_with(tmp_path):
+    rng = np.random.default_rng(0)
+    labelled = read_corpus(exported(tmp_path))
+    takes, set_aside = takes_in(labelled, "sweep", 55.0, FeatureSettings())
+    assert (len(takes), set_aside) == (SAID, [])
+    # What was said long before the word is not heard.
+    first = next(r for r in labelled.recordings if r.word)
+    write(first.path, np.concatenate([tone(1, 2, 3.0, 300), word(rng, 120)[: -SAMPLE_RATE // 3]]))
+    takes, _ = takes_in(replace(labelled, recordings=(first,)), "sweep", 55.0, FeatureSettings())
+    assert len(takes[0].power) <= 140
+
+
+@pytest.mark.parametrize(
+    ("new", "gone", "grew"),
+    [(0, 0, False), (4, 0, False), (5, 0, True), (9, 4, False), (12, 3, True)],
+)
+def test_a_change_counts_if_chance_hardly_makes_one_as_large(new, gone, grew):
+    assert improve._Change(gone, new, new, gone).grew == grew
+    assert improve._Change(new, gone, gone, new).shrank == grew
