@@ -182,14 +182,18 @@ def test_another_default_microphone_costs_no_busy_core(server, tmp_path):
 def test_a_microphone_that_comes_and_goes_is_told_and_costs_no_busy_core(
     server, each, minutes, tmp_path
 ):
-    """It is away and back for `each` seconds."""
+    """It is away and back for `each` seconds.
+
+    PipeWire gives zeros meanwhile, which are taken for the pauses of a noise gate in the end.
+    """
+    told = ["unsteady"] if server is PulseServer else []
     recording(tmp_path / "word.wav", 0.3, "jarvis-slt", 0.6)
     with server() as room:
         room.hum()
         with Daemon(settings=room.env()) as daemon:
             daemon.told("READY")
             begin, before = time.monotonic(), daemon.status()
-            while time.monotonic() - begin < 60 * minutes or problems(daemon) != ["unsteady"]:
+            while time.monotonic() - begin < 60 * minutes or (told and problems(daemon) != told):
                 room.unplug()
                 time.sleep(each)
                 room.plug()
