@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="remove this; may be given more than once",
     )
+    parser.add_argument("--json", action="store_true", help="print one JSON object per entry")
     parser.epilog = _EXAMPLES
 
 
@@ -44,8 +46,14 @@ def run(args: argparse.Namespace) -> int:
             raise WakewordError(f"{folder} has nothing named {pattern}; `wakeword cache` lists it")
         for one in found:
             cachelist.clear(one)
-            print(f"removed {one.name}, {_size(one.bytes)}")
+            if not args.json:
+                print(f"removed {one.name}, {_size(one.bytes)}")
         kept = cachelist.entries(folder)
+    if args.json:
+        for one in kept:
+            entry = {"name": one.name, "bytes": one.bytes, "changed": one.changed}
+            print(json.dumps(entry))
+        return 0
     if not args.clear:
         for one in sorted(kept, key=lambda one: -one.bytes):
             day = time.strftime("%Y-%m-%d", time.localtime(one.changed))
