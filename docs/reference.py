@@ -154,7 +154,8 @@ def _metavar(action: argparse.Action) -> str:
 
 def _roff(text: str) -> str:
     """Return text that groff prints as it is."""
-    text = text.replace("\\", r"\e").replace("-", r"\-")
+    for plain, escaped in (("\\", r"\e"), ("-", r"\-"), ("“", r"\(lq"), ("”", r"\(rq")):
+        text = text.replace(plain, escaped)
     return rf"\&{text}" if text.startswith((".", "'")) else text
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from wakeword_daemon.clock import SAMPLE_RATE
+from wakeword_daemon.engine.modelfile import Origin
 from wakeword_daemon.training import word
 from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.measure.conditions import CONDITIONS
@@ -39,7 +40,7 @@ def results():
     return Results(
         phrase="word", command="wakeword train word", parameters=1, real_takes=4,
         synthetic_takes=0, natural_takes=0, speakers=2, left_out=(), set_aside=[],
-        sources=[("tones", "CC0-1.0")],
+        sources=[("tones", "CC0-1.0")], origin=Origin("0123abcd", "4567"),
         threshold=word.DEFAULT_THRESHOLD, target=word.DEFAULT_TARGET,
         measured=word._measure(network, speech, None),
     )  # fmt: skip
@@ -50,6 +51,7 @@ def test_the_card_has_a_row_for_every_condition_and_source(results):
     for condition in CONDITIONS:
         assert f"| {condition.name} |" in card
     assert "| one |" in card
+    assert "with the code of 0123abcd,\nfrom recordings whose list has the digest 4567." in card
     assert "| other |" in card
     assert "speaker0" in card
     assert b"<svg" in draw(results)

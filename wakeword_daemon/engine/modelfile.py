@@ -70,6 +70,20 @@ class TrainingSource:
     licence: str
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What made a model.
+
+    Attributes:
+        code: commit of the program, with "+" where its code was changed after it; or its version.
+        data: digest of the list of recordings: path, word, speaker and split of each.
+
+    """
+
+    code: str
+    data: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
     """Everything about a model except its weights.
@@ -84,6 +98,7 @@ class ModelCard:
         hours: hours of other speech in which the false accepts were counted.
         takes: number of spoken words among which the misses were counted.
         sources: the collections used in training.
+        origin: the code and the data that made it; None in models from before this was kept.
         format: version of this file format.
         checksum: of the arrays and of this card without it, SHA-256 in hex.
 
@@ -99,6 +114,7 @@ class ModelCard:
     hours: float = 0.0
     takes: int = 0
     sources: list[TrainingSource] = field(default_factory=list)
+    origin: Origin | None = None
     format: int = FORMAT
     checksum: str = ""
 

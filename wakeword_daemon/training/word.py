@@ -70,6 +70,7 @@ from wakeword_daemon.training.measure.validation import (
     long_form_job,
 )
 from wakeword_daemon.training.measure.verdict import Verdict, judge
+from wakeword_daemon.training.origin import origin
 from wakeword_daemon.training.runfolder import check_output, epochs_done, held
 from wakeword_daemon.training.supply import Supply, supply
 
@@ -294,6 +295,7 @@ def fit_word(
         )
         without = [job.phrase, job.read_as]
         hours = long_form(without, features, job.cache, LONG_FORM if job.synthetic else 0)
+        made_by = origin(corpus)  # before training, while this code may change
     progress.enter(TRAINING)
     network = Trainer(
         SequenceMaker(material.composition),
@@ -325,6 +327,7 @@ def fit_word(
         labelled=material.labelled,
         set_aside=material.set_aside,
         sources=[(s, job.licences.get(s, "unknown")) for s in material.sources],
+        origin=made_by,
         threshold=DEFAULT_THRESHOLD,
         target=DEFAULT_TARGET,
         measured=measured,
@@ -440,6 +443,7 @@ def _model(network: TorchCRNN, job: TrainingJob, results: Results) -> Model:
         hours=results.counted_hours(),
         takes=len(both.takes),
         sources=[TrainingSource(name, licence) for name, licence in results.sources],
+        origin=results.origin,
     )
     vector = self_test_vector(engine_from_torch(network), job.read_as)
     return Model(card, folded_weights(network), vector)

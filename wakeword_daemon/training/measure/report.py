@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from wakeword_daemon.engine.modelfile import Origin
 from wakeword_daemon.training.measure.evaluation import StreamReport
 from wakeword_daemon.training.measure.metrics import WORD_TAIL, ErrorRates, poisson, wilson
 from wakeword_daemon.training.measure.thresholds import shown_points
@@ -77,6 +78,7 @@ class Results:
         left_out: synthesizers that nothing was trained on, because they stand in for strangers.
         set_aside: recordings left out, each with the reason.
         sources: collections it learned from, with their licences.
+        origin: the code and the data that made it.
         threshold: the default threshold.
         target: the false accepts an hour that it was chosen to keep within.
         measured: what the network does.
@@ -94,6 +96,7 @@ class Results:
     left_out: Sequence[str]
     set_aside: list[str]
     sources: list[tuple[str, str]]
+    origin: Origin
     threshold: float
     target: float
     measured: Measured
@@ -155,6 +158,9 @@ An attention CRNN of {r.parameters:,} parameters that hears “{r.phrase}” in 
 Made by
 
     {r.command}
+
+with the code of {r.origin.code},
+from recordings whose list has the digest {r.origin.data}.
 
 ## What it learned from
 
