@@ -66,7 +66,7 @@ test: $(VENV)/test
 	$(VENV)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(TESTS)
 
 # By coverage: Python by atheris, the step in C by clang's libFuzzer. What fails is left in .fuzz/.
-FUZZERS ?= events rooms config model manifest audio step
+FUZZERS ?= events rooms config model manifest audio page step
 fuzz: $(VENV)/fuzz
 	@for name in $(FUZZERS); do \
 	    echo "$$name, for $(SECONDS) s"; \

@@ -18,7 +18,9 @@ def inputs(name):
     return found
 
 
-@pytest.mark.parametrize("name", ["events", "rooms", "config", "model", "manifest", "audio"])
+@pytest.mark.parametrize(
+    "name", ["events", "rooms", "config", "model", "manifest", "audio", "page"]
+)
 def test_what_the_fuzzers_know_is_survived(name):
     target = importlib.import_module(f"fuzz.{name}")
     for path in inputs(name):

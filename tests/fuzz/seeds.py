@@ -115,6 +115,20 @@ def audio():
         yield file.getvalue()
 
 
+def page():
+    """Yield requests to the page's server."""
+    yield b"\x03GET\n/\nAccept: *"
+    yield b"\x03GET\n/api/clips\n\n"
+    yield b"\x01GET\n/api/clips\nX-Forwarded-For: a"
+    yield b"\x03GET\n/api/clips/../secret\nRange: bytes=0-9"
+    yield b"\x03GET\n/api/events"
+    yield b'\x07POST\n/api/pause\n\n{"minutes": 5}'
+    yield b'\x07POST\n/api/threshold\n\n{"word": "jarvis", "threshold": 0.5, "save": true}'
+    yield b'\x07POST\n/api/clips/a/label\n\n{"label": "right"}'
+    yield b"\x07DELETE\n/api/clips/a"
+    yield b"\x00GET\n/api/status\nHost: [::1]:80"
+
+
 def step():
     """Yield plans of the step in C, by the numbers at their head: see step.c."""
     one = [(18, 8, 5, 2, 16, 2, 16, 16)]
@@ -129,7 +143,7 @@ def step():
 
 
 def main():
-    for make in (events, rooms, config, model, manifest, audio, step):
+    for make in (events, rooms, config, model, manifest, audio, page, step):
         folder = TESTS / "corpora" / make.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for number, content in enumerate(make()):

@@ -175,7 +175,7 @@ async def _body(request: Request, kind: type[StructT]) -> StructT:
             raise HTTPException(413, "the request is too long")
     try:
         return msgspec.json.decode(body, type=kind)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise HTTPException(400, f"the request makes no sense: {error}") from None
 
 
