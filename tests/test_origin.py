@@ -9,6 +9,7 @@ from support.models import random_model
 
 from wakeword_daemon import __version__, resources
 from wakeword_daemon.engine.modelfile import Origin, read_model, save_model
+from wakeword_daemon.training import origin as module
 from wakeword_daemon.training.data.corpus import Corpus, Recording
 from wakeword_daemon.training.origin import origin
 
@@ -32,18 +33,18 @@ def git(folder, *arguments):
 
 
 def test_the_code_is_a_commit_that_says_whether_it_was_changed(tmp_path, monkeypatch):
-    (module := tmp_path / "wakeword_daemon" / "a.py").parent.mkdir()
-    module.write_text("1")
+    (changed := tmp_path / "wakeword_daemon" / "a.py").parent.mkdir()
+    changed.write_text("1")
     git(tmp_path, "init")
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-m", "one")
-    monkeypatch.setattr(resources, "root", lambda: tmp_path)
+    monkeypatch.setattr(module, "_ROOT", tmp_path)
     commit = git(tmp_path, "rev-parse", "HEAD")
     assert origin(corpus("a")).code == commit
-    module.write_text("2")
+    changed.write_text("2")
     assert origin(corpus("a")).code == f"{commit}+"
     # Installed below another project's checkout, this is not the commit.
-    monkeypatch.setattr(resources, "root", lambda: module.parent)
+    monkeypatch.setattr(module, "_ROOT", changed.parent)
     assert origin(corpus("a")).code == f"version {__version__}"
 
 
