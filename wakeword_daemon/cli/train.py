@@ -209,6 +209,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _job(args: argparse.Namespace, name: str, read_as: str) -> TrainingJob:
     """Return what the arguments ask for."""
+    from wakeword_daemon.engine.modelfile import read_model  # noqa: PLC0415
     from wakeword_daemon.training import improve, word  # noqa: PLC0415
     from wakeword_daemon.training.fit.trainer import (  # noqa: PLC0415
         FINE_TUNING_RATE,
@@ -224,7 +225,9 @@ def _job(args: argparse.Namespace, name: str, read_as: str) -> TrainingJob:
         title = improve.name_of_run(name, start, args.more)
     settings = TrainingSettings(epochs=args.epochs or epochs, seed=args.seed)
     if start:
-        settings = replace(settings, rate=FINE_TUNING_RATE, peers=(64,))
+        settings = replace(settings, peers=(64,))
+        if read_model(start).name == name:
+            settings = replace(settings, rate=FINE_TUNING_RATE)
     if args.peers:
         settings = replace(settings, peers=args.peers)
     return word.TrainingJob(

@@ -76,7 +76,7 @@ def pick_device(wanted: str | None) -> str:
 
 
 FINE_TUNING_RATE = 1e-3
-"""Highest learning rate of a network that starts from the weights of a trained one."""
+"""Highest learning rate of a network that starts from the weights of a model of the same word."""
 AUXILIARY_WEIGHT = 0.3
 """How much classifying all known words counts beside detecting the one."""
 PHRASE_AUXILIARY_WEIGHT = 1.0
