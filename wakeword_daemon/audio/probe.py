@@ -76,10 +76,11 @@ def probe(settings: CaptureSettings, seconds: float) -> Probe:
 
     """
     # A process, because only that can end a library that hangs, and because it shows how much
-    # memory the libraries use.
-    fork = multiprocessing.get_context("fork")
-    ours, theirs = fork.Pipe(duplex=False)
-    process = fork.Process(target=_report, args=(theirs, settings, seconds), daemon=True)
+    # memory the libraries use. A new one: libpulse does nothing in one that was forked from its
+    # user.
+    spawn = multiprocessing.get_context("spawn")
+    ours, theirs = spawn.Pipe(duplex=False)
+    process = spawn.Process(target=_report, args=(theirs, settings, seconds), daemon=True)
     process.start()
     theirs.close()
     try:
