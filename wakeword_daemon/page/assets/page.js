@@ -200,6 +200,7 @@ class Word {
     this.score = null;
     this.unsaved = false;
     this.pending = 0; // requests whose answers are awaited
+    this.sending = Promise.resolve();
     this.settled = 0; // until then telemetry may tell the threshold from before
     find("h3", view).textContent = name;
     this.slider = find("input", view);
@@ -221,6 +222,7 @@ class Word {
     this.slider.addEventListener("input", () => {
       this.threshold = Number(this.slider.value);
       this.unsaved = true;
+      this.save.disabled = false; // at once, so that Tab finds it
       show();
     });
     this.slider.addEventListener("change", () => this.set(false));
@@ -233,8 +235,13 @@ class Word {
     if (!chosen && !this.slider.matches(":active")) this.threshold = threshold;
   }
 
-  async set(save) {
+  // Tell the daemon the threshold. One request at a time: the last one must arrive last.
+  set(save) {
     this.pending += 1;
+    this.sending = this.sending.then(() => this.send(save));
+  }
+
+  async send(save) {
     const done = await attempt(async () => {
       const wanted = { word: this.name, threshold: this.threshold, save };
       return (await ask("POST", "threshold", wanted)).json();
