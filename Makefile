@@ -57,7 +57,7 @@ run: $(VENV)/run
 	fi
 
 check: $(VENV)/test
-	$(VENV)/bin/python -m pytest --quiet --numprocesses 2 --dist loadfile \
+	$(VENV)/bin/python -m pytest --quiet --numprocesses $(WORKERS) --dist loadfile \
 	    -m "not (torch or sound or systemd or slow or long)" $(TESTS)
 
 # Most tests wait for sound or for a process, so more of them than cores run side by side; a module's
