@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 from support.browser import Browser
 from support.daemon import Daemon, recording, until
-from support.webpage import WebPage
+from support.webpage import WebPage, two_clips
 
 from wakeword_daemon import config
-from wakeword_daemon.clips.clip import Clip
-from wakeword_daemon.clips.folder import ClipFolder
 
 pytestmark = pytest.mark.slow
 
@@ -51,21 +49,8 @@ def browser(page):
 
 @pytest.fixture
 def clips(tmp_path):
-    folder = ClipFolder(tmp_path / "clips")
     tone = (8000 * np.sin(np.arange(16_000) / 20)).astype(np.int16)
-    for number, kind in enumerate(("detection", "near-miss")):
-        clip = Clip(
-            word="jarvis",
-            kind=kind,
-            score=0.7 - 0.4 * number,
-            threshold=0.5,
-            model="",
-            wall_time=1.7e9 + 60 * number,
-            at=0.5,
-            seconds=1.0,
-        )
-        folder.add(clip, tone)
-    return folder
+    return two_clips(tmp_path / "clips", tone, tone)
 
 
 def colours(browser, selector):

@@ -1,5 +1,6 @@
 """Who has no business here: another user of this machine, and another machine."""
 
+import encodings.idna  # noqa: F401 -- sockets load it late, when the other user may not read it
 import multiprocessing
 import os
 import subprocess
@@ -25,6 +26,7 @@ def as_another_user(function):
 
     process = context.Process(target=work)
     process.start()
+    theirs.close()  # so that we notice if it fails
     assert ours.poll(PATIENCE)
     process.join(PATIENCE)
     return ours.recv()

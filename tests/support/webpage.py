@@ -7,6 +7,10 @@ import urllib.parse
 
 from support.daemon import PATIENCE, WAKEWORD
 
+from wakeword_daemon.clips.clip import Clip
+from wakeword_daemon.clips.folder import ClipFolder
+from wakeword_daemon.clock import seconds
+
 
 class WebPage:
     """`wakeword page --port 0 ARGUMENTS…`, as a context manager.
@@ -78,3 +82,21 @@ class WebPage:
         finally:
             answer.close()
             connection.close()
+
+
+def two_clips(path, detected, nearly):
+    """Keep two clips, a detection and a near miss a minute later; return their folder."""
+    folder = ClipFolder(path)
+    for number, (kind, pcm) in enumerate((("detection", detected), ("near-miss", nearly))):
+        clip = Clip(
+            word="jarvis",
+            kind=kind,
+            score=0.7 - 0.4 * number,
+            threshold=0.5,
+            model="",
+            wall_time=1.7e9 + 60 * number,
+            at=seconds(len(pcm)) / 2,
+            seconds=seconds(len(pcm)),
+        )
+        folder.add(clip, pcm)
+    return folder
