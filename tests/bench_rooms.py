@@ -1,9 +1,9 @@
 """Measure how many rooms one core serves: `python tests/bench_rooms.py [--write] [ROOMS…]`.
 
-Rooms send 80 ms of audio every 80 ms over a unix socket to a service on one core; whoever sends has
-the other cores. After every tenth chunk a room asks for an answer, which comes once the chunk is
-taken: how long it took is the added latency. A number of rooms is kept up if the slowest hundredth
-of the answers takes less than one hop of 80 ms. Four things are measured:
+Each room sends 80 ms of audio every 80 ms over a unix socket to a service on one core; the senders
+run on the other cores. After every tenth chunk a room asks for an answer, which the service sends
+when it has taken the chunk. The time until then is the added latency. The service keeps up if 99 %
+of the answers take less than one hop of 80 ms. Four things are measured:
 
 - `wakeword serve`, for one word;
 - the same service with a detector that does nothing: what the protocol costs;

@@ -42,7 +42,7 @@ class Upgraded(Daemon):
         super().__init__("--input", "-", *arguments, stdin=subprocess.PIPE)
 
     def say(self):
-        """Say the word, and wait until it was heard."""
+        """Say the word and wait until the daemon has heard it."""
         word, _ = soundfile.read(AUDIO / "jarvis-slt.flac", dtype="int16")
         pcm = np.concatenate((np.zeros(8_000), word, np.zeros(32_000)))
         before = self.status()["last_detection"]

@@ -77,7 +77,8 @@ def flac(pcm: Pcm) -> bytes:
     """Return samples, int16[n] at 16 kHz, as a FLAC file of 16 bits."""
     import soundfile  # noqa: PLC0415 -- only who keeps recordings pays for it
 
-    # Into a descriptor: a file object needs callbacks, which the sandbox of the service forbids.
+    # Into a descriptor: writing to a file object needs callbacks, and the service's sandbox forbids
+    # those.
     memory = os.memfd_create("flac")
     try:
         soundfile.write(os.dup(memory), pcm, SAMPLE_RATE, format="FLAC", subtype="PCM_16")

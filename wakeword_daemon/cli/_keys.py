@@ -55,7 +55,7 @@ class Keys:
         return key
 
     def choose(self, choices: str) -> str:
-        """Return the next key that is one of `choices`, in lower case."""
+        """Wait until one of the keys in `choices` is pressed; return it in lower case."""
         while (key := self.read().lower()) not in choices:
             pass
         return key

@@ -24,9 +24,9 @@ def is_own(host: str, port: int) -> bool:
     words = (address.packed[at : at + 4] for at in range(0, len(address.packed), 4))
     place = "".join(f"{int.from_bytes(word, sys.byteorder):08X}" for word in words)
     ours = f"{place}:{port:04X}"
-    table = Path("/proc/self/net/tcp" if address.version == 4 else "/proc/self/net/tcp6")  # noqa: PLR2004
+    table = {4: "tcp", 6: "tcp6"}[address.version]
     try:
-        lines = table.read_text(encoding="ascii").splitlines()[1:]
+        lines = Path("/proc/self/net", table).read_text(encoding="ascii").splitlines()[1:]
     except FileNotFoundError:  # no IPv6
         return False
     for line in lines:

@@ -17,7 +17,7 @@ from wakeword_daemon.training.data.corpus import Recording, Split
 FOLDER = "downloads"
 """The folder in the cache that they are kept in."""
 LIBRISPEECH, COMMANDS = "dev-clean", "speech_commands_v0.02"
-"""The parts that are fetched, as torchaudio names them."""
+"""The subsets to fetch, by their names in torchaudio."""
 JUDGING = 5
 """Every fifth speaker of LibriSpeech judges; Speech Commands has its own lists."""
 MOST = {"train": 6000, "val": 1500}

@@ -216,7 +216,7 @@ the clean): {r.measured.clip_metric:.2e}.
 
 
 def _takes(r: Results) -> str:
-    """Return a sentence on the takes of the word, which people may not have said at all."""
+    """Return a sentence about the takes of the word; there may be none by people."""
     simple = [one for one in ("espeak-ng", "flite", "festival") if one not in r.left_out]
     voices = (
         f"{r.synthetic_takes} synthetic takes by {' and '.join(simple)}; {r.natural_takes} takes by"
