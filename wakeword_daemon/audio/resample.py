@@ -61,10 +61,13 @@ class Resampler:
         self._stream = None
         self._plain = rate == SAMPLE_RATE and channels == 1
         if rate != SAMPLE_RATE:
-            import soxr  # noqa: PLC0415 -- most microphones deliver 16 kHz and do not need it
+            self._convert_from(rate)
 
-            # In float32, because soxr dithers int16, and a split stream would differ from a whole.
-            self._stream = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32")
+    def _convert_from(self, rate: int) -> None:
+        import soxr  # noqa: PLC0415 -- most microphones do not need it
+
+        # In float32, because soxr dithers int16, and a split stream would differ from a whole.
+        self._stream = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32")
 
     @property
     def trail(self) -> int:
@@ -106,16 +109,18 @@ class MicrophoneResampler(Resampler):
     With blocks of 80 ms, each but the first gives 1,280 samples.
     """
 
-    def __init__(self, rate: int, channels: int = 1, channel: int | Literal["mix"] = 1) -> None:
-        super().__init__(rate, channels, channel)
-        self._filter = None
+    _filter: Any = None
+
+    def _convert_from(self, rate: int) -> None:
         filter_in_c = _filter_in_c()
-        if rate != SAMPLE_RATE and channel != "mix" and filter_in_c is not None:
-            table, phases, step = _table(rate)
-            self._filter = filter_in_c(table, phases, step)
-            self._index = channel - 1
-            self._trail = round(table.shape[1] / 2 * phases / step)
-            self._flush = np.zeros(table.shape[1] // 2 * channels, np.int16)
+        if self._channel == "mix" or filter_in_c is None:
+            super()._convert_from(rate)
+            return
+        table, phases, step = _table(rate)
+        self._filter = filter_in_c(table, phases, step)
+        self._index = self._channel - 1
+        self._trail = round(table.shape[1] / 2 * phases / step)
+        self._flush = np.zeros(table.shape[1] // 2 * self._channels, np.int16)
 
     @property
     def trail(self) -> int:
