@@ -1,6 +1,7 @@
 """A user's own folders, according to the XDG Base Directory Specification.
 
-As it says, a variable is ignored if it is unset, empty, or not an absolute path.
+As it says, a variable is ignored if it is unset, empty, or not an absolute path. A service of the
+machine has no home; systemd gives it a folder instead.
 """
 
 from __future__ import annotations
@@ -22,6 +23,11 @@ def cache_home() -> Path:
 def state_home() -> Path:
     """Return the folder for what outlives a restart: `$XDG_STATE_HOME`, else `~/.local/state`."""
     return _folder("XDG_STATE_HOME") or Path.home() / ".local/state"
+
+
+def service_state() -> Path | None:
+    """Return the folder that systemd made for the state of a service: see systemd.exec(5)."""
+    return _folder("STATE_DIRECTORY")
 
 
 def runtime_folder() -> Path | None:

@@ -42,9 +42,7 @@ def folder_of_clips(setting: str | None) -> Path:
     """Return where clips are kept; `setting` is `clips.folder` in the config, None by default."""
     if setting is not None:
         return Path(setting)
-    # systemd makes the folder for a service of the machine, which has no home.
-    state = os.environ.get("STATE_DIRECTORY")
-    return Path(state) / "clips" if state else xdg.state_home() / "wakeword/clips"
+    return (xdg.service_state() or xdg.state_home() / "wakeword") / "clips"
 
 
 class ClipFolder:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wakeword_daemon import config as config_file
+from wakeword_daemon import xdg
 from wakeword_daemon.audio.ring import RingBuffer
 from wakeword_daemon.audio.sources import CaptureSettings
 from wakeword_daemon.clock import milliseconds, seconds
@@ -115,16 +116,17 @@ class Daemon:
         self._source = make_source(_capture(config), ring, self._on_state, self._engine.hear)
         self._watchdog = Watchdog(self._source, self._engine)
         self._reporter = StatusReporter(self._source, self._engine)
+        place = _place(config, listening)
         self._pause = MicrophonePause(
             self._source,
             self._engine,
-            PauseFile(_place(config, listening)),
+            PauseFile(place),
             self._repeat_state,
         )
         self._server = EventServer(
             info=self._info,
             status=self._status,
-            unix=listening or _socket_path(config),
+            unix=listening or place,
             group=config.socket.group,
             tcp=_tcp(config),
             audio=ring,
@@ -137,7 +139,7 @@ class Daemon:
         self._clipper = self._engine.clipper = _clipper(config, self._words, ring)
         self._ready = False
         self._signalled = False
-        self._history = _history_path(listening or _socket_path(config))
+        self._history = _history_path(place)
 
     async def run(self) -> None:
         """Listen until SIGTERM, SIGINT or the end of the input.
@@ -438,12 +440,10 @@ def _place(config: Config, listening: socket.socket | None) -> Path:
     return _socket_path(config) if listening is None else Path(listening.getsockname())
 
 
-def _history_path(unix: socket.socket | Path) -> Path:
+def _history_path(place: Path) -> Path:
     """Return where a daemon that ends writes its events down for the next one."""
-    # systemd makes the folder for a service of the machine, whose socket lies in root's.
-    state = os.environ.get("STATE_DIRECTORY")
-    path = Path(unix if isinstance(unix, Path) else unix.getsockname())
-    return (Path(state) if state else path.parent) / f"{path.name}.history"
+    # The socket of a service of the machine lies in a folder of root's.
+    return (xdg.service_state() or place.parent) / f"{place.name}.history"
 
 
 def _tcp(config: Config) -> Tcp | None:

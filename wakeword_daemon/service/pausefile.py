@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import logging
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from wakeword_daemon import xdg
 from wakeword_daemon.storage import write_atomically
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +37,9 @@ class PauseFile:
     """
 
     def __init__(self, socket: Path) -> None:
-        state = os.environ.get("STATE_DIRECTORY")
+        state = xdg.service_state()
         beside = socket.with_name(f"{socket.name}.paused")
-        self._path = beside if state is None else Path(state) / "paused"
+        self._path = beside if state is None else state / "paused"
 
     def read(self) -> KeptPause | None:
         """Return the pause that is kept, if there is one."""
