@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from wakeword_daemon import resources, settingsedit, settingsfile, xdg
 from wakeword_daemon.errors import ConfigError
-from wakeword_daemon.names import is_path, plain_name
+from wakeword_daemon.names import find_name, is_path
 from wakeword_daemon.storage import write_atomically
 
 logger = logging.getLogger(__name__)
@@ -274,8 +274,7 @@ def save_threshold(chosen: Path | None, word: str, threshold: float) -> Path:
     """
     path, text = _own_file(chosen)
     before = parse(text, str(path))
-    names = {plain_name(name): name for name in before.words}
-    name = names.get(plain_name(word))
+    name = find_name(word, before.words)
     if name is None:
         raise ConfigError(f"{path} does not name the word {word!r}; add it there first")
     section = msgspec.structs.replace(before.words[name], threshold=threshold, sensitivity=None)
@@ -314,8 +313,7 @@ def add_word(chosen: Path | None, word: str, model: Path) -> Path:
     """
     path, text = _own_file(chosen)
     before = parse(text, str(path))
-    names = {plain_name(name): name for name in before.words}
-    name = names.get(plain_name(word), word)
+    name = find_name(word, before.words) or word
     written = json.dumps(str(model.resolve()), ensure_ascii=False)
     section = before.words.get(name, WordSection())
     after = text

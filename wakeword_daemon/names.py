@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MODEL_SUFFIX = ".safetensors"
 
@@ -18,3 +22,9 @@ def plain_name(word: str) -> str:
     A path stays as it is.
     """
     return word if is_path(word) else re.sub(r"[\s_-]+", "_", word.strip()).casefold()
+
+
+def find_name(word: str, names: Iterable[str]) -> str | None:
+    """Return which of some names is the word, however it is spelt; None if none is."""
+    known = {plain_name(name): name for name in names}
+    return known.get(plain_name(word))

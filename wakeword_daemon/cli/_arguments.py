@@ -53,6 +53,17 @@ def add_unix_socket(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_port(parser: argparse.ArgumentParser, default: int) -> None:
+    """Add `--port`, for what serves HTTP."""
+    parser.add_argument(
+        "--port",
+        type=port,
+        default=default,
+        metavar="PORT",
+        help=f"the port; 0 for any that is free (default: {default})",
+    )
+
+
 def add_config(parser: argparse.ArgumentParser) -> None:
     """Add `--config`."""
     parser.add_argument(
@@ -164,8 +175,7 @@ def _number(text: str, limit: float) -> float:
 def _chosen(wanted: list[str], configured: dict[str, WordSection]) -> dict[str, WordSection]:
     """Return the chosen words, each with its configured settings or the defaults."""
     from wakeword_daemon.config import WordSection  # noqa: PLC0415
-    from wakeword_daemon.names import plain_name  # noqa: PLC0415
+    from wakeword_daemon.names import find_name  # noqa: PLC0415
 
-    names = {plain_name(name): name for name in configured}
-    words = (names.get(plain_name(word), word) for word in wanted)
+    words = (find_name(word, configured) or word for word in wanted)
     return {word: configured.get(word, WordSection()) for word in words}

@@ -25,13 +25,7 @@ Without a daemon, wakeword_up is 0. Ctrl-C ends it.
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument(
-        "--port",
-        type=_arguments.port,
-        default=PORT,
-        metavar="PORT",
-        help=f"the port; 0 for any that is free (default: {PORT})",
-    )
+    _arguments.add_port(parser, PORT)
     _arguments.add_unix_socket(parser)
     parser.epilog = _EPILOG
 

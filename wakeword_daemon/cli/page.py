@@ -35,13 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="127.0.0.1",
         help="the address to serve on; 0.0.0.0 for all of this machine (default: 127.0.0.1)",
     )
-    parser.add_argument(
-        "--port",
-        type=_arguments.port,
-        default=PORT,
-        metavar="PORT",
-        help=f"the port; 0 for any that is free (default: {PORT})",
-    )
+    _arguments.add_port(parser, PORT)
     _arguments.add_unix_socket(parser)
     parser.add_argument("--folder", type=Path, metavar="DIR", help="where the clips are")
     _arguments.add_config(parser)

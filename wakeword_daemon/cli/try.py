@@ -12,6 +12,7 @@ import numpy as np
 from wakeword_daemon.audio.recorder import microphone
 from wakeword_daemon.audio.sources import CaptureSettings
 from wakeword_daemon.cli import _arguments, _audio
+from wakeword_daemon.cli._line import Line
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.config import WordSection
 from wakeword_daemon.engine.trigger import RELEASE
@@ -86,7 +87,7 @@ class _Attempt:
         self._detector = detector
         self._threshold = threshold
         self._phrase = phrase
-        self._shows = sys.stdout.isatty()
+        self._line = Line(sys.stdout, after=0, every=0)
         self._recent: list[float] = [0.0]
         self._samples = 0
         self._fired = 0
@@ -104,19 +105,19 @@ class _Attempt:
             self._follow(score)
         for detection in detections:
             self._fired += 1
-            self._clear()
+            self._line.wipe()
             at = detection.sample / SAMPLE_RATE
             print(
                 f"{at:7.1f} s  “{self._phrase}” fires, score {detection.score:.3f},"
                 f" number {self._fired}",
                 flush=True,
             )
-        if self._shows:
+        if self._line.shows:
             self._show(pcm)
 
     def finish(self) -> None:
         """Say how often it fired."""
-        self._clear()
+        self._line.wipe()
         length = time.strftime("%M:%S", time.gmtime(self._samples / SAMPLE_RATE))
         times = f"{self._fired} time{'' if self._fired == 1 else 's'}"
         print(
@@ -141,12 +142,4 @@ class _Attempt:
             "│" if place == mark else "█" if place < bar else "·" for place in range(_METER)
         )
         loudness = level(np.asarray(pcm))
-        print(
-            f"\r\x1b[K[{meter}] {score:.3f}  {loudness:4.0f} dBFS  fired {self._fired}",
-            end="",
-            flush=True,
-        )
-
-    def _clear(self) -> None:
-        if self._shows:
-            print("\r\x1b[K", end="")
+        self._line.show(f"[{meter}] {score:.3f}  {loudness:4.0f} dBFS  fired {self._fired}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wakeword_daemon.events.framing import ProtocolError
-from wakeword_daemon.names import plain_name
+from wakeword_daemon.names import find_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,10 +22,9 @@ def find_words(names: Iterable[str], words: Sequence[str]) -> list[str]:
         ProtocolError: no wake word has such a name.
 
     """
-    known = {plain_name(word): word for word in words}
     found = []
     for name in names:
-        word = known.get(plain_name(name))
+        word = find_name(name, words)
         if word is None:
             raise ProtocolError(
                 "unknown-word",
