@@ -196,9 +196,9 @@ def run(args: argparse.Namespace) -> int:
             with plan(planned.stages):
                 if job.more:
                     compared = partial(_training.say_comparison, as_json=args.json)
-                    trained = improve.improve_word(job, on_epoch, compared, processes)
+                    trained = improve.improve_word(job, on_epoch, compared, processes, planned)
                 else:
-                    trained = word.train_word(job, on_epoch, processes)
+                    trained = word.train_word(job, on_epoch, processes, planned)
     except KeyboardInterrupt:
         print(f"\ninterrupted; repeat the command to resume {job.run}", file=sys.stderr)
         raise

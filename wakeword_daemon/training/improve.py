@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from wakeword_daemon import manifest
 from wakeword_daemon.clock import SAMPLE_RATE
@@ -18,6 +17,7 @@ from wakeword_daemon.engine.modelfile import Model, read_model
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.training.data.cache import digest
 from wakeword_daemon.training.data.corpus import Corpus
+from wakeword_daemon.training.data.progress import track
 from wakeword_daemon.training.data.reading import readable
 from wakeword_daemon.training.fit.distributed import Processes
 from wakeword_daemon.training.labelled import folder_of
@@ -34,6 +34,7 @@ from wakeword_daemon.training.runfolder import check_output, held
 from wakeword_daemon.training.word import (
     MODEL_SUFFIX,
     Fitted,
+    Plan,
     Trained,
     TrainingJob,
     fit_word,
@@ -211,6 +212,7 @@ def improve_word(
     on_epoch: Callable[[dict[str, Any]], None],
     on_compared: Callable[[Comparison], None],
     together: Processes,
+    plan: Plan,
 ) -> Trained | None:
     """Train a word on from a model, with labelled clips, and write it unless it is worse.
 
@@ -219,6 +221,7 @@ def improve_word(
         on_epoch: called with each epoch's row of metrics.
         on_compared: called with what both models do, before anything is written.
         together: the processes that train together.
+        plan: what `plan_word` returned for this job.
 
     Returns:
         what came of it; None in every process but the first, where several train together.
@@ -234,7 +237,7 @@ def improve_word(
     if model.card.name != job.word:
         raise TrainingError(f"{job.start} hears {model.card.name!r}, not {job.word!r}")
     with held(job.run, together):
-        fitted = fit_word(job, on_epoch, together)
+        fitted = fit_word(job, on_epoch, together, plan)
         if fitted is None:
             return None
         comparison = _compare(model, fitted)
@@ -253,8 +256,8 @@ def _compare(model: Model, fitted: Fitted) -> Comparison:
     speech = fitted.validation.test
     old = {
         condition.name: measure_model(model, speech, condition)
-        for condition in tqdm(
-            conditions, desc="measuring the model before", leave=False, disable=None, delay=1
+        for condition in track(
+            conditions, len(conditions), "measuring the model before", "condition"
         )
     }
     hours = None if fitted.hours is None else measure(model.network(), fitted.hours)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import math
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from wakeword_daemon.audio import files
 from wakeword_daemon.clock import samples
@@ -35,7 +35,7 @@ from wakeword_daemon.pcm import Pcm
 from wakeword_daemon.storage import write_atomically
 from wakeword_daemon.training.data import progress, synthesis
 from wakeword_daemon.training.data.corpus import Corpus, read_corpus
-from wakeword_daemon.training.data.progress import Stage
+from wakeword_daemon.training.data.progress import Stage, track
 from wakeword_daemon.training.data.reading import SECONDS
 from wakeword_daemon.training.data.synthesis import SpeakingJob
 from wakeword_daemon.training.fit.distributed import Processes
@@ -139,7 +139,7 @@ class Plan:
         voices: what synthetic voices have to say to train on.
         hours: what they have to say to count false accepts in; None for nothing.
         epochs: epochs that are still to be trained.
-        stages: what is done, with the time it takes.
+        settings: how to train.
 
     """
 
@@ -147,13 +147,27 @@ class Plan:
     voices: Voices
     hours: SpeakingJob | None
     epochs: int
-    stages: list[Stage]
+    settings: TrainingSettings
 
     @property
     def jobs(self) -> list[SpeakingJob]:
         """All that synthetic voices have to say."""
         said = [*self.supply.judges, *self.voices.simple.values(), *self.voices.natural.values()]
         return said if self.hours is None else [*said, self.hours]
+
+    @functools.cached_property
+    def stages(self) -> list[Stage]:
+        """What is done, with the time it takes."""
+        s = self.settings
+        cores = len(os.sched_getaffinity(0))
+        # Composing a batch takes as long as a step of 1.3 peers; another process does it meanwhile.
+        batch = BATCH_SECONDS * max(len(s.peers), 1.3) / 3 * s.batch_size / 128
+        return [
+            Stage(SPEAKING, sum(one.seconds() for one in self.jobs) / cores),
+            Stage(READING, _READING + SECONDS * sum(one.missing() for one in self.jobs)),
+            Stage(TRAINING, self.epochs * (s.batches * batch + _EPOCH)),
+            Stage(MEASURING, _MEASURING),
+        ]
 
 
 SPEAKING, READING, TRAINING, MEASURING = "speaking", "reading", "training", "measuring"
@@ -190,24 +204,14 @@ def plan_word(job: TrainingJob) -> Plan:
     )
     hours = long_form_job(job.cache, LONG_FORM if some else 0)
     epochs = max(0, job.settings.epochs - epochs_done(job.run))
-    plan = Plan(given, voices, hours, epochs, [])
-    s = job.settings
-    cores = len(os.sched_getaffinity(0))
-    # Composing a batch takes as long as a step of 1.3 peers; another process does it meanwhile.
-    batch = BATCH_SECONDS * max(len(s.peers), 1.3) / 3 * s.batch_size / 128
-    stages = [
-        Stage(SPEAKING, sum(one.seconds() for one in plan.jobs) / cores),
-        Stage(READING, _READING + SECONDS * sum(one.missing() for one in plan.jobs)),
-        Stage(TRAINING, epochs * (s.batches * batch + _EPOCH)),
-        Stage(MEASURING, _MEASURING),
-    ]
-    return replace(plan, stages=stages)
+    return Plan(given, voices, hours, epochs, job.settings)
 
 
 def train_word(
     job: TrainingJob,
     on_epoch: Callable[[dict[str, Any]], None] | None = None,
     processes: Processes | None = None,
+    plan: Plan | None = None,
 ) -> Trained | None:
     """Train a word, choose its threshold on the dev set, measure it, and write model and card.
 
@@ -215,6 +219,7 @@ def train_word(
         job: what to train.
         on_epoch: called with each epoch's row of metrics.
         processes: the processes that train together; None for this one alone.
+        plan: what `plan_word` returned for this job, if it was asked before.
 
     Returns:
         what came of it; None in every process but the first, where several train together.
@@ -227,7 +232,7 @@ def train_word(
     together = processes or Processes()
     check_output(job.output, MODEL_SUFFIX)
     with held(job.run, together):
-        fitted = fit_word(job, on_epoch, together)
+        fitted = fit_word(job, on_epoch, together, plan)
         return None if fitted is None else write_word(job, fitted)
 
 
@@ -270,12 +275,15 @@ class Fitted:
 
 
 def fit_word(
-    job: TrainingJob, on_epoch: Callable[[dict[str, Any]], None] | None, together: Processes
+    job: TrainingJob,
+    on_epoch: Callable[[dict[str, Any]], None] | None,
+    together: Processes,
+    plan: Plan | None,
 ) -> Fitted | None:
     """Do what `train_word` does, up to where model and card are written."""
     features = FeatureSettings()
-    start = None if job.start is None else _starting_network(job.start, features)
-    plan = plan_word(job)
+    start = None if job.start is None else _starting_model(job.start, features)
+    plan = plan or plan_word(job)
     with together.first_alone():  # it fills the cache, the others read it
         progress.enter(SPEAKING)
         for speaking in plan.jobs:
@@ -302,9 +310,9 @@ def fit_word(
         build_streams(material.validation.dev, features),
         job.settings,
         job.run,
-        identity=_identity(job, corpus, labelled),
+        identity=_identity(job, corpus, labelled, start),
         features=features,
-        start=start,
+        start=None if start is None else torch_from_model(start),
         processes=together,
         device=job.device,
         workers=job.workers,
@@ -349,11 +357,14 @@ def write_word(job: TrainingJob, fitted: Fitted) -> Trained:
     return Trained(results, fitted.verdict, output)
 
 
-def _identity(job: TrainingJob, corpus: Corpus, labelled: Corpus | None) -> str:
+def _identity(
+    job: TrainingJob, corpus: Corpus, labelled: Corpus | None, start: Model | None
+) -> str:
     """Return what a run depends on beside its settings."""
     more = "" if labelled is None else f" and {labelled.fingerprint()}"
     recordings = f"{job.synthetic} {corpus.fingerprint()}{more}"
-    return f"{job.word} “{job.read_as}” {recordings}{_started(job)}"
+    started = "" if start is None else f" from {start.card.checksum}"
+    return f"{job.word} “{job.read_as}” {recordings}{started}"
 
 
 def _sounds(phrase: str) -> int:
@@ -363,7 +374,7 @@ def _sounds(phrase: str) -> int:
     return len(synthesis.phonemes([phrase])[0])
 
 
-def _starting_network(path: Path, features: FeatureSettings) -> TorchCRNN:
+def _starting_model(path: Path, features: FeatureSettings) -> Model:
     """Read the model to start from.
 
     Raises:
@@ -374,14 +385,7 @@ def _starting_network(path: Path, features: FeatureSettings) -> TorchCRNN:
     model = read_model(path)
     if model.card.features != features or model.card.architecture != Architecture():
         raise TrainingError(f"training cannot start from {path}: its network has another shape")
-    return torch_from_model(model)
-
-
-def _started(job: TrainingJob) -> str:
-    """Return what the identity of a run says of the model that it started from."""
-    if job.start is None:
-        return ""
-    return f" from {read_model(job.start).card.checksum}"
+    return model
 
 
 def _measure(network: TorchCRNN, validation: Validation, hours: FeatureStreams | None) -> Measured:
@@ -407,9 +411,7 @@ def _under(
     engine = engine_from_torch(network)
     return {
         condition.name: measure(engine, build_streams(speech, network.features, condition))
-        for condition in tqdm(
-            conditions, desc="measuring", unit="condition", leave=False, disable=None, delay=1
-        )
+        for condition in track(conditions, len(conditions), "measuring", "condition")
     }
 
 

@@ -99,6 +99,8 @@ def enter(title: str) -> None:
 class Progress:
     """The progress of one part: it moves the plan's bar on, or has a bar of its own.
 
+    That one is shown where the part takes longer than a second.
+
     Args:
         total: how many items there are.
         title: what is done; there is no bar of its own without a title.
@@ -110,7 +112,13 @@ class Progress:
     def __init__(self, total: int, title: str, unit: str, *, initial: int = 0) -> None:
         hidden = True if _shown or not title else None  # None: hidden where there is no terminal
         self._bar: tqdm[Any] = tqdm(
-            total=total, initial=initial, desc=title, unit=unit, leave=False, disable=hidden
+            total=total,
+            initial=initial,
+            desc=title,
+            unit=unit,
+            leave=False,
+            disable=hidden,
+            delay=1,
         )
 
     def advance(self, seconds: float) -> None:

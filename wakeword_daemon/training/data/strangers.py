@@ -76,7 +76,7 @@ def strangers(word: str, phrase: str, jobs: list[SpeakingJob]) -> list[Recording
     for job in jobs:
         for one in job.make():
             alone = one.text.rstrip(".!?,") == phrase
-            if alone or phrase.casefold() not in one.text.casefold():
+            if alone or not synthesis.holds(one.text, [phrase]):
                 found.append(_recording(one, word if alone else ""))
     return found
 

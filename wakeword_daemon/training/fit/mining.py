@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import torch
-from tqdm import tqdm
 
 from wakeword_daemon.training.data.melpower import Frames, Library
+from wakeword_daemon.training.data.progress import track
 from wakeword_daemon.training.fit.composition import HardNegatives
 from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.fit.sequences import FULL_SCALE, SequenceMaker
@@ -66,7 +66,7 @@ def _scores(network: TorchCRNN, power: Frames) -> npt.NDArray[np.float32]:
     gain = FULL_SCALE * 10 ** (LEVEL_DB / 10)
     scores: list[npt.NDArray[np.float32]] = []
     firsts = range(0, streams, STREAMS)
-    for first in tqdm(firsts, desc="hard negatives", leave=False, disable=None, delay=1):
+    for first in track(firsts, len(firsts), "hard negatives", "batch"):
         starts = range(first * counted, min(first + STREAMS, streams) * counted, counted)
         cut = np.stack([quiet[start : start + lead + counted + overlap] for start in starts])
         heard = torch.from_numpy(cut).to(device) * gain + 1e-7
