@@ -126,7 +126,7 @@ def measure_starts(listeners):
         for listener in listeners:
             before = time.monotonic()
             with listener.daemon() as daemon:
-                daemon.told("READY")
+                daemon.notified("READY")
                 listener.ready.append(time.monotonic() - before)
                 listener.effort.append(cpu_seconds(daemon.process.pid))
 
@@ -298,7 +298,7 @@ def main():
         measure_starts(listeners)
         daemons = [stack.enter_context(listener.daemon()) for listener in listeners]
         for daemon in daemons:
-            assert daemon.told("READY").startswith("listening"), daemon.log
+            assert daemon.notified("READY").startswith("listening"), daemon.log
         measure_cpu(listeners, daemons, pulse.root)
         measure_latency(listeners, daemons, pulse.root)
         for listener, daemon in zip(listeners, daemons, strict=True):

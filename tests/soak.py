@@ -552,7 +552,7 @@ class Soak:
         say(f"rooms           {ROOMS}: {spoken} words spoken, {heard} heard")
         say(f"clips, actions  {clips}, {len(self.acted().splitlines())}")
         monitor, page = self.viewer.memory()
-        drawn, sent = (count / 2**20 for count in (self.viewer.shown, self.viewer.told))
+        drawn, sent = (count / 2**20 for count in (self.viewer.shown, self.viewer.sent))
         say(
             f"attached        a monitor, {monitor:.1f} MiB in RAM, {drawn:.1f} MiB drawn;"
             f" a page, {page:.1f} MiB in RAM, {sent:.1f} MiB sent"
@@ -595,7 +595,7 @@ def main():
         config = room.root / "config.yaml"
         config.write_text(CONFIG.format(root=room.root))
         with ManagedDaemon("--config", config, settings=room.env()) as daemon:
-            daemon.told("READY")
+            daemon.notified("READY")
             soak = Soak(room, daemon, config, args.seed)
             try:
                 soak.run(60 * args.minutes)

@@ -125,7 +125,7 @@ def test_the_daemon_runs_a_program_at_each_detection(tmp_path):
         f"on_detection:\n  command: [sh, -c, 'cat > {tmp_path}/$WAKEWORD_SEQUENCE; echo acted']\n",
     )
     with Daemon("--config", config, "--input", tmp_path / "in.wav") as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         heard = events(daemon.listen("--count", 2))
         until(lambda: daemon.log.count("sh: acted") == 2, "two runs")
         assert daemon.status()["state"] == "listening"
@@ -145,7 +145,7 @@ def test_a_hanging_program_does_not_disturb_listening_and_ends_with_the_daemon(t
         f"  command: [sh, -c, 'echo $$ > {pid}; exec sleep 1000']\n",
     )
     with Daemon("--config", config, "--input", tmp_path / "in.wav") as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         assert len(events(daemon.listen("--count", 2))) == 2
         until(lambda: "still runs" in daemon.log, "the second detection")
         status = daemon.status()
@@ -160,10 +160,10 @@ def test_actions_change_with_a_reload(tmp_path):
     recording(tmp_path / "in.wav", 4.0, "jarvis-slt", 60.0)
     config = configured(tmp_path, "{}")
     with Daemon("--config", config, "--input", tmp_path / "in.wav") as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         configured(tmp_path, "on_detection:\n  command: [echo, reloaded]\n")
         daemon.process.send_signal(1)
-        daemon.told("READY")
+        daemon.notified("READY")
         until(lambda: "echo: reloaded" in daemon.log, "an action")
 
 
@@ -188,7 +188,7 @@ def test_wrong_settings_are_refused_with_a_reason(tmp_path, text, complaint):
 def test_a_daemon_without_actions_does_not_load_them(tmp_path):
     recording(tmp_path / "in.wav", 20.0)
     with Daemon("--input", tmp_path / "in.wav", settings={"PYTHONVERBOSE": "1"}) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         time.sleep(0.1)
         assert "import 'wakeword_daemon.service.daemon'" in daemon.log
         assert "wakeword_daemon.actions" not in daemon.log

@@ -32,7 +32,7 @@ def test_programs_on_the_bus_learn_of_words_and_state(bus, config, tmp_path):
     with Daemon(
         "--config", config, "--input", tmp_path / "in.wav", settings=bus.settings
     ) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         on_the_bus(daemon)
         monitor = bus.monitor()
         assert bus.property("Words") == "(<['jarvis', 'smart_mirror']>,)"
@@ -51,7 +51,7 @@ def test_pause_and_resume(bus, config, tmp_path):
     with Daemon(
         "--config", config, "--input", tmp_path / "in.wav", settings=bus.settings
     ) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         on_the_bus(daemon)
         monitor = bus.monitor()
         assert bus.gdbus("call", "--method", "org.wakeword.Daemon1.Pause", "0") == "()"
@@ -71,7 +71,7 @@ def test_the_daemon_waits_for_a_bus_that_starts_late_or_goes_away(bus, config, t
     with Daemon(
         "--config", config, "--input", tmp_path / "in.wav", settings=bus.settings
     ) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         until(lambda: "no session bus at " in daemon.log, "a complaint")
         bus.start()
         on_the_bus(daemon)
@@ -92,7 +92,7 @@ def test_only_one_of_two_daemons_gets_the_name(bus, config, tmp_path):
     with Daemon(*arguments, settings=bus.settings) as first:
         on_the_bus(first)
         with Daemon(*arguments, settings=bus.settings) as second:
-            second.told("READY")
+            second.notified("READY")
             until(lambda: "another daemon is org.wakeword.Daemon1" in second.log, "a complaint")
             first.stop()
             on_the_bus(second)

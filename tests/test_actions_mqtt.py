@@ -114,7 +114,7 @@ def test_home_assistant_discovers_the_daemon_and_gets_detections(broker, tmp_pat
     client = broker.client()
     config = configured(tmp_path, broker.port)
     with Daemon("--config", config, "--input", tmp_path / "in.wav") as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         until(lambda: broker.last("home/ear/detection"), "a detection")
         detection = json.loads(broker.last("home/ear/detection"))
         assert detection["event_type"] == detection["name"] == "jarvis"
@@ -142,7 +142,7 @@ def test_a_late_subscriber_gets_the_state_but_no_old_detection(broker, tmp_path)
     recording(tmp_path / "in.wav", 2.0, "jarvis-slt", 60.0)
     config = configured(tmp_path, broker.port, "discovery: null")
     with Daemon("--config", config, "--input", tmp_path / "in.wav") as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         until(lambda: daemon.status()["last_detection"], "a detection")
         client = broker.client()
         until(lambda: len(broker.messages) >= 2, "what is retained")
@@ -188,7 +188,7 @@ def test_the_daemon_waits_for_an_absent_broker(broker, tmp_path):
     broker.stop()
     config = configured(tmp_path, broker.port)
     with Daemon("--config", config, "--input", tmp_path / "in.wav") as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         until(lambda: "it does not answer; trying again" in daemon.log, "a complaint")
         until(lambda: daemon.status()["last_detection"], "a detection without a broker")
         broker.start()
@@ -210,7 +210,7 @@ def test_a_hanging_broker_blocks_neither_listening_nor_stopping(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         config = configured(tmp_path, silent.getsockname()[1])
         with Daemon("--config", config, "--input", tmp_path / "in.wav") as daemon:
-            daemon.told("READY")
+            daemon.notified("READY")
             until(lambda: daemon.status()["last_detection"], "a detection")
             assert daemon.stop() == 0
 

@@ -18,7 +18,7 @@ def test_the_sound_is_played_and_does_not_trigger_a_detection(room, tmp_path):
     soundfile.write(tmp_path / "answer.wav", pcm, SAMPLE_RATE, subtype="PCM_16")
     (tmp_path / "config.yaml").write_text("on_detection:\n  sound: answer.wav\n")
     with Daemon("--config", tmp_path / "config.yaml", settings=room.env()) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         room.play(tmp_path / "word.wav")
         until(lambda: "heard jarvis in our own sound" in daemon.log, "the echo")
         assert daemon.status()["sequence"] == 2  # `listening`, and one detection
@@ -38,7 +38,7 @@ def test_a_sound_that_cannot_be_played_is_logged(room, tmp_path):
     (tmp_path / "answer.wav").write_text("no sound")
     (tmp_path / "config.yaml").write_text("on_detection:\n  sound: answer.wav\n")
     with Daemon("--config", tmp_path / "config.yaml", settings=room.env()) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         room.play(tmp_path / "word.wav")
         until(lambda: "paplay failed with exit code 1" in daemon.log, "a complaint")
         assert daemon.status()["state"] == "listening"

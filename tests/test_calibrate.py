@@ -109,7 +109,7 @@ def test_it_calibrates_through_a_running_daemon(tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text("# mine\nwords:\n  jarvis:\n")
     with Daemon("--config", config, "--input", tmp_path / "in.wav") as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         arguments = ("--word", "jarvis", "--socket", daemon.socket, "--for", "62s", "--save")
         with Terminal(*WAKEWORD, "calibrate", *arguments) as terminal:
             terminal.prints("to go; highest scores: jarvis")
@@ -128,7 +128,7 @@ def test_it_calibrates_through_a_running_daemon(tmp_path):
 def test_ctrl_c_ends_with_what_was_heard_so_far(tmp_path):
     recording(tmp_path / "in.wav", 60.0)
     with Daemon("--input", tmp_path / "in.wav") as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         arguments = ("--word", "jarvis", "--socket", daemon.socket)
         with Terminal(*WAKEWORD, "calibrate", *arguments) as terminal:
             terminal.prints("to go; highest scores: jarvis")
@@ -142,7 +142,7 @@ def test_ctrl_c_ends_with_what_was_heard_so_far(tmp_path):
 def test_words_that_only_the_daemon_knows_are_named(tmp_path):
     recording(tmp_path / "in.wav", 60.0)
     with Daemon("--input", tmp_path / "in.wav") as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         done = wakeword("calibrate", "--word", "alexa", "--socket", daemon.socket)
     assert done.returncode == 1
     assert "the daemon listens for jarvis, which the config here does not name" in done.stderr

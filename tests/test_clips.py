@@ -142,7 +142,7 @@ def test_the_daemon_keeps_a_clip_of_each_detection(tmp_path):
     config = configured(tmp_path)
     folder = ClipFolder(tmp_path / "clips")
     with Daemon("--config", config, "--input", tmp_path / "in.wav") as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         until(folder.names, "a clip")
         event = daemon.status()["last_detection"]
     (name,) = folder.names()
@@ -165,7 +165,7 @@ def test_the_daemon_keeps_a_clip_of_a_near_miss(tmp_path):
     config.write_text(config.read_text() + "words:\n  jarvis:\n    threshold: 0.9999999\n")
     folder = ClipFolder(tmp_path / "clips")
     with Daemon("--config", config, "--input", tmp_path / "in.wav") as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         until(folder.names, "a clip")
         assert daemon.status()["last_detection"] is None
     (kept,) = (kept for _, kept in folder.clips())
@@ -186,7 +186,7 @@ def test_a_full_disk_is_logged_once_and_does_not_disturb_listening(tmp_path):
         pytest.skip("nothing can be mounted here")
     try:
         with Daemon("--config", config, "--input", tmp_path / "in.wav") as daemon:
-            daemon.told("READY")
+            daemon.notified("READY")
             until(lambda: daemon.status()["sequence"] == 4, "three detections")
             until(lambda: "no clips are kept" in daemon.log, "a complaint")
             time.sleep(1.5)  # what may be written still

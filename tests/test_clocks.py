@@ -36,14 +36,14 @@ def test_setting_the_wall_clock_changes_only_wall_times(room, clocks, tmp_path):
     steps = (HOUR, -HOUR, DAY)
     recording(tmp_path / "word.wav", 0.3, "jarvis-slt", 0.6)
     with Daemon(settings=room.env() | clocks.env() | {"WATCHDOG_USEC": "8000000"}) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         ends = []
         for number, step in enumerate(steps, 1):
             clocks.step(step)
             ends.append(spoken(room, tmp_path / "word.wav"))
             until(lambda number=number: daemon.status()["sequence"] == 1 + number, "a detection")
         daemon.drain()
-        assert daemon.told("WATCHDOG") == "1"
+        assert daemon.notified("WATCHDOG") == "1"
         status = daemon.status()
         with Peer(daemon.socket) as late:
             late.ask("subscribe", {"after_sequence": 0}, answer="subscribed")
@@ -63,7 +63,7 @@ def test_listening_continues_after_suspend_and_the_gap_is_counted(room, clocks, 
     slept = 5 * 60
     recording(tmp_path / "word.wav", 0.3, "jarvis-slt", 0.6)
     with Daemon(settings=room.env() | clocks.env()) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         before = spoken(room, tmp_path / "word.wav")
         until(lambda: daemon.status()["sequence"] == 2, "a detection")
         first = daemon.status()["last_detection"]
@@ -93,7 +93,7 @@ def test_a_daemon_that_was_stopped_for_longer_than_a_hang_continues(room, tmp_pa
     """Here monotonic time went on too, so the watchdog sees the pause."""
     recording(tmp_path / "word.wav", 0.3, "jarvis-slt", 0.6)
     with Daemon(settings=room.env()) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         daemon.process.send_signal(signal.SIGSTOP)
         time.sleep(120)
         daemon.process.send_signal(signal.SIGCONT)
@@ -108,7 +108,7 @@ def test_a_daemon_that_was_stopped_for_longer_than_a_hang_continues(room, tmp_pa
 def test_setting_the_clock_does_not_change_the_length_of_a_pause(clocks, tmp_path):
     recording(tmp_path / "silence.wav", 60.0)
     with Daemon("--input", tmp_path / "silence.wav", settings=clocks.env()) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         with Peer(daemon.socket) as peer:
             asked = time.time()
             peer.ask("pause", {"minutes": 30}, answer="paused")
@@ -130,7 +130,7 @@ def test_half_an_hour_of_drift_on_a_sound_server_loses_nothing(room, clocks, tmp
     """The clocks part by 0.36 s, more than a delay may last without counting as a loss."""
     recording(tmp_path / "word.wav", 0.3, "jarvis-slt", 0.6)
     with Daemon(settings=room.env() | clocks.env()) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         begin = time.monotonic()
         clocks.drift(drift)
         time.sleep(30 * 60)

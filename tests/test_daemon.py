@@ -36,7 +36,7 @@ def minute(tmp_path):
 def test_a_word_in_a_file_gives_one_event(tmp_path, word):
     (end,) = recording(tmp_path / "in.wav", 2.0, word, 2.0)
     with Daemon("--input", tmp_path / "in.wav") as daemon:
-        assert daemon.told("READY").startswith("listening for jarvis on ")
+        assert daemon.notified("READY").startswith("listening for jarvis on ")
         listener = daemon.listen("--count", 1, "--timeout", PATIENCE)
         assert daemon.process.wait(PATIENCE) == 0
         log = daemon.log
@@ -53,7 +53,7 @@ def test_a_word_in_a_file_gives_one_event(tmp_path, word):
 def test_words_are_taken_by_name_and_by_path(minute):
     given = ("--word", "view glass", "--word", shipped_models()["jarvis"])
     with Daemon("--input", minute, *given) as daemon:
-        assert daemon.told("READY").startswith("listening for view_glass, jarvis on ")
+        assert daemon.notified("READY").startswith("listening for view_glass, jarvis on ")
         assert daemon.status()["words"] == ["view_glass", "jarvis"]
 
 
@@ -64,7 +64,7 @@ def test_words_on_standard_input_give_events_in_order(tmp_path):
     del ends[1]
     pcm, _ = soundfile.read(tmp_path / "in.wav", dtype="int16")
     with Daemon("--input", "-", stdin=subprocess.PIPE) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         listener = daemon.listen("--count", 2, "--timeout", PATIENCE)
         daemon.process.stdin.write(pcm.astype("<i2").tobytes() + b"\0")
         daemon.process.stdin.close()
@@ -81,10 +81,10 @@ def test_words_on_standard_input_give_events_in_order(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_daemon(minute, number):
     with Daemon("--input", minute) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         listener = daemon.listen("--timeout", 1)
         code = daemon.stop(number)
-        daemon.told("STOPPING")
+        daemon.notified("STOPPING")
         assert code == 0
         assert not daemon.socket.exists()
         assert "Traceback" not in daemon.log
@@ -98,7 +98,7 @@ def test_the_grace_periods_add_up_to_less_than_a_second():
 
 def test_a_second_daemon_is_refused_and_told_which_process_listens(minute):
     with Daemon("--input", minute) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         second = subprocess.run(
             [*WAKEWORD, "run", "--input", minute, "--socket", daemon.socket],
             capture_output=True,
@@ -114,11 +114,11 @@ def test_a_second_daemon_is_refused_and_told_which_process_listens(minute):
 
 def test_a_dead_daemons_socket_is_replaced(minute):
     with Daemon("--input", minute) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         daemon.stop(signal.SIGKILL)
         assert daemon.socket.exists()
         with Daemon("--input", minute, "--socket", daemon.socket) as successor:
-            successor.told("READY")
+            successor.notified("READY")
             assert successor.stop() == 0
 
 
@@ -129,20 +129,20 @@ def test_the_watchdog_is_notified_only_while_hops_are_processed():
         os.fdopen(write, "wb") as pipe,
         Daemon("--input", "-", stdin=silent, settings={"WATCHDOG_USEC": "300000"}) as daemon,
     ):
-        daemon.told("READY")
+        daemon.notified("READY")
         pipe.write(np.zeros(SAMPLE_RATE, "<i2").tobytes())
         pipe.flush()
-        assert daemon.told("WATCHDOG") == "1"
+        assert daemon.notified("WATCHDOG") == "1"
         # No more audio comes, so after this second there must be no notification.
         until(lambda: daemon.status()["hops"] == 12, "the end of the audio")
         daemon.drain()
         with pytest.raises(AssertionError, match="no WATCHDOG came"):
-            daemon.told("WATCHDOG", patience=1)
+            daemon.notified("WATCHDOG", patience=1)
 
 
 def test_status_reports_what_happened(minute):
     with Daemon("--input", minute) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         before = daemon.status()
         assert before["state"] == "listening"
         assert before["words"] == ["jarvis"]
@@ -169,8 +169,8 @@ def test_status_reports_what_happened(minute):
 
 def reload(daemon):
     daemon.process.send_signal(signal.SIGHUP)
-    assert int(daemon.told("MONOTONIC_USEC")) > 0
-    return daemon.told("READY")
+    assert int(daemon.notified("MONOTONIC_USEC")) > 0
+    return daemon.notified("READY")
 
 
 def threshold(daemon):
@@ -189,7 +189,7 @@ def test_reload_applies_a_sensitivity(tmp_path, minute):
     word = "words: {hey: {model: hey.safetensors, sensitivity: %s false accepts/hour}}"
     config.write_text(word % 0.5)
     with Daemon("--config", config, "--input", minute) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         assert threshold(daemon) == 0.9
         config.write_text(word % 1)
         reload(daemon)
@@ -204,7 +204,7 @@ def test_reload_applies_words_and_thresholds_and_keeps_subscribers(tmp_path, min
     config = tmp_path / "config.yaml"
     config.write_text("words: {jarvis: {threshold: 0.9999999}}\nlog: {level: debug}")
     with Daemon("--config", config, "--input", minute) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         listener = daemon.listen("--word", "jarvis", "--count", 1, "--timeout", PATIENCE)
         save_model(tmp_path / "hey.safetensors", random_model("hey", threshold=0.99))
         config.write_text("words: {jarvis: {}, hey: {model: hey.safetensors, threshold: 0.99}}")
@@ -229,7 +229,7 @@ def test_a_wrong_config_is_refused_and_the_old_one_stays(tmp_path, minute, text,
     config.write_text("")
     (tmp_path / "broken.safetensors").write_bytes(b"\0" * 100)
     with Daemon("--config", config, "--input", minute) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         listener = daemon.listen("--count", 1, "--timeout", PATIENCE)
         config.write_text(text)
         status = reload(daemon)
@@ -310,7 +310,7 @@ def test_journal_lines_have_a_priority_and_no_date(tmp_path, minute):
 
 def test_the_demo_says_the_word():
     with Daemon("--demo") as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         (event,) = events(daemon.listen("--count", 1, "--timeout", PATIENCE))
     assert event["name"] == "jarvis"
 

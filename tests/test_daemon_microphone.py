@@ -20,7 +20,7 @@ pytestmark = pytest.mark.sound
 def test_a_spoken_word_gives_one_event(room, tmp_path):
     recording(tmp_path / "word.wav", 0.5, "jarvis-slt", 1.0)
     with Daemon(settings=room.env()) as daemon:
-        assert daemon.told("READY").startswith("listening for jarvis on ")
+        assert daemon.notified("READY").startswith("listening for jarvis on ")
         listener = daemon.listen("--count", 1, "--timeout", PATIENCE)
         before = time.time()
         room.play(tmp_path / "word.wav")
@@ -40,7 +40,7 @@ def test_a_spoken_word_gives_one_event(room, tmp_path):
 def test_other_speech_gives_no_event(room, tmp_path):
     recording(tmp_path / "other.wav", 0.5, "other-slt", 0.5, "other-slt", 1.0)
     with Daemon(settings=room.env()) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         listener = daemon.listen("--timeout", 6)
         room.play(tmp_path / "other.wav")
         assert events(listener) == []
@@ -50,9 +50,9 @@ def test_without_a_microphone_the_daemon_starts_and_reports_the_reason(tmp_path)
     (tmp_path / "alsa.conf").write_text("pcm.absent { type hw card 99 }\n")
     settings = {"ALSA_CONFIG_PATH": str(tmp_path / "alsa.conf"), "JACK_NO_START_SERVER": "1"}
     with Daemon(settings=settings | {"WATCHDOG_USEC": "600000"}) as daemon:
-        assert daemon.told("READY").startswith("deaf: ")
+        assert daemon.notified("READY").startswith("deaf: ")
         assert daemon.status()["state"] == "deaf"
-        assert daemon.told("WATCHDOG") == "1"  # a new process would find no microphone either
+        assert daemon.notified("WATCHDOG") == "1"  # a new process would find no microphone either
         assert daemon.log.count("deaf: ") == 1
         code = daemon.stop()
     assert code == 0
@@ -60,7 +60,7 @@ def test_without_a_microphone_the_daemon_starts_and_reports_the_reason(tmp_path)
 
 def test_an_unknown_device_is_reported_with_the_available_ones(room):
     with Daemon("--device", "nonesuch", settings=room.env()) as daemon:
-        status = daemon.told("READY")
+        status = daemon.notified("READY")
     assert "nonesuch" in status
     assert "room" in status
 
@@ -68,13 +68,13 @@ def test_an_unknown_device_is_reported_with_the_available_ones(room):
 def test_listening_resumes_after_the_server_died(room, tmp_path):
     recording(tmp_path / "word.wav", 0.5, "jarvis-slt", 1.0)
     with Daemon(settings=room.env()) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         listener = daemon.listen("--count", 1, "--timeout", PATIENCE)
         room.kill()
-        assert daemon.told("STATUS").startswith("deaf: ")
+        assert daemon.notified("STATUS").startswith("deaf: ")
         room.start()
         room.hum()
-        assert daemon.told("STATUS").startswith("listening for jarvis on ")
+        assert daemon.notified("STATUS").startswith("listening for jarvis on ")
         room.play(tmp_path / "word.wav")
         (event,) = events(listener)
         status = daemon.status()
@@ -94,8 +94,8 @@ def test_listening_resumes_after_the_server_died(room, tmp_path):
 
 def test_a_hung_sound_library_ends_the_process(room):
     with Daemon(settings=room.env() | {"WATCHDOG_USEC": "8000000"}) as daemon:
-        daemon.told("READY")
-        daemon.told("WATCHDOG")
+        daemon.notified("READY")
+        daemon.notified("WATCHDOG")
         room.stop_hang()
         try:
             code = daemon.process.wait(PATIENCE)
@@ -111,7 +111,7 @@ def test_reload_changes_the_device(room, tmp_path):
     config = tmp_path / "config.yaml"
     config.write_text("")
     with Daemon("--config", config, settings=room.env()) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         assert daemon.status()["device"] == "default"
         config.write_text("audio: {device: room}")
         daemon.process.send_signal(1)
@@ -151,7 +151,7 @@ def test_audio_after_a_word_arrives_sample_for_sample(tmp_path):
     """In a room without noise, so that what is recorded is what was played and nothing else."""
     word, _ = soundfile.read(AUDIO / "jarvis-slt.flac", dtype="int16")
     with PulseServer() as room, Daemon(settings=room.env()) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         with subscribe(daemon.socket, audio="after", pre_roll=1.5, seconds=4.0) as heard:
             played(tmp_path / "in.wav", 0.5, word, 0.2, command(1), 1.0)
             player = room.play(tmp_path / "in.wav", wait=False)
@@ -172,7 +172,7 @@ def test_a_server_restart_during_a_command_is_reported_as_a_gap(tmp_path):
     first = played(tmp_path / "first.wav", 0.5, word, 0.2, command(1))
     second = played(tmp_path / "second.wav", 0.5, command(2), 0.5)
     with PulseServer() as room, Daemon(settings=room.env()) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         with subscribe(daemon.socket, audio="after", pre_roll=1.5, seconds=25.0) as told:
             room.play(tmp_path / "first.wav", wait=False)
             event = next(told)
@@ -197,7 +197,7 @@ def test_a_server_restart_during_a_command_is_reported_as_a_gap(tmp_path):
 def test_listen_records_the_command_and_pipes_it_to_a_program(room, tmp_path):
     recording(tmp_path / "word.wav", 0.5, "jarvis-slt", 0.3, "other-slt", 2.0)
     with Daemon(settings=room.env()) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         folder, piped = tmp_path / "commands", tmp_path / "piped"
         listener = daemon.listen(
             *("--count", 1, "--record", folder, "--pipe", f"cat > {piped}"),

@@ -56,7 +56,7 @@ def speech(path):
 def test_a_room_where_somebody_speaks_is_fine(room, tmp_path):
     room.hum()
     with Daemon(settings=room.env() | {"XDG_CONFIG_HOME": str(tmp_path)}) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         config = tmp_path / "config.yaml"
         config.write_text(f"socket: {{path: {daemon.socket}}}")
         # PipeWire's null sink is loud: its hum is close to full scale.

@@ -32,7 +32,7 @@ def daemon(tmp_path):
     """A daemon that hears the word again and again."""
     recording(tmp_path / "words.wav", *[2.0, "jarvis-slt"] * 10)
     with Daemon("--input", tmp_path / "words.wav") as running:
-        running.told("READY")
+        running.notified("READY")
         yield running
 
 

@@ -45,7 +45,7 @@ def test_standard_error_shows_the_connection_and_each_state(server):
 def test_it_waits_for_a_daemon_that_starts_later(tmp_path):
     recording(tmp_path / "in.wav", 2.0, "jarvis-slt", 57.0)
     with Daemon("--input", tmp_path / "in.wav") as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         path = daemon.socket
         daemon.stop()
         process = listen(path, "--count", "1")
@@ -55,7 +55,7 @@ def test_it_waits_for_a_daemon_that_starts_later(tmp_path):
             " waiting for it\n"
         )
         with Daemon("--input", tmp_path / "in.wav", "--socket", path) as successor:
-            successor.told("READY")
+            successor.notified("READY")
             out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert "jarvis" in out

@@ -21,7 +21,7 @@ def daemon(tmp_path):
     (tmp_path / "config.yaml").write_text(CONFIG)
     options = ("--config", tmp_path / "config.yaml", "--input", tmp_path / "in.wav")
     with Daemon(*options) as running:
-        running.told("READY")
+        running.notified("READY")
         yield running
 
 

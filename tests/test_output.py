@@ -60,7 +60,7 @@ def place(tmp_path_factory):
     ClipFolder(folder / "clips").add(clip, np.zeros(44_800, np.int16))
     (folder / "config.yaml").write_text("words:\n  jarvis:\n  alexa:\n")
     with Daemon("--demo") as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         until(lambda: daemon.status()["last_detection"], "a detection")
         yield {"place": folder, "socket": daemon.socket, "audio": AUDIO}
 

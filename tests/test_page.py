@@ -32,7 +32,7 @@ def settings(tmp_path):
 def daemon(tmp_path, settings):
     recording(tmp_path / "in.wav", 4.0, "jarvis-slt", 120.0)
     with Daemon("--config", settings, "--input", tmp_path / "in.wav") as running:
-        running.told("READY")
+        running.notified("READY")
         yield running
 
 

@@ -29,7 +29,7 @@ def settings(tmp_path):
 def daemon(tmp_path, settings):
     recording(tmp_path / "in.wav", 12.0, "jarvis-slt", 240.0)
     with Daemon("--config", settings, "--input", tmp_path / "in.wav") as running:
-        running.told("READY")
+        running.notified("READY")
         yield running
 
 

@@ -24,14 +24,14 @@ def again(daemon):
     daemon.process.wait()
     daemon.drain()
     daemon.start()
-    return daemon.told("READY")
+    return daemon.notified("READY")
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_the_microphone_stays_closed_after_the_end_of_the_daemon(number):
     with PulseServer() as room, Daemon(settings=room.env()) as daemon:
         room.hum()
-        daemon.told("READY")
+        daemon.notified("READY")
         wakeword_daemon.pause(socket=daemon.socket)
         daemon.stop(number)
         told = len(daemon.log)
@@ -49,7 +49,7 @@ def test_the_microphone_stays_closed_after_the_end_of_the_daemon(number):
 
 def test_the_end_of_a_pause_stays_the_same(minute):
     with Daemon("--input", minute) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         paused = wakeword_daemon.pause(60, socket=daemon.socket)
         daemon.stop(signal.SIGKILL)
         assert again(daemon).startswith("paused until ")
@@ -62,7 +62,7 @@ def test_the_end_of_a_pause_stays_the_same(minute):
 
 def test_a_pause_that_is_over_meanwhile_is_forgotten(minute):
     with Daemon("--input", minute) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         paused = wakeword_daemon.pause(0.01, socket=daemon.socket)
         daemon.stop(signal.SIGKILL)
         until(lambda: time.time() > paused.until, "the end of the pause")
@@ -72,7 +72,7 @@ def test_a_pause_that_is_over_meanwhile_is_forgotten(minute):
 
 def test_a_pause_that_goes_on_ends_by_itself(minute):
     with Daemon("--input", minute) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         wakeword_daemon.pause(0.2, socket=daemon.socket)
         daemon.stop(signal.SIGKILL)
         assert again(daemon).startswith("paused")
@@ -81,7 +81,7 @@ def test_a_pause_that_goes_on_ends_by_itself(minute):
 
 def test_what_cannot_be_kept_is_logged_and_pauses_all_the_same(minute):
     with Daemon("--input", minute) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         (daemon.socket.parent / "events.sock.paused").mkdir()
         wakeword_daemon.pause(socket=daemon.socket)
         assert daemon.status()["state"] == "paused"
@@ -93,7 +93,7 @@ def test_what_cannot_be_kept_is_logged_and_pauses_all_the_same(minute):
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"until": "soon"}'])
 def test_a_file_that_is_no_pause_is_none(minute, content):
     with Daemon("--input", minute) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         daemon.stop()
         (daemon.socket.parent / "events.sock.paused").write_bytes(content)
         assert again(daemon).startswith("listening")
@@ -102,7 +102,7 @@ def test_a_file_that_is_no_pause_is_none(minute, content):
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can make another user's file")
 def test_another_user_pauses_nobody(minute):
     with Daemon("--input", minute) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         wakeword_daemon.pause(socket=daemon.socket)
         daemon.stop()
         os.chown(daemon.socket.parent / "events.sock.paused", 65_534, 65_534)
@@ -112,7 +112,7 @@ def test_another_user_pauses_nobody(minute):
 def test_a_service_of_the_machine_keeps_it_in_its_state_folder(minute, tmp_path):
     settings = {"STATE_DIRECTORY": str(tmp_path)}
     with Daemon("--input", minute, settings=settings) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         wakeword_daemon.pause(socket=daemon.socket)
         assert (tmp_path / "paused").exists()
         daemon.stop(signal.SIGKILL)

@@ -61,7 +61,7 @@ def daemon(tmp_path):
     (tmp_path / "config.yaml").write_text("words: {jarvis: {}, alexa: {}}")
     options = ("--config", tmp_path / "config.yaml", "--input", tmp_path / "in.wav")
     with Daemon(*options) as running:
-        running.told("READY")
+        running.notified("READY")
         yield running
 
 

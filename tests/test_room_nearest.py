@@ -165,7 +165,7 @@ def test_rooms_beside_the_daemons_microphone(tmp_path):
     (tmp_path / "config.yaml").write_text(json.dumps({"rooms": rooms}))
     recording(tmp_path / "own.wav", 60.0)
     with Daemon("--config", tmp_path / "config.yaml", "--input", tmp_path / "own.wav") as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         answers = converse(f"unix://{path}", ROOMS["the loudest"])
     assert {name for name, event in answers.items() if Detection.is_type(event.type)} == {"kitchen"}
 

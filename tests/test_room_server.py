@@ -328,7 +328,7 @@ def test_the_daemon_serves_rooms_beside_its_own_microphone(tmp_path):
     (tmp_path / "config.yaml").write_text(f"rooms: {{uri: 'unix://{path}'}}")
     recording(tmp_path / "own.wav", 60.0)
     with Daemon("--config", tmp_path / "config.yaml", "--input", tmp_path / "own.wav") as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         with RoomPeer(path) as room:
             room.send("detect", {"names": ["jarvis"]})
             room.start()
@@ -377,7 +377,7 @@ def test_the_daemon_announces_the_rooms_that_it_serves(tmp_path):
     (tmp_path / "config.yaml").write_text(json.dumps({"rooms": rooms}))
     recording(tmp_path / "own.wav", 60.0)
     with Daemon("--config", tmp_path / "config.yaml", "--input", tmp_path / "own.wav") as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         with announced(zeroconf, "attic", daemon.process) as found:
             assert rooms["uri"].endswith(f":{found.port}")
             assert daemon.stop() == 0
@@ -393,7 +393,7 @@ def test_a_network_that_comes_up_later_is_announced(monkeypatch, caplog):
     machine, found = announcement._machine, []
     monkeypatch.setattr(announcement, "_machine", lambda: found)
 
-    async def told(sentence):
+    async def logged(sentence):
         end = time.monotonic() + PATIENCE
         while sentence not in caplog.text and time.monotonic() < end:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -403,9 +403,9 @@ def test_a_network_that_comes_up_later_is_announced(monkeypatch, caplog):
         server = RoomServer(detectors(["jarvis"]))
         await server.start([("0.0.0.0", 0)], allow_lan=True, zeroconf="cellar")  # noqa: S104
         try:
-            await told("this machine has no network")
+            await logged("this machine has no network")
             found.extend(machine())
-            await told("announced as “cellar” on " + own[0])
+            await logged("announced as “cellar” on " + own[0])
         finally:
             await server.stop()
 

@@ -112,7 +112,7 @@ def test_bad_sound_is_told_and_its_end_and_words_are_heard(room, name, bad):
     with Microphone(room) as microphone:
         microphone.play(bad)
         with Daemon(settings=room.env()) as daemon:
-            daemon.told("READY")
+            daemon.notified("READY")
             until(lambda: problems(daemon) == [name], name)
             assert daemon.status()["state"] == "listening"
             assert name in wakeword("status", "--socket", daemon.socket).stdout
@@ -128,7 +128,7 @@ def test_a_dead_channel_is_told(room, tmp_path):
     with Microphone(room, channels=2) as microphone:
         microphone.play(sound)
         with Daemon(*setting(tmp_path, 2), **options) as wrong:
-            wrong.told("READY")
+            wrong.notified("READY")
             until(lambda: "dead-channel" in problems(wrong), "the dead channel")
             assert "channel: 1" in wrong.log
 
@@ -139,7 +139,7 @@ def test_a_device_that_lies_about_its_rate_is_told(room, claimed, true):
     with Microphone(room, rate=claimed, share=true / claimed) as microphone:
         microphone.play(noise(SECONDS))
         with Daemon(settings=room.env()) as daemon:
-            daemon.told("READY")
+            daemon.notified("READY")
             until(lambda: "wrong-rate" in problems(daemon), "the rate")
             assert daemon.status()["state"] == "listening"
 
@@ -160,7 +160,7 @@ def test_another_default_microphone_costs_no_busy_core(server, tmp_path):
     with server() as room:
         room.hum()
         with Daemon(settings=room.env()) as daemon:
-            daemon.told("READY")
+            daemon.notified("READY")
             module = room.pactl("load-module", "module-null-sink", "sink_name=other", "norewinds=1")
             until(lambda: room.takes("set-default-source", "other.monitor"), "the other device")
             for source in ("mic", "other.monitor", "mic", "other.monitor"):
@@ -195,7 +195,7 @@ def test_a_microphone_that_comes_and_goes_is_told_and_costs_no_busy_core(
     with server() as room:
         room.hum()
         with Daemon(settings=room.env()) as daemon:
-            daemon.told("READY")
+            daemon.notified("READY")
             begin, before = time.monotonic(), daemon.status()
             while time.monotonic() - begin < 60 * minutes or (told and problems(daemon) != told):
                 room.unplug()

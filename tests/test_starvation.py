@@ -49,7 +49,7 @@ def piped_daemon(*arguments):
             daemon.process.stdin.write(pcm.astype("<i2").tobytes())
             daemon.process.stdin.flush()
 
-        daemon.told("READY")
+        daemon.notified("READY")
         yield daemon, say
 
 
@@ -89,7 +89,7 @@ def busy_machine():
 
 def test_a_twentieth_of_a_core_is_enough(room, word):
     with Daemon(settings=room.env()) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         with little_cpu(daemon.process.pid, 0.05), busy_machine():
             witness = Witness(room)
             hears(daemon, lambda: room.play(word))
@@ -154,7 +154,7 @@ def test_a_full_or_read_only_disk_only_loses_clips():
 
 def test_without_free_descriptors_listening_continues_and_peers_wait(room, word):
     with Daemon(settings=room.env()) as daemon, contextlib.ExitStack() as stack:
-        daemon.told("READY")
+        daemon.notified("READY")
         listener = daemon.listen("--count", 2)
         peer = stack.enter_context(Peer(daemon.socket))
         asked(peer)

@@ -121,7 +121,7 @@ def test_over_tcp_nothing_can_be_changed(token):
 
 def test_a_watcher_gets_level_noise_and_scores_of_every_hop(minute):
     with Daemon("--input", minute) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         seen = []
         for item in wakeword_daemon.watch(daemon.socket, timeout=PATIENCE):
             seen.append(item)
@@ -148,7 +148,7 @@ def test_a_watcher_gets_level_noise_and_scores_of_every_hop(minute):
 
 def test_watching_resumes_after_a_restart(minute):
     with Daemon("--input", minute) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         watch = wakeword_daemon.watch(daemon.socket, timeout=PATIENCE)
         assert isinstance(next(watch), Info)
         next(item for item in watch if isinstance(item, Telemetry))
@@ -156,7 +156,7 @@ def test_watching_resumes_after_a_restart(minute):
         away = next(item for item in watch if isinstance(item, Away))
         assert "went away" in away.reason
         with Daemon("--input", minute, "--socket", daemon.socket) as successor:
-            successor.told("READY")
+            successor.notified("READY")
             assert isinstance(next(item for item in watch if not isinstance(item, Away)), Info)
             assert next(item for item in watch if isinstance(item, Telemetry)).hop < 60
         watch.close()
@@ -166,7 +166,7 @@ def test_the_microphone_is_closed_during_a_pause(tmp_path):
     recording(tmp_path / "word.wav", 0.5, "jarvis-slt", 1.0)
     with PulseServer() as room, Daemon(settings=room.env()) as daemon:
         room.hum()
-        daemon.told("READY")
+        daemon.notified("READY")
         assert records(room, daemon)
         listener = daemon.listen("--count", 1, "--timeout", PATIENCE)
         watch = wakeword_daemon.watch(daemon.socket, timeout=PATIENCE)
@@ -176,7 +176,7 @@ def test_the_microphone_is_closed_during_a_pause(tmp_path):
         assert not records(room, daemon)
         changed = next(item for item in watch if isinstance(item, StateChanged))
         assert (changed.state, changed.paused_until, changed.device) == ("paused", None, None)
-        assert daemon.told("STATUS") == "paused until `wakeword resume`"
+        assert daemon.notified("STATUS") == "paused until `wakeword resume`"
         room.play(tmp_path / "word.wav")  # must not be detected
         status = daemon.status()
         assert (status["state"], status["reason"]) == ("paused", "until `wakeword resume`")
@@ -202,7 +202,7 @@ def records(room, daemon):
 
 def test_a_pause_ends_by_itself_and_can_be_extended(minute):
     with Daemon("--input", minute) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         watch = wakeword_daemon.watch(daemon.socket, timeout=PATIENCE)
         states = (item for item in watch if isinstance(item, StateChanged))
         assert isinstance(next(watch), Info)
@@ -224,7 +224,7 @@ def test_audio_piped_in_during_a_pause_is_dropped(tmp_path):
     recording(tmp_path / "word.wav", 1.0, "jarvis-slt", 1.0)
     pcm = soundfile.read(tmp_path / "word.wav", dtype="int16")[0].astype("<i2").tobytes()
     with Daemon("--input", "-", stdin=subprocess.PIPE) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         listener = daemon.listen("--timeout", PATIENCE)
         wakeword_daemon.pause(socket=daemon.socket)
         daemon.process.stdin.write(pcm)
@@ -250,7 +250,7 @@ def test_a_threshold_is_changed_live_and_saved(tmp_path, minute):
     path = tmp_path / "config.yaml"
     path.write_text("words:\n  jarvis:\n    threshold: 0.9999999  # too high\n")
     with Daemon("--config", path, "--input", minute) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         watch = wakeword_daemon.watch(daemon.socket, timeout=PATIENCE)
         next(item for item in watch if isinstance(item, Telemetry))
         done = wakeword_daemon.set_threshold("jarvis", 0.4, socket=daemon.socket)
@@ -278,7 +278,7 @@ def test_refused_requests_are_sentences_and_change_nothing(tmp_path, minute):
     path = tmp_path / "config.yaml"
     path.write_text("words: {jarvis: &j {threshold: 0.9}, alexa: *j}")
     with Daemon("--config", path, "--input", minute) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         with pytest.raises(EventsError, match="no wake word is called 'alexandra'"):
             wakeword_daemon.set_threshold("alexandra", 0.5, socket=daemon.socket)
         with pytest.raises(EventsError, match=r"set words\.jarvis\.threshold to 0\.5 in it"):

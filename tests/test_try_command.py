@@ -72,7 +72,7 @@ def test_a_word_is_added_and_the_daemon_hears_it(tmp_path):
     chosen = tmp_path / "config.yaml"
     chosen.write_text(CONFIG)
     with Daemon("--config", chosen, "--input", tmp_path / "minute.wav") as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         command = ["words", "add", tmp_path / "hey.safetensors", "--config", chosen]
         done = wakeword(*command, "--socket", daemon.socket)
         assert (done.returncode, done.stderr) == (0, "")

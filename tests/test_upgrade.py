@@ -58,7 +58,7 @@ class Upgraded(Daemon):
             self.process.stdin.close()
         self._settings = environment
         self.start()
-        assert self.told("READY").startswith("listening")
+        assert self.notified("READY").startswith("listening")
 
     def version(self):
         with Peer(self.socket) as peer:
@@ -77,7 +77,7 @@ def missed_by(daemon, last):
 
 def test_events_are_numbered_on_over_an_upgrade_and_back(next_version):
     with Upgraded() as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         own = daemon.version()
         daemon.say()
         first = daemon.status()
@@ -100,7 +100,7 @@ def test_events_are_numbered_on_over_an_upgrade_and_back(next_version):
 
 def test_after_a_crash_the_numbers_begin_again(next_version):
     with Upgraded() as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         daemon.say()
         first = daemon.status()
         daemon.upgrade(next_version, signal.SIGKILL)
@@ -111,13 +111,13 @@ def test_after_a_crash_the_numbers_begin_again(next_version):
 
 def test_what_another_program_left_there_is_no_history():
     with Upgraded() as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         daemon.stop()
         (kept,) = daemon.socket.parent.glob("*.history")
         assert kept.stat().st_mode & 0o777 == 0o600
         kept.write_bytes(os.urandom(1_000))
         daemon.start()
-        assert daemon.told("READY").startswith("listening")
+        assert daemon.notified("READY").startswith("listening")
         assert "the events of the last run are lost" in daemon.log
         assert daemon.status()["sequence"] == 1
 
@@ -129,7 +129,7 @@ def test_a_model_is_swapped_while_it_is_in_use(tmp_path):
     model.write_bytes(shipped)
     config.write_text(f"words: {{jarvis: {{model: {model}}}}}")
     with Upgraded("--config", config) as daemon:
-        daemon.told("READY")
+        daemon.notified("READY")
         daemon.say()
         model.write_bytes(shipped[:1_000])
         daemon.say()

@@ -86,7 +86,7 @@ if __name__ == "__main__":
         speak(Path(folder) / "microphone.wav")
         os.chdir(folder)
         with Daemon("--config", config, "--input", "microphone.wav") as daemon:
-            daemon.told("READY")
+            daemon.notified("READY")
             command = (*WAKEWORD, "monitor", "--socket", daemon.socket)
             with Terminal(*command, columns=COLUMNS, rows=ROWS) as terminal:
                 terminal.until(lambda text: text.count("dB above the noise") == 2)  # noqa: PLR2004

@@ -47,7 +47,7 @@ if __name__ == "__main__":
         options = ("--config", folder / "config.yaml")
         os.chdir(folder)  # so that the picture shows no path
         with Daemon(*options, "--input", "microphone.wav") as daemon:
-            daemon.told("READY")
+            daemon.notified("READY")
             with (
                 WebPage(folder, *options, "--socket", daemon.socket) as page,
                 Browser(page.url, **SIZE) as browser,

@@ -68,7 +68,7 @@ class Viewer:
         self._ours, theirs = pty.openpty()
         termios.tcsetwinsize(theirs, (24, 80))
         self.shown = 0  # bytes that the monitor drew
-        self.told = 0  # bytes that the page sent
+        self.sent = 0  # bytes that the page sent
         self.monitor = subprocess.Popen(
             [*WAKEWORD, "monitor", "--socket", str(socket)],
             stdin=theirs,
@@ -111,7 +111,7 @@ class Viewer:
                 urllib.request.urlopen(events, timeout=60) as live,  # noqa: S310 -- our own page
             ):
                 while data := live.read1(65_536):
-                    self.told += len(data)
+                    self.sent += len(data)
             time.sleep(1)
 
 

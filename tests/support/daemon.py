@@ -110,7 +110,7 @@ class Daemon:
     def log(self):
         return (self.root / "log").read_text()
 
-    def told(self, field, patience=PATIENCE):
+    def notified(self, field, patience=PATIENCE):
         """Return the value of the next message to the service manager that has the field.
 
         For READY it is the status sent with it.

@@ -21,7 +21,6 @@ class WebPage:
     def __init__(self, home, *arguments, command=WAKEWORD):
         self._command = (*command, "page", "--port", "0", *map(str, arguments))
         self._home = home
-        self.told = []
 
     def __enter__(self):
         self.process = subprocess.Popen(
