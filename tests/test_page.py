@@ -1,12 +1,15 @@
 """`wakeword page` over real HTTP, with a real daemon behind it."""
 
 import contextlib
+import email.utils
 import json
 import re
 import signal
 import socket
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -329,6 +332,22 @@ def test_a_missing_extra_is_reported_with_its_command(package):
     assert done.returncode == 1
     assert f"the page needs the package {package}" in done.stderr
     assert "pip install '.[page]'" in done.stderr
+
+
+def test_it_sleeps_while_nobody_asks(alone):
+    headers = alone.ask("GET", "/")[1]
+    asked = email.utils.parsedate_to_datetime(headers["Date"])
+    assert abs(asked.timestamp() - time.time()) < 60
+    time.sleep(0.2)  # until the connection is closed
+    before = switches(alone.process.pid)
+    time.sleep(1.5)
+    assert switches(alone.process.pid) - before < 5  # uvicorn's own loop wakes fifteen times
+
+
+def switches(pid):
+    """Return how often a process has woken up."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status, re.MULTILINE)[1])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

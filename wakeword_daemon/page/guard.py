@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -66,6 +67,7 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for header, value in _HEADERS.items():
                     headers[header] = value
+                headers["Date"] = formatdate(usegmt=True)
             await send(message)
 
         if scope["type"] != "http":

@@ -76,6 +76,7 @@ async def _serve(
         log_config=None,
         access_log=False,
         server_header=False,
+        date_header=False,  # `guard` adds it
         proxy_headers=False,  # nobody else says where a request comes from
         limit_concurrency=_CONNECTIONS,
         timeout_graceful_shutdown=_GRACE,
@@ -84,12 +85,16 @@ async def _serve(
 
 
 class _Server(uvicorn.Server):
-    """Ends the live events too, which would go on for ever."""
+    """Sleeps while nobody asks, and ends the live events too, which would go on for ever."""
 
     def __init__(self, config: uvicorn.Config, ending: asyncio.Event) -> None:
         super().__init__(config)
         self._ending = ending
         self._loop = asyncio.get_running_loop()
+
+    async def main_loop(self) -> None:
+        """Wait for a signal, where uvicorn's own loop looks for one ten times a second."""
+        await self._ending.wait()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._loop.call_soon_threadsafe(self._ending.set)
