@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -25,18 +24,6 @@ from wakeword_daemon.events.client import read_status, subscribe
 from wakeword_daemon.events.protocol import StateChanged
 from wakeword_daemon.events.session import Limits
 from wakeword_daemon.events.sockets import Tcp
-
-
-@pytest.fixture
-def server():
-    with RunningServer() as running:
-        yield running
-
-
-@pytest.fixture
-def folder():
-    with tempfile.TemporaryDirectory(prefix="ww") as name:  # a short path
-        yield Path(name)
 
 
 @contextmanager

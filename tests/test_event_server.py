@@ -9,7 +9,6 @@ import os
 import socket
 import stat
 import struct
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -26,18 +25,6 @@ from wakeword_daemon.events.sockets import Tcp
 
 NOBODY = 65534
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user needs root")
-
-
-@pytest.fixture
-def server():
-    with RunningServer() as running:
-        yield running
-
-
-@pytest.fixture
-def folder():
-    with tempfile.TemporaryDirectory(prefix="ww") as name:  # a short path
-        yield Path(name)
 
 
 def mode(path):

@@ -5,15 +5,9 @@ import subprocess
 
 import pytest
 from support.daemon import PATIENCE, WAKEWORD, Daemon, recording, until, wakeword
-from support.eventserver import RunningServer, detection
+from support.eventserver import detection
 
 from wakeword_daemon.events.protocol import StateChanged
-
-
-@pytest.fixture
-def server():
-    with RunningServer() as running:
-        yield running
 
 
 def listen(path, *arguments, **options):

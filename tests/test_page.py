@@ -21,15 +21,6 @@ from wakeword_daemon import config
 
 pytestmark = pytest.mark.slow
 
-CONFIG = "words:\n  jarvis:\n    threshold: 0.5  # ours\nclips: {folder: clips}\n"
-
-
-@pytest.fixture
-def settings(tmp_path):
-    path = tmp_path / "config.yaml"
-    path.write_text(CONFIG)
-    return path
-
 
 @pytest.fixture
 def daemon(tmp_path, settings):
@@ -37,12 +28,6 @@ def daemon(tmp_path, settings):
     with Daemon("--config", settings, "--input", tmp_path / "in.wav") as running:
         running.notified("READY")
         yield running
-
-
-@pytest.fixture
-def page(tmp_path, settings, daemon):
-    with WebPage(tmp_path / "state", "--config", settings, "--socket", daemon.socket) as served:
-        yield served
 
 
 @pytest.fixture
