@@ -1,11 +1,11 @@
 """Measure the whole daemon on real sound servers: `python tests/bench_daemon.py [--write]`.
 
-CPU and wake-ups a second in a quiet room, in speech and in noise; memory; the time until it is
-ready; and how long after the end of a spoken word a subscriber has the event. With `--write`, the
-tables in docs/cost.md and the figure beside it are updated.
+It measures CPU time and wake-ups a second in a quiet room, in speech and in noise; memory; the time
+until the daemon is ready; and how long after the end of a spoken word a subscriber has the event.
+With `--write`, the tables and the figure of docs/cost.md are replaced.
 
-The conditions take turns, and the cheapest round counts, because other programs on the machine can
-only make one dearer. The end of a word is taken from a second recording of the same microphone.
+The conditions take turns, and the cheapest round counts, because other programs can only make a
+round more expensive. The end of a word is taken from a second recording of the same microphone.
 """
 
 import contextlib
@@ -37,14 +37,14 @@ WORDS = int(os.environ.get("WORDS", "40"))
 LISTEN = 5.0
 """Seconds of one round."""
 SETTLE = 4.0
-"""Seconds after which a daemon has noticed that the room is another one."""
+"""Seconds after which a daemon has adapted to another condition."""
 CONDITIONS = ("quiet", "speech", "noise")
 PATIENCE = 2.0
-"""Seconds after a word in which its event is expected."""
+"""Seconds after a word within which its event is expected."""
 PAGE = ROOT / "docs" / "cost.md"
 FIGURE = ROOT / "docs" / "cost.svg"
 
-# Python finds the step in C barred, and the one in numpy runs.
+# The step in C cannot be imported, so the one in numpy runs.
 _WITHOUT_C = (
     "import runpy, sys; sys.modules['wakeword_daemon.engine._step'] = None;"
     " runpy.run_module('wakeword_daemon', run_name='__main__', alter_sys=True)"
@@ -61,11 +61,11 @@ class Listener:
         server: whose microphone it listens to.
         settings: added to its environment.
         command: what runs.
-        arguments: what it is told.
-        cpu: milliseconds of CPU a second, by condition, of each round.
-        wakes: times a second that one of its threads waited and was woken, likewise.
+        arguments: of its command line.
+        cpu: milliseconds of CPU time a second, by condition and round.
+        wakes: times a second that one of its threads was woken, by condition and round.
         ready: seconds from each start until it was ready.
-        effort: seconds of CPU until then.
+        effort: seconds of CPU time until then.
         memory: MiB by kind.
         late: for each word the seconds from its end to the subscriber, and from its end to the
             sample at which the network was sure; None for a missed one, by what was heard before.
@@ -223,28 +223,28 @@ def tables(listeners):
     ] + [(f"{listener.name}, all", *delays(listener.all_late)) for listener in listeners]
     return [
         "",
-        "CPU in ms a second and wake-ups a second, of all threads and the sound server's client;",
-        f"the least of {ROUNDS} rounds of {LISTEN:.0f} s. {page.load()}",
+        "CPU time in ms a second and wake-ups a second, of all threads, including the sound",
+        f"server's client; the lowest of {ROUNDS} rounds of {LISTEN:.0f} s. {page.load()}",
         "",
         *page.table(
             ("daemon", *CONDITIONS, *(f"wake-ups, {one}" for one in CONDITIONS)),
             costs,
         ),
         "",
-        "Memory in MiB while it listens; seconds until it is ready, and of CPU until then;",
-        f"of {STARTS} starts:",
+        f"Memory in MiB while it listens; for {STARTS} starts, the seconds until it is ready and",
+        "the CPU time until then:",
         "",
         *page.table(
             (
                 "daemon",
-                *("anonymous", "shared pages shared out", "resident"),
-                *("ready, least", "ready, median", "CPU, least"),
+                *("anonymous", "proportional (PSS)", "resident"),
+                *("ready, lowest", "ready, median", "CPU, lowest"),
             ),
             sizes,
         ),
         "",
-        f"Milliseconds from the end of a word to the subscriber, {WORDS} words at random times,",
-        "and how many of them pass in the sound before the network is sure:",
+        "Milliseconds from the end of a word until the subscriber has the event, for",
+        f"{WORDS} words at random times, and how many of them pass before the network is sure:",
         "",
         *page.table(
             ("daemon", "median", "95 %", "the network, median", "the network, 95 %", "heard"), waits

@@ -1,9 +1,9 @@
 """Measure the engine beside two others: `python tests/bench_engine.py [--write]`.
 
-Each runs in a process of its own, on one core, fed with the same hops of 80 ms as a microphone
-would. With `--write` the table in docs/cost.md is made anew. With the name of one engine (`ours`,
-`six`, `numpy`, `numpy-six`, `micro` or `open`) its figures come alone, as JSON. The rounds of all
-take turns and the cheapest counts, because other programs on the machine can only make one dearer.
+Each engine runs in its own process, on one core, and gets hops of 80 ms as from a microphone. With
+`--write`, the table in docs/cost.md is replaced. With the name of one engine (`ours`, `six`,
+`numpy`, `numpy-six`, `micro` or `open`), only its figures are printed, as JSON. The engines take
+turns, and the cheapest round counts, because other programs can only make a round more expensive.
 """
 
 import json
@@ -28,8 +28,8 @@ from wakeword_daemon.clock import HOP, SAMPLE_RATE  # noqa: E402
 from wakeword_daemon.engine.streams import running_step  # noqa: E402
 
 ROUNDS = 4
-SECONDS = 60  # of audio, heard again and again
-BUDGET = 1.0  # seconds of CPU after which an engine has been heard often enough
+SECONDS = 60  # of audio, processed again and again
+BUDGET = 1.0  # seconds of CPU time after which an engine has run often enough
 WORDS = 6
 COLD_HOPS = 25
 
@@ -120,7 +120,7 @@ def measure(engine, begun):
 
 
 def cold(push, hops):
-    """Return the seconds of CPU that a hop takes after a sleep, as a microphone leaves between."""
+    """Return the seconds of CPU time that a hop takes after a sleep, as between live hops."""
     costs = []
     for hop in hops[:COLD_HOPS]:
         time.sleep(HOP / SAMPLE_RATE)
@@ -176,9 +176,9 @@ def main():
     )
     lines = [
         "",
-        f"Our step is the one in {running_step()}, but where numpy's is named. Hops are heard one",
-        "after the other, and then with a sleep of 80 ms before each, which leaves the caches",
-        f"to others; the least of {ROUNDS} rounds. {page.load()}",
+        f"Our step is the one in {running_step()}, except where the table says numpy. First the",
+        "hops are processed without a pause, then with a sleep of 80 ms before each, in which",
+        f"other programs fill the caches. The lowest of {ROUNDS} rounds is shown. {page.load()}",
         "",
         *page.table(header, rows),
         "",

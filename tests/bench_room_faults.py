@@ -1,9 +1,9 @@
-"""Measure the wake service among nuisances: `python tests/bench_room_faults.py [--write]`.
+"""Measure the wake service while clients misbehave: `python tests/bench_room_faults.py [--write]`.
 
-One room sends audio in real time and asks for a `pong` after every hop; others connect, ten a
-second, and ask for their first. Meanwhile a nuisance comes from a process of its own. Printed is
-how long both had to wait, what the nuisance was answered, and the service's memory. With `--write`
-the table in docs/faults.md is made anew.
+One room sends audio in real time and asks for a `pong` after every hop; ten new rooms a second
+connect and ask for their first. Meanwhile a nuisance runs in its own process. The bench prints how
+long the rooms waited, what the service answered to the nuisance, and the service's memory. With
+`--write`, the table in docs/faults.md is replaced.
 """
 
 import contextlib
@@ -47,7 +47,7 @@ def connect(path):
 
 
 def answers(connection):
-    """Return the types of all that comes until the service has closed, and the error's code."""
+    """Return the types of all answers until the service closes; for an error its code."""
     received = b""
     with contextlib.suppress(ConnectionResetError):
         while piece := connection.recv(65_536):
@@ -56,11 +56,11 @@ def answers(connection):
     return [event["data"].get("code") or event["type"] for event in events] or ["closed"]
 
 
-# Nuisances: each takes the socket's path, and returns what it was answered.
+# Nuisances: each takes the socket's path, and returns all answers, or a sentence about them.
 
 
 def come_and_go(path):
-    """10,000 connections in a row that leave at once."""
+    """10,000 connections in a row that leave immediately."""
     for _ in range(10_000):
         connect(path).close()
     return []
@@ -83,10 +83,10 @@ def trickle(path):
             with contextlib.suppress(OSError):
                 room.sendall(bytes([octet]))
         time.sleep(1)
-    told = [answer for room in rooms for answer in answers(room)]
+    answered = [answer for room in rooms for answer in answers(room)]
     for room in rooms:
         room.close()
-    return told
+    return answered
 
 
 def nonsense(path):
@@ -99,19 +99,19 @@ def nonsense(path):
         frame("audio-start", **FORM | {"channels": 0}),
         start + frame("audio-chunk", CHUNK[:-1], **FORM),
     ]
-    told = []
+    answered = []
     for number in range(2_000):
         bad = wrong[number % len(wrong)]
         with connect(path) as connection:
             connection.sendall(bad + frame("audio-chunk", CHUNK, **FORM) + frame("ping"))
             connection.shutdown(socket.SHUT_WR)
-            told += answers(connection)
-    return told
+            answered += answers(connection)
+    return answered
 
 
 def formats(path):
     """500 with 8 channels in all widths, whose rate changes."""
-    told = []
+    answered = []
     for number in range(500):
         with connect(path) as connection:
             for rate in (16_000, 48_000, 44_100, 8_000):
@@ -120,8 +120,8 @@ def formats(path):
                 connection.sendall(frame("audio-chunk", payload, **form))
             connection.sendall(frame("ping"))
             connection.shutdown(socket.SHUT_WR)
-            told += answers(connection)
-    return told
+            answered += answers(connection)
+    return answered
 
 
 def flood(path):
@@ -140,14 +140,18 @@ def flood(path):
                 sent += count
         time.sleep(0.001)
     seconds = sent / len(piece) * 8 * HOP / len(rooms)
-    return [f"time {seconds:.0f} s of audio were taken from each, the kernel's buffers included"]
+    return f"{seconds:.0f} s of audio were read from each, including the kernel's buffers"
 
 
 NUISANCES = (come_and_go, vanish, trickle, nonsense, formats, flood)
 
 
 def nuisance(make, path, results):
-    results.put(Counter(make(path)))
+    answered = make(path)
+    if not isinstance(answered, str):
+        counts = sorted(Counter(answered).items())
+        answered = ", ".join(f"{count:,} {what}" for what, count in counts)
+    results.put(answered)
 
 
 class Witness:
@@ -188,7 +192,7 @@ def memory(pid):
 
 
 def an_hour_of_silence():
-    """Send an hour over standard input, which is taken as fast as it is heard, and a word.
+    """Send an hour of silence over standard input, as fast as the service reads it, and a word.
 
     Returns a sentence about it.
     """
@@ -209,17 +213,17 @@ def an_hour_of_silence():
         service.stdin.close()
         heard = [json.loads(line) for line in service.stdout]
     return (
-        f"An hour of silence on standard input, taken in {time.perf_counter() - began:.0f} s, left"
-        f" the memory at {min(sizes):.1f} to {max(sizes):.1f} MiB; the word after it:"
-        f" {', '.join(event['type'] for event in heard)} at"
+        f"During an hour of silence on standard input, read in {time.perf_counter() - began:.0f} s,"
+        f" the memory was {min(sizes):.1f} to {max(sizes):.1f} MiB; the answer to the word after"
+        f" it: {', '.join(event['type'] for event in heard)} at"
         f" {heard[0]['data']['timestamp'] / 1000:,.2f} s."
     )
 
 
-def row(what, waited, told, pid):
+def row(what, waited, answered, pid):
     """Return a row of the table: the median and the longest waits, in ms, and the memory."""
     waits = [f"{np.median(times) * 1e3:.1f}; {np.max(times) * 1e3:.1f}" for times in waited]
-    cells = [what + told, *waits, f"{memory(pid):.1f}"]
+    cells = [what + answered, *waits, f"{memory(pid):.1f}"]
     print("  ".join(cells), flush=True)
     return cells
 
@@ -256,11 +260,10 @@ def among_nuisances(path, pid):
         process.start()
         over = lambda: not (results.empty() and process.is_alive())  # noqa: B023, E731
         waited = witness.hear(over)
-        told = results.get(timeout=10)
+        answered = results.get(timeout=10)
         process.join()
-        answers = ", ".join(f"{count:,} {what}" for what, count in sorted(told.items()))
         what = make.__doc__.partition(":")[0].rstrip(".")
-        rows.append(row(what, waited, f": {answers}" if answers else "", pid))
+        rows.append(row(what, waited, f": {answered}" if answered else "", pid))
     return rows
 
 
