@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 from support.daemon import AUDIO, WAKEWORD, recording, wakeword
+from support.limits import fill, small_disk
 from support.terminal import Terminal
 
 from wakeword_daemon.clock import SAMPLE_RATE
@@ -105,6 +106,30 @@ def test_an_interruption_loses_at_most_the_current_take(room, said, tmp_path, en
     assert len(rows(data)) == 1
     if end == signal.SIGINT:
         assert "added 1 take by anna to" in terminal.printed
+
+
+def test_a_full_disk_loses_at_most_the_current_take(room, said):
+    with small_disk() as disk:
+        arguments = ("record", "jarvis", "--data", disk, "--speaker", "anna", "--takes", 2)
+        with Terminal(*WAKEWORD, *arguments, environ=room.env()) as terminal:
+            terminal.prints("now say")
+            room.play(said / "slt.wav")
+            terminal.prints("good")
+            terminal.type("\n")
+            terminal.prints("take 2 of 2")
+            ballast = fill(disk)
+            terminal.prints("now say", times=terminal.printed.count("now say") + 1)
+            room.play(said / "rms.wav")
+            terminal.prints("good", times=2)
+            terminal.type("\n")
+            assert terminal.end() == 1
+        lost = disk / "words/jarvis/anna-002.flac"
+        assert f"wakeword: cannot use {lost}: No space left on device\n" in terminal.printed
+        assert f"added 1 take by anna to {disk}" in terminal.printed
+        assert len(rows(disk)) == 1
+        assert {path.name for path in disk.rglob("*.*")} == {"anna-001.flac", "manifest.csv"}
+        assert soundfile.info(disk / rows(disk)[0]["path"]).frames > SAMPLE_RATE / 2
+        ballast.unlink()
 
 
 def test_a_speaker_of_the_other_split_is_refused(tmp_path):

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+
+DISK_FAILED = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""Numbers of the errors that a write ends in where the disk is full or broken."""
+
 
 class WakewordError(Exception):
     """An error that the user can fix; the message says what is wrong and what to do about it.

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from wakeword_daemon.errors import DISK_FAILED
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -60,8 +62,10 @@ def atomic_file(path: Path, mode: int | None = None) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         Path(name).chmod(0o666 & ~_umask() if mode is None else mode)
         Path(name).replace(path)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in DISK_FAILED and not error.filename:
+            error.filename = str(path)  # the system names a file only where it is opened
         raise
 
 

@@ -7,7 +7,6 @@ returns the exit code.
 from __future__ import annotations
 
 import argparse
-import errno
 import os
 import sys
 from importlib import import_module
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from wakeword_daemon import __version__
 from wakeword_daemon.cli import _process
-from wakeword_daemon.errors import WakewordError
+from wakeword_daemon.errors import DISK_FAILED, WakewordError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -57,7 +56,6 @@ _EXAMPLES = """examples:
 
 _INTERRUPTED = 128 + 2
 _BROKEN_PIPE = 128 + 13
-_OUTPUT_FAILED = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -76,7 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
         _give_up_output()
         return _BROKEN_PIPE
     except OSError as error:
-        if error.filename is None and error.errno not in _OUTPUT_FAILED:
+        if error.filename is None and error.errno not in DISK_FAILED:
             raise
         if error.filename is None:
             _give_up_output()

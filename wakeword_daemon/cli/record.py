@@ -134,7 +134,12 @@ class RecordedTakes:
                 self.earlier.append(files.read(data / row["path"]))
 
     def add(self, take: NewTake) -> Path:
-        """Write a take and then its row in the manifest; return its path."""
+        """Write a take and then its row in the manifest; return its path.
+
+        Raises:
+            OSError: it cannot be written; the earlier takes stay as they are.
+
+        """
         number = 1
         while (path := self._folder / f"{self._speaker}-{number:03}.flac") and (
             self._data / path
@@ -149,7 +154,11 @@ class RecordedTakes:
             seconds=round(len(take.kept) / SAMPLE_RATE, 3),
             source=SOURCE,
         )
-        manifest.append(self._data, [row])
+        try:
+            manifest.append(self._data, [row])
+        except OSError:  # a take that is in no manifest would never be trained on
+            (self._data / path).unlink(missing_ok=True)
+            raise
         self.earlier.append(take.kept)
         return self._data / path
 
