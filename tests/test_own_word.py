@@ -89,7 +89,7 @@ def test_a_useless_word_is_rejected_and_gets_no_model(tmp_path, monkeypatch, cap
     assert read_model(tmp_path / "run" / "blue.safetensors").name == "blue_window"
     card = (tmp_path / "run" / "blue.md").read_text()
     assert "# blue window" in card
-    assert "2 takes of the word by 1 speaker," in card
+    assert "2 takes by 1 speaker," in card
     assert "voices of flite, synthesizers that it never learned from" in card
 
 

@@ -1,4 +1,4 @@
-"""What a trained word is known to do, as figures and as the card that ships with the model."""
+"""What was measured of a trained word, as figures and as the card that ships with the model."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from wakeword_daemon.training.measure.evaluation import StreamReport
 from wakeword_daemon.training.measure.metrics import WORD_TAIL, ErrorRates, poisson, wilson
 from wakeword_daemon.training.measure.thresholds import shown_points
 
-HOW_MEASURED = f"""Each take follows other speech. The word counts as heard when the score crosses
-the threshold before {WORD_TAIL:g} s after its end; said again, when the detector fires again.
-Run-on: another voice goes on after the word, so many milliseconds later and as loud. Run-in: other
-speech ends at most 100 ms before it. Slow, high, child: the take changed by Praat. Babble: six
-other speakers at once. Again: the same speaker said it before, which noise 10 dB louder may have
-masked. Headset: 300 to 3,400 Hz and mu-law. Noise and rooms are other recordings than those it was
-trained with. Under the conditions without false accepts only misses are counted. The synthetic
-speech is made of dictionary words in random order, by voices it was not trained with: harder than
-what people say."""
+HOW_MEASURED = f"""Other speech comes before each take. The word counts as heard if the score
+crosses the threshold no later than {WORD_TAIL:g} s after its end; if the word is said again, the
+detector must fire again. Run-on: another voice follows the word after so many milliseconds, equally
+loud. Run-in: other speech ends at most 100 ms before the word. Slow, high, child: Praat changed the
+take. Babble: six other speakers at the same time. Again: the same speaker has just said the word
+before; in “first masked”, noise that is 10 dB louder covers that first one. Headset: 300 to 3,400
+Hz and mu-law. The noises and rooms are not those of the training. Where no false accepts are given,
+only misses are counted. The synthetic speech consists of dictionary words in random order, by
+voices that were not used for training; it is harder than what people say."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class Measured:
     """Everything measured of one network.
 
     Attributes:
-        dev: by condition, on the speakers that the threshold was chosen by.
-        test: by condition, on speakers that nothing was chosen by.
-        long_form: hours of synthetic speech without the word, that nothing was chosen by; None
-            where there is no synthesizer.
-        clip_metric: of `test`, in the clean.
+        dev: by condition, on the speakers that the threshold was chosen on.
+        test: by condition, on speakers that were not used for any choice.
+        long_form: hours of synthetic speech without the word that were not used for any choice;
+            None if there is no synthesizer.
+        clip_metric: of `test`, clean.
 
     """
 
@@ -75,12 +75,12 @@ class Results:
         command: what reproduces the model.
         parameters: numbers in the network.
         real_takes, synthetic_takes, natural_takes, speakers: what it learned the word from.
-        left_out: synthesizers that nothing was trained on, because they stand in for strangers.
+        left_out: synthesizers that were not used for training, because they stand in for strangers.
         set_aside: recordings left out, each with the reason.
         sources: collections it learned from, with their licences.
         origin: the code and the data that made it.
         threshold: the default threshold.
-        target: the false accepts an hour that it was chosen to keep within.
+        target: the false accepts an hour that the threshold was chosen to stay within.
         measured: what the network does.
         labelled: clips that its user labelled, with the word and without it.
 
@@ -153,7 +153,7 @@ def write_card(results: Results, picture: str) -> str:
     clips = _labelled(r)
     return f"""# {r.phrase}
 
-An attention CRNN of {r.parameters:,} parameters that hears “{r.phrase}” in English.
+An attention-based CRNN with {r.parameters:,} parameters that detects “{r.phrase}” in English.
 
 Made by
 
@@ -164,31 +164,36 @@ from recordings whose list has the digest {r.origin.data}.
 
 ## What it learned from
 
-{_takes(r)} Against near-sounding nonsense in English and other accents, near-sounding words of the
-dictionary, orders and everyday sentences by {_named(r.left_out)}, and the other speech and noise of
-the training split.{clips}
+{_takes(r)}
+
+It learned what is not the word from nonsense and dictionary words that sound like it, in English
+and other accents, and from commands and everyday sentences, all by
+{_named(r.left_out)}; and from the other speech and noise of the training split.{clips}
+
+The recordings are from these collections:
 
 | source | licence |
 |---|---|
 {sources}
 
-{len(r.set_aside)} takes were set aside as silent, clipped, too long or unreadable. No recording is
-part of this project; only the weights are.
+{len(r.set_aside)} takes were left out because they were silent, clipped, too long or unreadable.
+The project contains no recordings, only the weights.
 
 ## What it does
 
-Measured with the engine that ships, on {_judges(r)}.
-They are halved by speaker: one half, and half of the synthetic speech, chose the threshold; the
-others were looked at once, at the end.
+It was measured with the engine that ships, on
+{_judges(r)}.
+They are divided into two halves by speaker. The threshold was chosen on the dev half and on half of
+the synthetic speech. The test half was used only once, at the end.
 
 {HOW_MEASURED}
 
-Default threshold {r.threshold:g}: chosen so that all other speech together stays within
-{r.target:g} false accepts an hour, and so does each source under each condition in which they are
-counted; one of less than {1 / r.target:g} hours lets one through. In brackets 95 % intervals: an
-hour without a false accept may still mean 3.7 an hour.
+The default threshold is {r.threshold:g}. It was chosen so that all other speech together stays
+within {r.target:g} false accepts an hour, and so does each source under each condition in which
+they are counted; a source of less than {1 / r.target:g} hours may have one. The brackets are 95 %
+intervals: an hour without a false accept may still mean 3.7 an hour.
 
-### The last look, at the default threshold
+### Test half, at the default threshold
 
 {conditions_table(r.measured.test, r.threshold)}
 
@@ -196,7 +201,7 @@ hour without a false accept may still mean 3.7 an hour.
 
 {conditions_table(r.measured.all_conditions(), r.threshold, stricter_columns(r.points()))}
 
-### False accepts by source, both halves, default threshold
+### False accepts by source, both halves, at the default threshold
 
 {sources_table(with_synthetic(r.measured), r.threshold)}
 
@@ -204,12 +209,12 @@ hour without a false accept may still mean 3.7 an hour.
 
 {_points_table(r)}
 
-Clip metric (area under false rejects over false accepts, both divided by all clips; last look, in
-the clean): {r.measured.clip_metric:.2e}.
+Clip metric (area under the curve of false rejects over false accepts, both divided by all clips;
+test half, clean): {r.measured.clip_metric:.2e}.
 
 ![misses over false accepts, and scores]({picture})
 
-### Misses by speaker, both halves, default threshold
+### Misses by speaker, both halves, at the default threshold
 
 {speakers_table(r.measured.all_conditions(), r.threshold)}
 """
@@ -219,28 +224,32 @@ def _takes(r: Results) -> str:
     """Return a sentence about the takes of the word; there may be none by people."""
     simple = [one for one in ("espeak-ng", "flite", "festival") if one not in r.left_out]
     voices = (
-        f"{r.synthetic_takes} synthetic takes by {' and '.join(simple)}; {r.natural_takes} takes by"
-        " Kokoro, alone and in sentences."
+        f"{r.synthetic_takes} synthetic takes by\n{_listed(simple)},"
+        f" and from {r.natural_takes} takes by Kokoro, alone and in sentences."
     )
     if not r.real_takes:
-        return f"No person said the word: {voices}"
+        return f"No person said the word. It learned it from {voices}"
     people = f"{r.speakers} speaker{'' if r.speakers == 1 else 's'}"
     return (
-        f"{r.real_takes} takes of the word by {people}, each also in four other voices"
-        f" or through another microphone (changed with Praat); {voices}"
+        f"It learned the word from {r.real_takes} takes by {people}, each also in four other voices"
+        f" or\nthrough another microphone (changed with Praat), from {voices}"
     )
 
 
 def _named(left_out: Sequence[str]) -> str:
     small = [name for name in ("Piper", "Pico") if name.lower() not in left_out]
-    return ", ".join(["the same synthesizers", *small])
+    return _listed(["the same synthesizers", *small])
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def _judges(r: Results) -> str:
     if r.left_out:
         return (
             f"voices of {' and '.join(r.left_out)}, synthesizers that it never learned from, on"
-            " four voices of Kokoro's that were kept from it, and on recordings left for this"
+            " four voices of Kokoro that were left out of training, and on recordings kept for this"
         )
     return "speakers of the validation split that it never learned from"
 
@@ -250,7 +259,7 @@ def _labelled(r: Results) -> str:
     if not said + other:
         return ""
     return f""" Clips
-that its user had labelled came more often than any of these: {said} with the word, and {other}
+that the user had labelled were used more often than any of these: {said} with the word and {other}
 without it."""
 
 
@@ -266,30 +275,30 @@ Made by
 
     {command}
 
-{len(folds)} networks were trained as the one that ships, each without a group of the training
-speakers and with none of the validation split. Each of the {len(clean.takes)} takes by {speakers}
-speakers was then heard by the network that knows nothing of its speaker, and false accepts were
+{len(folds)} networks were trained like the one that ships, each without one group of the training
+speakers and without the validation split. Each of the {len(clean.takes)} takes by {speakers}
+speakers was then measured with the network that was trained without its speaker. False accepts were
 counted in the other speech of the same group.
 
 {HOW_MEASURED}
 
 ### At the default threshold, {threshold:g}
 
-Each network's own, chosen on half of its speakers, as for the one that ships, to keep within
-{target:g} false accepts an hour. In brackets 95 % intervals. All networks heard the
+Each network has its own, chosen on half of its speakers, as for the one that ships, to stay within
+{target:g} false accepts an hour. The brackets are 95 % intervals. All networks were tested on the
 same synthetic speech.
 
 {conditions_table(pool.all_conditions(), threshold)}
 
-### The half that chose no threshold
+### Test half, at the default threshold
 
 {conditions_table(pool.test, threshold)}
 
-### False accepts by source, default threshold
+### False accepts by source, at the default threshold
 
 {sources_table(with_synthetic(pool), threshold)}
 
-### Misses by speaker, default threshold
+### Misses by speaker, at the default threshold
 
 {speakers_table(pool.all_conditions(), threshold)}
 """
@@ -298,12 +307,12 @@ same synthetic speech.
 def _points_table(r: Results) -> str:
     points = r.points()
     if not points:
-        return "Too little other speech was measured to offer any."
+        return "Too little other speech was measured for any operating point."
     rows = [
-        "The model file carries these. It has no target that needs more hours of other speech than",
-        "were measured, over all conditions and in synthetic speech.",
+        "The model file has these operating points. A target is left out if it needs more hours of",
+        "other speech than were measured, over all conditions and in synthetic speech.",
         "",
-        "| at most … false accepts/h | threshold | missed, clean | measured |",
+        "| false accepts/h, at most | threshold | missed, clean | false accepts/h, measured |",
         "|---|---|---|---|",
     ]
     rows += [
@@ -319,7 +328,7 @@ def stricter_columns(points: Sequence[tuple[float, ErrorRates]]) -> dict[str, fl
 
 
 def with_synthetic(measured: Measured) -> dict[str, StreamReport]:
-    """Return the reports on both halves, the synthetic speech among what was heard in the clean."""
+    """Return the reports on both halves; the clean one includes the synthetic speech."""
     reports = measured.all_conditions()
     if measured.long_form is not None:
         reports["clean"] = reports["clean"].joined(measured.long_form)
@@ -372,7 +381,7 @@ def conditions_table(
 def sources_table(reports: Mapping[str, StreamReport], threshold: float) -> str:
     """Return the table of false accepts by source of other speech, and by condition.
 
-    Each cell is a count, and the upper end of the 95 % interval of what that may be an hour.
+    Each cell is a count, and the upper end of the 95 % interval of the rate an hour.
     """
     counted = {name: report for name, report in reports.items() if report.hours}
     sources = sorted({source for report in counted.values() for source in report.others})
