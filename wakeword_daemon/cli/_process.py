@@ -38,3 +38,17 @@ def keep_the_heap_small() -> None:
         mallopt(_M_ARENA_MAX, 1)
         mallopt(_M_MMAP_THRESHOLD, _LARGE)
         mallopt(_M_TRIM_THRESHOLD, _LARGE)
+
+
+def keep_garbage_short() -> None:
+    """Let the garbage collector skip what is loaded, and look through all the rest often.
+
+    To be called once everything that stays is there.
+    """
+    import gc  # noqa: PLC0415 -- for processes that stay
+
+    gc.collect()
+    gc.freeze()
+    # A full collection waits until a quarter of what the last one left is new. Counted from what
+    # was loaded, that is an hour of connections, each of which leaves a cycle in asyncio.
+    gc.collect()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import os
 import sys
@@ -84,9 +83,7 @@ def run(args: argparse.Namespace) -> int:
         listening_socket(),
         saves_to=args.config,
     )
-    # What is loaded stays, so the garbage collector can skip it, and is sooner done with the rest.
-    gc.collect()
-    gc.freeze()
+    _process.keep_garbage_short()
     try:
         asyncio.run(daemon.run())
     except HungError as error:

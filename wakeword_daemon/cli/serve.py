@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import signal
 import sys
@@ -102,8 +101,7 @@ def run(args: argparse.Namespace) -> int:
     if not where:
         stdio.serve(detectors, sys.stdin.fileno(), sys.stdout.fileno())
         return 0
-    gc.collect()
-    gc.freeze()
+    _process.keep_garbage_short()
     asyncio.run(_serve(RoomServer(detectors, nearest=args.nearest), where, args))
     return 0
 
