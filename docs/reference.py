@@ -65,7 +65,7 @@ the user's settings
 the settings of the machine, read if the user has none
 .TP
 .I $XDG_RUNTIME_DIR/wakeword/events.sock
-the socket that events go out on; \fI/run/wakeword/events.sock\fR for a service of the machine
+the socket that events are sent on; \fI/run/wakeword/events.sock\fR for a service of the machine
 .SH EXIT STATUS
 0 for success, 1 for a failure, 2 for a mistake on the command line or in the settings,
 75 if only a new process can help,

@@ -135,7 +135,8 @@ def test_ctrl_c_ends_with_what_was_heard_so_far(tmp_path):
             terminal.process.send_signal(signal.SIGINT)
             assert terminal.end() == 1
             assert (
-                "s were heard; a proposal needs a minute, and should have hours" in terminal.printed
+                "s were heard; a proposal needs at least a minute, and better hours"
+                in terminal.printed
             )
 
 

@@ -40,7 +40,7 @@ COMMANDS = {
     "review": "listen to clips of what was heard and nearly heard, and label them",
     "train": "train a wake word, from its phrase alone or from recordings",
     "background": "make the speech and noise that words are trained against",
-    "cache": "show what training keeps to use again, and clear it",
+    "cache": "show what training keeps for later use, and clear it",
     "try": "show live how a model hears the microphone",
     "evaluate": "measure misses and false accepts of wake words on recordings",
     "plot": "draw a recording with the probability of a wake word",

@@ -45,7 +45,7 @@ def _secret_in(path: str) -> str:
 
 
 def add_unix_socket(parser: argparse.ArgumentParser) -> None:
-    """Add `--socket`, for what may be asked over a unix socket alone."""
+    """Add `--socket`, for requests that only a unix socket accepts."""
     parser.add_argument(
         "--socket",
         metavar="PATH",
@@ -54,13 +54,13 @@ def add_unix_socket(parser: argparse.ArgumentParser) -> None:
 
 
 def add_port(parser: argparse.ArgumentParser, default: int) -> None:
-    """Add `--port`, for what serves HTTP."""
+    """Add `--port`, for a command that serves HTTP."""
     parser.add_argument(
         "--port",
         type=port,
         default=default,
         metavar="PORT",
-        help=f"the port; 0 for any that is free (default: {default})",
+        help=f"the port; 0 picks a free one (default: {default})",
     )
 
 
@@ -80,8 +80,8 @@ def add_word(parser: argparse.ArgumentParser) -> None:
         "--word",
         metavar="WORD",
         action="append",
-        help="hear this word: a name from `wakeword words`, or the path to a model file; may be"
-        " given more than once (default: the words in the config file)",
+        help="listen for this word: a name from `wakeword words`, or the path to a model file; may"
+        " be given more than once (default: the words in the config file)",
     )
 
 

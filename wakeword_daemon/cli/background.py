@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 _EXAMPLES = """examples:
   wakeword background                          once, before the first training
   wakeword background "hey nova"               also what sounds like this phrase
-  wakeword background --download librispeech   fetch speech of real people as well
+  wakeword background --download librispeech   download speech of real people too
 
-`wakeword train` makes whatever is missing itself, so this only saves time later. It goes on where
-it was interrupted. `wakeword cache` shows what there is.
+`wakeword train` makes everything that is missing itself, so this only saves time later. If it is
+interrupted, the same command continues. `wakeword cache` shows what there is.
 """
 
 _COLLECTIONS = ("librispeech", "speech-commands")
@@ -35,8 +35,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         choices=_COLLECTIONS,
         action="append",
         default=[],
-        help="fetch recordings of people, which words without --data are then trained against and"
-        " judged by; may be given more than once",
+        help="download recordings of people; words without --data are then trained against them and"
+        " measured on them; may be given more than once",
     )
     parser.add_argument(
         "--synthetic",

@@ -1,4 +1,4 @@
-"""`wakeword cache`: shows what training keeps to use again, and clears it."""
+"""`wakeword cache`: show what training keeps for later use, and clear it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 _EXAMPLES = """examples:
   wakeword cache                               what there is, the largest first
   wakeword cache --clear "variants"
-  wakeword cache --clear "speech/*hey_nova*"   a pattern clears all that it fits
-  wakeword cache --clear "*"                   everything, the fetched voices too
+  wakeword cache --clear "speech/*hey_nova*"   everything that matches a pattern
+  wakeword cache --clear "*"                   everything, downloaded voices too
 
-Whatever is cleared is made again when a training needs it; only kokoro comes from `make voices`.
+What you clear is made again when training needs it; only kokoro must come from `make voices`.
 """
 
 

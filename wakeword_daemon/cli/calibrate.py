@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 _EXAMPLES = """examples:
   wakeword calibrate --for 4h                    an evening, with the running daemon
   wakeword calibrate --for 4h --rate 0.1 --save  stricter, and write it into the config
-  wakeword calibrate --from evening.flac         from a recording, as fast as it can be heard
+  wakeword calibrate --from evening.flac         from a recording, as fast as the machine can
 
-Leave everything as it is on such an evening: television, music, visitors. Only the wake words must
-not be said, because whatever sets them off counts as false. Ctrl-C ends it sooner, with a proposal
-from what was heard until then.
+Spend the evening as usual, with television, music or visitors. But nobody may say the wake words,
+because every detection counts as false. Ctrl-C stops early, and the proposal is made from what was
+heard until then.
 """
 
 _UNITS = {"s": 1, "min": 60, "h": 3600}
@@ -65,7 +65,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         dest="recordings",
         nargs="+",
         metavar="FILE",
-        help=f"hear recordings instead of the daemon's microphone: {_audio.FORMATS}",
+        help=f"use recordings instead of the daemon's microphone: {_audio.FORMATS}",
     )
     parser.add_argument(
         "--save",
@@ -82,7 +82,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Listen, and print a proposal for each word."""
     if args.save and args.recordings:
-        raise WakewordError("--save is for the running daemon, which --from does without")
+        raise WakewordError("--save changes the running daemon, but --from does not use it")
     words = load_words(_arguments.read_config(args).words)
     scores = {name: RoomScores(words.settings[name].refractory) for name in words.names}
     if args.recordings:
@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     hours = max(one.hours for one in scores.values())
     if hours * 3600 < _LEAST:
         raise WakewordError(
-            f"{hours * 3600:.0f} s were heard; a proposal needs a minute, and should have hours"
+            f"{hours * 3600:.0f} s were heard; a proposal needs at least a minute, and better hours"
         )
     proposals = {
         model.name: propose(scores[model.name], model.card, args.rate)

@@ -33,8 +33,8 @@ _EXAMPLES = """examples:
   wakeword listen --until-silence 1 --pipe 'aplay -t raw -f S16_LE -r 16000'
 
 It waits if there is no daemon yet, or if the daemon goes away. Once connected again, it prints what
-was heard meanwhile, as far as the daemon still has it. Standard error says where it is connected,
-and whether the daemon hears.
+was heard in the meantime, as far as the daemon still has it. On standard error it says where it is
+connected, and whether the daemon hears anything.
 """
 
 
@@ -76,7 +76,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=_arguments.positive_float,
         default=10.0,
         metavar="S",
-        help="most seconds of audio after the end of the word (default: 10)",
+        help="at most so many seconds of audio after the end of the word (default: 10)",
     )
     audio.add_argument(
         "--until-silence",
@@ -89,7 +89,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print detections; return 1 if there were fewer than asked for."""
+    """Print detections; return 1 if there were fewer than --count."""
     logging.basicConfig(level=logging.INFO, format="wakeword: %(message)s")
     if args.record is not None:
         _make_folder(args.record)

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 PORT = 10_402
 
-_EPILOG = """It listens on 127.0.0.1 alone, where anybody on this machine may ask. Prometheus needs:
+_EPILOG = """It listens on 127.0.0.1 only; every user of this machine may ask. Prometheus needs:
 
   scrape_configs:
     - job_name: wakeword
       static_configs: [{targets: ["127.0.0.1:10402"]}]
 
-Without a daemon, wakeword_up is 0. Ctrl-C ends it.
+Without a daemon, wakeword_up is 0. Ctrl-C stops it.
 """
 
 

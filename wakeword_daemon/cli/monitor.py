@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _EPILOG = """keys:
   up, down     choose a word
-  + -          raise or lower its threshold by 0.01, at once
-  s            save its threshold to the config file, where comments stay
+  + -          raise or lower its threshold by 0.01
+  s            save its threshold to the config file; comments stay
   p            pause: close the microphone, or open it again
   q, Ctrl-C    quit
 """
@@ -46,13 +46,13 @@ def run(args: argparse.Namespace) -> int:
     """Show the view until a key ends it."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM") == "dumb":
         raise WakewordError(
-            "the monitor needs a terminal; `wakeword status` and `wakeword listen` do without"
+            "the monitor needs a terminal; `wakeword status` and `wakeword listen` do not"
         )
     try:
         import rich  # noqa: F401, PLC0415 - nobody else pays for it
     except ModuleNotFoundError as error:
         raise _extras.missing("the monitor", error, "monitor") from None
-    logging.getLogger().addHandler(logging.NullHandler())  # what it would say is in the view
+    logging.getLogger().addHandler(logging.NullHandler())  # the view shows what it would log
     Monitor(args.socket, args.token).run()
     return 0
 

@@ -19,12 +19,12 @@ _EXAMPLES = """examples:
   wakeword page                  for a browser on this machine
   wakeword page --host 0.0.0.0   for a phone in the same network, which needs a token
 
-The page shows level, scores and detections, changes thresholds, pauses, and plays the clips that
-were kept, to label them. Ctrl-C ends it.
+The page shows level, scores and detections. It can change thresholds, pause the daemon, and play
+the kept clips so that you can label them. Ctrl-C stops it.
 
-Programs of this user on this machine need no token. Everyone else does: it is in the address that
-is printed, and stays the same in ~/.local/state/wakeword/page-token. On the network it travels
-unencrypted, as the sound of the clips does.
+Programs of this user on this machine need no token. Everyone else does. The printed address ends
+in it. It is stored in ~/.local/state/wakeword/page-token and stays the same. On the network, token
+and clips travel unencrypted.
 """
 
 

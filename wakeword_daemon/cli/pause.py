@@ -17,8 +17,8 @@ _EXAMPLES = """examples:
   wakeword pause       until `wakeword resume`
   wakeword pause 30    for half an hour
 
-The microphone is closed when the command returns. `wakeword pause 60` in a pause makes it end in an
-hour. A daemon that crashes or is started again stays paused.
+The microphone is closed when the command returns. During a pause, `wakeword pause 60` makes it end
+in an hour. The pause goes on if the daemon crashes or is restarted.
 """
 
 

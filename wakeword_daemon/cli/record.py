@@ -40,10 +40,10 @@ _EXAMPLES = """examples:
   wakeword record hey_house --data recordings --speaker mia --split val
   wakeword train hey_house --takes recordings
 
-Each take is written as soon as you keep it, so an interruption loses no other. Say the word as you
-would say it to the daemon: from where you will stand, in different moods, near and far. Record
-everybody who will use it. Synthetic voices join them in training, and judge what comes of it; with
-two people more in the validation split, people judge.
+Each take is written as soon as you keep it, so an interruption loses at most the current one. Say
+the word as you would say it to the daemon: from where you will stand, in different moods, near and
+far. Record everybody who will use it. Training adds synthetic voices, and measures the result on
+others of them; with takes of two more people in the validation split, it measures on people.
 """
 
 _COUNTDOWN = 3
@@ -59,7 +59,7 @@ _BLOCKS = " ▁▂▃▄▅▆▇█"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("word", help="the word, as the manifest shall name it: hey_house")
+    parser.add_argument("word", help="the word as it is named in the manifest, such as hey_house")
     parser.add_argument(
         "--data", type=Path, required=True, metavar="DIR", help="the folder of recordings"
     )
@@ -76,7 +76,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device",
         type=lambda text: int(text) if text.isdecimal() else text,
-        help="another microphone than the one in the config",
+        help="a microphone other than the one in the config",
     )
     _arguments.add_config(parser)
     parser.epilog = _EXAMPLES

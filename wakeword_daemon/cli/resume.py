@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     _arguments.add_unix_socket(parser)
-    parser.epilog = "Exit code 0: it listens; 1: it hears nothing, or no daemon is there."
+    parser.epilog = (
+        "The exit code is 0 if the daemon listens, and 1 if it hears nothing or there is none."
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -27,10 +27,10 @@ _EXAMPLES = """examples:
   wakeword review --label wrong 20261127-040512.345-jarvis-detection
   wakeword review --export recordings --speaker anna
 
-right: the daemon was right, it reported a word that was said, or none where none was said.
+right: it reported a word that was said, or reported nothing when nobody said the word.
 wrong: it reported a word that nobody said.  missed: it did not report a word that was said.
 
-The daemon keeps clips where the config says `clips: {keep: true}`.
+The daemon keeps clips if the config says `clips: {keep: true}`.
 """
 
 _QUESTIONS = {
@@ -47,14 +47,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--label",
         choices=["right", "wrong", "missed", "none"],
-        help="label the clips that are named",
+        help="label the clips NAME...",
     )
     what.add_argument(
         "--export",
         type=Path,
         metavar="DIR",
-        help="copy the labelled clips to DIR and name them in its manifest.csv, as `wakeword train"
-        " --data` reads it",
+        help="copy the labelled clips to DIR and list them in its manifest.csv, for `wakeword"
+        " train`",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="clips, for --label")
     parser.add_argument("--json", action="store_true", help="with --list, one JSON object per clip")

@@ -33,10 +33,10 @@ _EPILOG = """examples:
   wakeword serve --uri tcp://0.0.0.0:10400 --allow-lan   Home Assistant and satellites
   wakeword serve --uri unix:///run/user/1000/wake.sock --word jarvis --word alexa
 
-Home Assistant and other Wyoming clients send their audio, and get the wake words in it; no
-microphone of this machine is used. What the command line leaves open is taken from `rooms` and
-`words` in the config. After SIGTERM or Ctrl-C the service accepts no more clients, and ends when no
-audio is coming, or after --drain seconds; a second one ends it at once.
+Home Assistant and other Wyoming clients send audio, and are notified of the wake words in it. The
+microphone of this machine is not used. Settings that are not on the command line come from `rooms`
+and `words` in the config. After SIGTERM or Ctrl-C the service accepts no new clients, and ends when
+no more audio arrives or after --drain seconds; a second signal ends it immediately.
 """
 
 
@@ -67,15 +67,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=_arguments.positive_float,
         const=_NEAREST,
         metavar="SECONDS",
-        help="of rooms that hear the same word within so many seconds (0.3 if none are given), let"
-        " only the one fire that hears it loudest",
+        help="if several rooms hear a word within so many seconds (0.3 if none are given), report"
+        " it only to the one that hears it loudest",
     )
     parser.add_argument(
         "--drain",
         type=_arguments.positive_float,
         default=_DRAIN,
         metavar="SECONDS",
-        help="most seconds to wait at the end while audio is coming (default: 5)",
+        help="wait at most so many seconds at the end while audio still arrives (default: 5)",
     )
     _arguments.add_word(parser)
     _arguments.add_threshold(parser)

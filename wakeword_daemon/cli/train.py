@@ -38,7 +38,7 @@ _EXAMPLES = """examples:
 
 --data is a folder with a manifest.csv (columns path, word, speaker, split, seconds, source; split
 is train or val, word is empty for other speech, paths under noise/ are noise), or a Speech Commands
-folder. Where it has too few people to judge the word, or is not given, synthetic voices stand in.
+folder. If it has too few people to measure the word on, or is not given, synthetic voices stand in.
 Give the same command again to resume an interrupted run.
 
 --more improves a word: it starts from the model in --output, or else from the one that ships, and
@@ -49,7 +49,7 @@ Exit code 3 says that the word was trained, but should not be used; no model is 
 """
 
 _EPOCHS, _EPOCHS_FOR_PEOPLE = 24, 64
-"""Epochs where synthetic voices stand in for people, and where people say the word."""
+"""Epochs if synthetic voices stand in for people, and if people say the word."""
 _EPOCHS_OF_MORE = 12
 
 
@@ -61,12 +61,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="your own recordings of it: sound files, in a folder for each voice if there are "
-        "several, or what `wakeword record` wrote; a part of them judges",
+        "several, or what `wakeword record` wrote; some of them are kept for measuring",
     )
     parser.add_argument(
         "--pronunciation",
         metavar="TEXT",
-        help="how English voices have to read it, where they say the phrase wrong: no vah",
+        help="a spelling for English voices to read, if they say the phrase wrong, such as: no vah",
     )
     parser.add_argument(
         "--preview",
@@ -105,7 +105,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="MODEL",
         help="start from the weights of this model file, of the same word or another, instead of "
-        "from chance; --epochs can then be fewer",
+        "random weights; then fewer --epochs are enough",
     )
     parser.add_argument(
         "--more",
@@ -130,15 +130,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device",
         metavar="NAME",
-        help="what computes: cpu, or a graphics card as torch names it, such as cuda (default: a "
-        "card if there is one)",
+        help="the device to train on: cpu, or a graphics card by its name in torch, such as cuda "
+        "(default: a card if there is one)",
     )
     parser.add_argument(
         "--workers",
         type=_arguments.whole_number,
         metavar="N",
         help="processes that compose sequences while the network trains; 0 for none (default: 1 "
-        "where there are two cores or more)",
+        "if there are two cores or more)",
     )
     parser.add_argument(
         "--synthetic",
@@ -152,8 +152,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--folds",
         type=_groups,
         metavar="N",
-        help="speaker-wise cross-validation instead of a model: N times, train without one of N "
-        "groups of the training speakers; the validation split is left alone",
+        help="cross-validate by speaker instead of making a model: train N times, each time "
+        "without one of N groups of the training speakers; the validation split is not used",
     )
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object per epoch, and one at the end"

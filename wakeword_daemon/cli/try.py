@@ -32,13 +32,13 @@ _EXAMPLES = """examples:
   wakeword try jarvis --input evening.flac
   parec --rate=16000 --channels=1 --format=s16le | wakeword try jarvis --input -
 
-Say the word as you would say it to the daemon: near and far, alone and with an order after it. A
-line says when the model would fire; the last line counts. Nothing is recorded.
+Say the word as you would say it to the daemon: near and far, alone and with a command after it.
+Each time the model would fire, it prints a line; the last line has the count. Nothing is recorded.
 """
 
 _METER = 30
 _SHOWN = 6
-"""Steps of 80 ms of which the highest score is shown: a peak is too short for the eye."""
+"""Steps of 80 ms of which the highest score is shown, because a single peak is too short to see."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -48,9 +48,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--device",
         type=lambda text: int(text) if text.isdecimal() else text,
-        help="another microphone than the one in the config",
+        help="a microphone other than the one in the config",
     )
-    source.add_argument("--input", metavar="FILE", help=f"hear this instead: {_audio.FORMATS}")
+    source.add_argument(
+        "--input", metavar="FILE", help=f"use this instead of the microphone: {_audio.FORMATS}"
+    )
     _arguments.add_threshold(parser)
     _arguments.add_config(parser)
     parser.epilog = _EXAMPLES

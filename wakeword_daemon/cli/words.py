@@ -28,14 +28,15 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """examples:
   wakeword words
-  wakeword words --points   also what each threshold costs, to choose one by
+  wakeword words --points   also what each threshold costs
   wakeword words add hey_nova.safetensors
 
-A * marks the words that the daemon listens for. To choose by false accepts, put into the config:
+A * marks the words that the daemon listens for. To choose a threshold by its false accepts, put
+this into the config:
   words: {jarvis: {sensitivity: 0.25 false accepts/hour}}
 
-`add` writes a word into the config, in which everything else stays, and lets a running daemon of
-yours read it again.
+`add` writes a word into the config and changes nothing else in it. If your daemon is running, it
+reads the config again.
 """
 
 _PATIENCE = 15.0
