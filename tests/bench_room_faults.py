@@ -143,7 +143,20 @@ def flood(path):
     return f"{seconds:.0f} s of audio were read from each, including the kernel's buffers"
 
 
-NUISANCES = (come_and_go, vanish, trickle, nonsense, formats, flood)
+def come_back(path):
+    """3,000 rooms that come back at once."""
+    begun = frame("detect", names=["jarvis"]) + frame("audio-chunk", CHUNK, **FORM) + frame("ping")
+    began, rooms = time.perf_counter(), []
+    for _ in range(3_000):
+        rooms.append(connect(path))
+        rooms[-1].sendall(begun)
+    for room in rooms:
+        assert b"pong" in room.recv(4096)
+        room.close()
+    return f"the audio of all was heard within {time.perf_counter() - began:.1f} s"
+
+
+NUISANCES = (come_and_go, vanish, trickle, nonsense, formats, flood, come_back)
 
 
 def nuisance(make, path, results):

@@ -6,6 +6,7 @@ import ipaddress
 import logging
 import os
 import socket
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,7 +107,12 @@ def may_connect(connection: socket.socket) -> bool:
     """
     if connection.family == socket.AF_UNIX:
         return admitted(connection, None)
-    return not _ip(connection.getpeername()[0]).is_global
+    return _is_private(connection.getpeername()[0])
+
+
+@lru_cache(maxsize=1024)  # all rooms may come back at once
+def _is_private(host: str) -> bool:
+    return not _ip(host).is_global
 
 
 def _check(host: str, *, allow_lan: bool) -> None:

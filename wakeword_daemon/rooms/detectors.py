@@ -21,6 +21,8 @@ class Detectors:
     def __init__(self, models: Sequence[Model], settings: Mapping[str, WordSettings]) -> None:
         self.models = models
         self.settings = settings
+        self._known = [model.name for model in models]
+        self._all = frozenset(self._known)
         self._patterns: dict[frozenset[str], Detector] = {}
 
     def choose(self, names: Sequence[str] | None) -> frozenset[str]:
@@ -30,8 +32,7 @@ class Detectors:
             ProtocolError: no wake word has such a name.
 
         """
-        known = [model.name for model in self.models]
-        return frozenset(find_words(names, known) if names else known)
+        return frozenset(find_words(names, self._known)) if names else self._all
 
     def detector(self, words: frozenset[str]) -> Detector:
         """Return a detector of these words that has heard nothing."""
