@@ -1,8 +1,11 @@
 """The real daemon on a real sound server's microphone: spoken words, and faults of the server."""
 
+import asyncio
 import subprocess
 import sys
+import threading
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,6 +15,7 @@ from support.eventserver import Peer
 from support.soundserver import PulseServer
 
 from wakeword_daemon.clock import SAMPLE_RATE
+from wakeword_daemon.events.aioclient import subscribe_async
 from wakeword_daemon.events.client import subscribe
 
 pytestmark = pytest.mark.sound
@@ -167,31 +171,64 @@ def test_audio_after_a_word_arrives_sample_for_sample(tmp_path):
     assert (samples[0].sample, end) == (event.sample - 24_000, event.sample + 64_000)
 
 
-def test_a_server_restart_during_a_command_is_reported_as_a_gap(tmp_path):
+def listen_plainly(path, heard, over):
+    """Collect the audio after a word, by the plain client."""
+    with subscribe(path, audio="after", pre_roll=1.5, seconds=60.0) as events:
+        for one in next(events).audio:
+            heard.append(one)
+            if over.is_set():
+                return
+
+
+def listen_asynchronously(path, heard, over):
+    """Collect the same, by the client for asyncio."""
+
+    async def listen():
+        async with subscribe_async(path, audio="after", pre_roll=1.5, seconds=60.0) as events:
+            async for one in (await anext(events)).audio:
+                heard.append(one)
+                if over.is_set():
+                    return
+
+    asyncio.run(listen())
+
+
+def test_each_restart_of_the_server_during_a_command_is_reported_as_a_gap(tmp_path):
+    """And all that was played before, between and after them arrives sample for sample."""
     word, _ = soundfile.read(AUDIO / "jarvis-slt.flac", dtype="int16")
-    first = played(tmp_path / "first.wav", 0.5, word, 0.2, command(1))
-    second = played(tmp_path / "second.wav", 0.5, command(2), 0.5)
+    said = [command(seed)[:SAMPLE_RATE] for seed in range(3)]
+    parts = [played(tmp_path / "0.wav", 0.5, word, 0.2, said[0])]
+    parts += [played(tmp_path / f"{number}.wav", 0.2, said[number], 0.2) for number in (1, 2)]
+    heard, over = ([], []), threading.Event()
+
+    def arrived(part):
+        recorded = [b"".join(one.pcm for one in samples) for samples in heard]
+        return all(np.trim_zeros(part).tobytes() in pcm for pcm in recorded)
+
     with PulseServer() as room, Daemon(settings=room.env()) as daemon:
         daemon.notified("READY")
-        with subscribe(daemon.socket, audio="after", pre_roll=1.5, seconds=25.0) as told:
-            room.play(tmp_path / "first.wav", wait=False)
-            event = next(told)
-            samples, restarted = [], False
-            for one in event.audio:
-                samples.append(one)
-                heard = b"".join(each.pcm for each in samples)
-                if np.trim_zeros(command(1)).tobytes() in heard and not restarted:
-                    restarted = True
-                    room.kill()
-                    room.start()
-                    room.play(tmp_path / "second.wav", wait=False)
-                if any(each.lost for each in samples) and command(2).tobytes() in heard:
-                    break
-    assert np.trim_zeros(first).tobytes() in heard
-    assert np.trim_zeros(second).tobytes() in heard
-    (gap,) = (one for one in samples if one.lost)
-    before = samples[samples.index(gap) - 1]
-    assert gap.sample - gap.lost == before.sample + len(before.pcm) // 2
+        listeners = [
+            threading.Thread(target=listen, args=(daemon.socket, samples, over))
+            for listen, samples in zip((listen_plainly, listen_asynchronously), heard, strict=True)
+        ]
+        for listener in listeners:
+            listener.start()
+        until(lambda: len(daemon.status()["subscribers"]) == 3, "both subscriptions")
+        for number, part in enumerate(parts):
+            if number:
+                room.kill()
+                until(lambda: daemon.status()["state"] == "deaf", "the end of the server")
+                room.start()
+                until(lambda: daemon.status()["state"] != "deaf", "the new server")
+            room.play(tmp_path / f"{number}.wav", wait=False)
+            until(lambda: arrived(part), f"recording {number}")  # noqa: B023
+        over.set()
+        for listener in listeners:
+            listener.join(PATIENCE)
+    for samples in heard:
+        assert sum(one.lost > 0 for one in samples) == 2
+        for one, two in pairwise(samples):
+            assert two.sample == one.sample + len(one.pcm) // 2 + two.lost
 
 
 def test_listen_records_the_command_and_pipes_it_to_a_program(room, tmp_path):
