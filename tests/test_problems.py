@@ -24,7 +24,8 @@ def found(*channels, channel=1, rate=1.0, watch=None, begin=0.0):
     pcm = raw[:, channel - 1] if channel != "mix" else raw.mean(1).astype(np.int16)
     for at in range(0, len(pcm) - HOP, HOP):
         end = at + HOP
-        watch.push(pcm[at:end], raw[at:end], seconds(HOP), begin + seconds(end) / rate)
+        if watch.due(seconds(HOP)):
+            watch.look(pcm[at:end], raw[at:end], begin + seconds(end) / rate)
     return [problem.name for problem in watch.problems]
 
 

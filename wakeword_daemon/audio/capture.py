@@ -206,7 +206,7 @@ class Capture(AudioSource):
 
         """
         proof = _STABLE if self._broken > _FORGIVEN else 0.0
-        waited, blocks = 0.0, 1
+        waited, blocks, said = 0.0, 1, False
         self._beat()
         while not (self._stopping.is_set() or self._changed or self._paused):
             before = self.heartbeat
@@ -222,10 +222,11 @@ class Capture(AudioSource):
             waited = 0.0
             lived = now() - opened
             self._write(block, stream.trail)
-            if self._watch.push(block.pcm, block.raw, block.duration, block.captured):
+            if self._watch.due(block.duration) and self._watch.look(
+                block.pcm, stream.raw, block.captured
+            ):
                 self._tell_problems()
-            calm = self._on_audio(block.pcm)
-            blocks = _NAP if calm and self._settings.naps else 1
+            blocks = _NAP if self._on_audio(block.pcm) and self._settings.naps else 1
             sound = bool(block.pcm.item(-1) or np.count_nonzero(block.pcm))
             again = self._zeros.push(sound=sound, duration=block.duration, lived=lived)
             if self._zeros.suspicious:
@@ -237,8 +238,10 @@ class Capture(AudioSource):
                     stream.name,
                     stream.rate,
                 )
-            elif lived >= proof:
+                said = False
+            elif not said and lived >= proof:
                 self._say("listening", "", stream.name, stream.rate)
+                said = True
             if again:
                 return
 

@@ -130,8 +130,8 @@ def _look(settings: CaptureSettings, seconds: float) -> Probe:
     try:
         while time.monotonic() < end:
             if (block := stream.poll()) is not None:
-                blocks.append(block.pcm)
-                raws.append(block.raw)
+                blocks.append(block.pcm.copy())
+                raws.append(stream.raw.copy())
     except sounddevice.PortAudioError as error:
         raise AudioError(f"the microphone broke off: {error.args[0]}") from None
     pcm = np.concatenate(blocks) if blocks else np.zeros(0, np.int16)

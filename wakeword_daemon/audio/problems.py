@@ -114,22 +114,30 @@ class ProblemWatch:
         self._breaks.append(now)
         self._begin = None
 
-    def push(self, pcm: Pcm, raw: NDArray[np.int16], duration: float, captured: float) -> bool:
-        """Take a block; return whether `problems` are others now.
+    def due(self, duration: float) -> bool:
+        """Count a block; return whether to look at it.
+
+        Args:
+            duration: seconds that it lasts at the rate that the device promised.
+
+        """
+        self._recorded += duration
+        self._since_look += duration
+        return self._since_look >= _EVERY
+
+    def look(self, pcm: Pcm, raw: NDArray[np.int16], captured: float) -> bool:
+        """Look at a block; return whether `problems` are others now.
 
         Args:
             pcm: int16[n] at 16 kHz.
             raw: int16[m, channels], the same before it was converted.
-            duration: seconds that it lasts at the rate that the device promised.
             captured: when it was over, in seconds.
 
         """
-        self._since_look += duration
-        if self._since_look < _EVERY or len(pcm) < HOP:
-            self._recorded += duration
+        if len(pcm) < HOP:
             return False
         self._since_look = 0.0
-        self._measure_rate(duration, captured)
+        self._measure_rate(captured)
         self._looks.append(_look(pcm[-HOP:], raw[-HOP:]))
         problems = tuple(self._judge(captured))
         changed = [one.name for one in problems] != [one.name for one in self.problems]
@@ -140,11 +148,10 @@ class ProblemWatch:
         """Measure the rate afresh: audio was lost."""
         self._begin = None
 
-    def _measure_rate(self, duration: float, captured: float) -> None:
+    def _measure_rate(self, captured: float) -> None:
         if self._begin is None:
             self._begin, self._recorded = captured, 0.0
             return
-        self._recorded += duration
         took = captured - self._begin
         if took >= _STRETCH:
             self._measured.append(self._recorded / took)

@@ -48,6 +48,6 @@ def _blocks(stream: InputStream) -> Iterator[Pcm]:
     while True:
         if (block := stream.poll()) is not None:
             in_vain = 0
-            yield block.pcm
+            yield block.pcm.copy()
         elif (in_vain := in_vain + 1) > _PATIENCE:
             raise AudioError("the microphone gives nothing")

@@ -59,6 +59,7 @@ class Resampler:
         self._channels = channels
         self._channel = channel
         self._stream = None
+        self._trail = 0
         self._plain = rate == SAMPLE_RATE and channels == 1
         if rate != SAMPLE_RATE:
             self._convert_from(rate)
@@ -72,7 +73,7 @@ class Resampler:
     @property
     def trail(self) -> int:
         """Samples (16 kHz) that went in and have not come out yet."""
-        return 0 if self._stream is None else round(self._stream.delay())
+        return self._trail if self._stream is None else round(self._stream.delay())
 
     def push(self, pcm: NDArray[np.int16], *, last: bool = False) -> Pcm:
         """Return the samples, int16[m], that are complete with `pcm`.
@@ -121,11 +122,6 @@ class MicrophoneResampler(Resampler):
         self._index = self._channel - 1
         self._trail = round(table.shape[1] / 2 * phases / step)
         self._flush = np.zeros(table.shape[1] // 2 * self._channels, np.int16)
-
-    @property
-    def trail(self) -> int:
-        """Samples (16 kHz) that went in and have not come out yet."""
-        return super().trail if self._filter is None else self._trail
 
     def push(self, pcm: NDArray[np.int16], *, last: bool = False) -> Pcm:
         """Return the samples, int16[m], that are complete with `pcm`; see `Resampler.push`."""

@@ -79,17 +79,25 @@ class RingBuffer:
         with self._lock:
             if self._closed:
                 raise ValueError("the ring buffer is closed")
-            while len(pcm):
-                at = self._heard % len(self._pcm)
-                piece = pcm[: len(self._pcm) - at]
-                self._pcm[at : at + len(piece)] = piece
-                self._heard += len(piece)
-                pcm = pcm[len(piece) :]
+            at, count = self._heard % len(self._pcm), len(pcm)
+            self._heard += count
+            if at + count <= len(self._pcm):
+                self._pcm[at : at + count] = pcm
+            else:
+                self._wrap(at, pcm)
             while len(self._offsets) > 1 and self._offsets[1][0] <= self._oldest:
                 del self._offsets[0]
-            self._anchor = (self.clock, time.time() if captured is None else captured)
+            ahead = self._offsets[-1][1]
+            self._anchor = (self._heard + ahead, time.time() if captured is None else captured)
             if self._waiting:
                 self._news.notify_all()
+
+    def _wrap(self, at: int, pcm: Pcm) -> None:
+        """Store samples from an index on, over the end of the buffer."""
+        while len(pcm):
+            piece = pcm[: len(self._pcm) - at]
+            self._pcm[at : at + len(piece)] = piece
+            pcm, at = pcm[len(piece) :], 0
 
     def skip(self, count: int) -> None:
         """Move the clock on by `count` samples that were not recorded."""

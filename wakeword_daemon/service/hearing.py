@@ -115,10 +115,11 @@ class Hearing:
         self._busy_since = time.monotonic()
         start = self._ring.clock - len(pcm)
         try:
-            # Only who follows the scores wants each hop by itself.
-            size = len(pcm) if self.clipper is None and self.telemetry is None else HOP
-            for at in range(0, len(pcm), size):
-                self._hear_piece(start + at, pcm[at : at + size])
+            if self.clipper is None and self.telemetry is None:
+                self._hear_piece(start, pcm, None)
+            else:  # who follows the scores wants each hop by itself
+                for at in range(0, len(pcm), HOP):
+                    self._hear_piece(start + at, pcm[at : at + HOP], [])
         except Exception as error:  # any failure: the daemon must not go on without its engine
             logger.exception("the engine failed")
             self._end(error)
@@ -131,7 +132,7 @@ class Hearing:
         self._ended = True
         self._on_end(failure)
 
-    def _hear_piece(self, start: int, pcm: Pcm) -> None:
+    def _hear_piece(self, start: int, pcm: Pcm, trace: list[Step] | None) -> None:
         if self._wanted is not self._detector:
             self._detector = self._wanted
             self._catch_up(self._clock)
@@ -141,20 +142,21 @@ class Hearing:
         if not self._begun:
             self._begun = True
             self._detector.reset(start + self._detector.lead(len(pcm)))
-        clipper, telemetry = self.clipper, self.telemetry
-        trace: list[Step] | None = None if clipper is None and telemetry is None else []
-        early = self._detector.clock - start
-        detections = self._detector.push(pcm[early:] if early else pcm, trace)
+        detector = self._detector
+        early = detector.clock - start
+        detections = detector.push(pcm[early:] if early else pcm, trace)
         for detection in detections:
             self._on_detection(detection, self._ring.wall_time(detection.sample))
-        if clipper is not None and trace:
-            clipper.follow(trace, detections, self._detector.thresholds)
-        for power in self._detector.powers:
-            self._calm.hop(power, self._detector.nearness)
+        for power in detector.powers:
+            self._calm.hop(power, detector.nearness)
         self._samples += len(pcm)
         self._clock = start + len(pcm)
-        if telemetry is not None and trace:
-            telemetry.take(self.hops, self._clock, pcm, trace[-1].scores)
+        if trace:
+            clipper, telemetry = self.clipper, self.telemetry
+            if clipper is not None:
+                clipper.follow(trace, detections, detector.thresholds)
+            if telemetry is not None:
+                telemetry.take(self.hops, self._clock, pcm, trace[-1].scores)
 
     def _tell_gap(self, lost: int) -> None:
         if self._rested:
