@@ -38,8 +38,8 @@ def next_version(tmp_path_factory):
 class Upgraded(Daemon):
     """A daemon that hears a pipe, and can be started again as another version."""
 
-    def __init__(self, *arguments):
-        super().__init__("--input", "-", *arguments, stdin=subprocess.PIPE)
+    def __init__(self, *arguments, **options):
+        super().__init__("--input", "-", *arguments, stdin=subprocess.PIPE, **options)
 
     def say(self):
         """Say the word and wait until the daemon has heard it."""
