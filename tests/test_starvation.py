@@ -16,6 +16,7 @@ from support.eventserver import Peer
 from support.limits import Network, fill, little_cpu, remount, small_disk
 from support.witness import Witness
 
+from wakeword_daemon.events import client
 from wakeword_daemon.events.connection import connect
 from wakeword_daemon.events.framing import MAX_BYTES
 
@@ -39,11 +40,11 @@ def hears(daemon, say):
 
 
 @contextlib.contextmanager
-def piped_daemon(*arguments):
+def piped_daemon(*arguments, **options):
     """Yield a daemon that hears a pipe, and what says a word into it, which takes no time."""
     word, _ = soundfile.read(AUDIO / "jarvis-slt.flac", dtype="int16")
     pcm = np.concatenate((np.zeros(8_000), word, np.zeros(32_000)))
-    with Daemon("--input", "-", *arguments, stdin=subprocess.PIPE) as daemon:
+    with Daemon("--input", "-", *arguments, stdin=subprocess.PIPE, **options) as daemon:
 
         def say():
             daemon.process.stdin.write(pcm.astype("<i2").tobytes())
@@ -150,6 +151,49 @@ def test_a_full_or_read_only_disk_only_loses_clips():
             until(lambda: len(files(disk / "clips")) == 4, "a clip")
             until(lambda: "clips are kept again" in daemon.log, "a notice")
             until(lambda: not daemon.status()["problems"], "no problem")
+
+
+def test_a_full_disk_under_the_log_only_loses_lines():
+    with small_disk() as disk:
+        (log := disk / "log").touch()
+        logged = ("sh", "-c", f'exec "$@" 2>> {log}', "sh", *WAKEWORD)
+        with piped_daemon(command=logged) as (daemon, say):
+            hears(daemon, say)
+            until(lambda: "heard jarvis" in log.read_text(), "a line")
+            ballast = fill(disk)
+            with log.open("ab") as file:  # the rest of its last page
+                file.write(b"\n" * (-file.tell() % os.sysconf("SC_PAGE_SIZE")))
+            before = log.read_text()
+            for _ in range(3):
+                hears(daemon, say)
+            assert log.read_text() == before
+            ballast.unlink()
+            hears(daemon, say)
+            until(lambda: log.read_text().removeprefix(before).count("heard jarvis") == 1, "a line")
+            assert daemon.status()["sequence"] == 6
+            assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize("fault", ["full", "read-only"])
+def test_a_full_or_read_only_disk_under_the_state_only_loses_state(fault):
+    with small_disk() as disk:
+        (state := disk / "state").mkdir(mode=0o700)
+        with piped_daemon(settings={"STATE_DIRECTORY": str(state)}) as (daemon, say):
+            hears(daemon, say)
+            if fault == "full":
+                fill(disk)
+            else:
+                remount(disk, "ro")
+            assert client.pause(1, socket=daemon.socket).until
+            until(lambda: "the pause would end with the daemon: cannot write" in daemon.log)
+            assert client.resume(socket=daemon.socket).state == "listening"
+            hears(daemon, say)
+            assert daemon.stop() == 0
+            assert "the next run cannot go on with these events" in daemon.log
+            assert files(state) == []
+            daemon.start()
+            until(lambda: daemon.notified("READY"), "another start")
+            assert daemon.status()["sequence"] == 1
 
 
 def test_without_free_descriptors_listening_continues_and_peers_wait(room, word):
