@@ -8,6 +8,7 @@ import pytest
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine.modelfile import Origin
 from wakeword_daemon.training import word
+from wakeword_daemon.training.data import strangers
 from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.measure.conditions import CONDITIONS
 from wakeword_daemon.training.measure.evaluation import OtherSpeech, SpeechSet, StreamReport
@@ -73,7 +74,7 @@ def test_the_figures_are_plain_json(results):
     assert set(figures["test"]) == {condition.name for condition in CONDITIONS}
 
 
-def reports(peaks, accepts=0):
+def reports(peaks, accepts=0, source="sentences"):
     """Return what a network did: the peak of each take by condition, and its false accepts."""
 
     def report(values):
@@ -84,8 +85,7 @@ def reports(peaks, accepts=0):
             ScoredTake(np.array([0, value], np.float32), ends[:2], 0, 2000, speaker)
             for value, speaker in zip(values, SPEAKERS, strict=False)
         ]
-        hours = {"sentences": 5_000 * 0.08 / 3600}
-        return StreamReport(takes, {"sentences": [other]}, ends, hours)
+        return StreamReport(takes, {source: [other]}, ends, {source: 5_000 * 0.08 / 3600})
 
     measured = {name: report(peaks.get(name, [0.9] * len(SPEAKERS))) for name in NAMES}
     return Measured(measured, measured, None, 0.0)
@@ -104,6 +104,12 @@ def test_a_word_that_is_heard_is_good():
     assert lines["people: own takes"] == "0 of 2 missed, 0.0%"
     assert lines["people: anna"] == "0 of 2 missed, 0.0%"
     assert lines["false accepts an hour"].startswith("0.00 (0 in 0.1 h")
+    assert "synthetic" not in lines["false accepts an hour"]
+
+
+def test_a_word_that_was_silent_at_synthetic_speech_alone_promises_no_more():
+    lines = dict(judge(reports({}, source=strangers.SOURCE), 0.5, sounds=8).lines)
+    assert "synthetic: people may set it off far more often" in lines["false accepts an hour"]
 
 
 @pytest.mark.parametrize(

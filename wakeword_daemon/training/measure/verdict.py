@@ -10,6 +10,7 @@ from wakeword_daemon.training.data import strangers
 from wakeword_daemon.training.measure.evaluation import StreamReport
 from wakeword_daemon.training.measure.metrics import poisson
 from wakeword_daemon.training.measure.report import Measured
+from wakeword_daemon.training.measure.validation import SYNTHETIC
 
 ALONE, RUN_ON, NOISE, ROOM = "clean", "run-on 100 ms", "noise 10 dB", "room"
 """The conditions that are judged, as tables call them."""
@@ -107,7 +108,10 @@ def _missed(report: StreamReport, threshold: float) -> str:
 def _accepted(report: StreamReport, threshold: float) -> str:
     count = report.accepts(threshold)
     high = poisson(count)[1] / report.hours
-    return f"{count / report.hours:.2f} ({count} in {report.hours:.1f} h; surely below {high:.1f})"
+    told = f"{count / report.hours:.2f} ({count} in {report.hours:.1f} h; surely below {high:.1f})"
+    if {strangers.SOURCE, SYNTHETIC}.issuperset(report.others):
+        told += "; all of it synthetic: people may set it off far more often"
+    return told
 
 
 def _by_voices(report: StreamReport, threshold: float) -> list[tuple[str, str]]:
