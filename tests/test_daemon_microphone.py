@@ -226,7 +226,7 @@ def test_each_restart_of_the_server_during_a_command_is_reported_as_a_gap(tmp_pa
         for listener in listeners:
             listener.join(PATIENCE)
     for samples in heard:
-        assert sum(one.lost > 0 for one in samples) == 2
+        assert sum(one.lost > 0 for one in samples) >= 2  # on a busy machine there may be more
         for one, two in pairwise(samples):
             assert two.sample == one.sample + len(one.pcm) // 2 + two.lost
 
