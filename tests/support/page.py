@@ -19,6 +19,14 @@ def load() -> str:
     )
 
 
+def write_row(page: Path, label: str, cells: list[str]) -> None:
+    """Replace the cells after the label in the only row of a page's tables that begins with it."""
+    lines = page.read_text().splitlines(keepends=True)
+    (at,) = (number for number, line in enumerate(lines) if line.startswith(f"| {label} |"))
+    lines[at] = f"| {' | '.join([label, *cells])} |\n"
+    page.write_text("".join(lines))
+
+
 def write(page: Path, name: str, lines: list[str]) -> None:
     """Replace what stands in the page between `<!-- NAME -->` and `<!-- end of NAME -->`."""
     begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
