@@ -88,6 +88,21 @@ def test_a_server_that_comes_back_at_another_rate(pulse, ear, tmp_path):
     assert ear.find(SWEEP, since=at)[1] > 0.9
 
 
+def test_a_running_server_that_changes_its_rate(server, ear, tmp_path):
+    """What is heard then is at the right speed."""
+    soundfile.write(tmp_path / "sweep.wav", SWEEP, SAMPLE_RATE)
+    ear.wait_for("listening")
+    server.change_rate(44_100)
+    ear.wait_for("listening")
+    ear.wait_for_audio()
+    at = ear.ring.clock
+    server.play(tmp_path / "sweep.wav")
+    ear.wait_for_audio(0.5)
+    assert ear.find(SWEEP, since=at)[1] > 0.9
+    assert ear.capture.state.rate == SAMPLE_RATE
+    assert ear.capture.problems == ()
+
+
 def test_a_server_that_is_not_there_yet(monkeypatch):
     server = PulseServer()
     server.adopt(monkeypatch)

@@ -201,6 +201,10 @@ class SoundServer(ABC):
         self._players.clear()
 
     @abstractmethod
+    def change_rate(self, rate: int) -> None:
+        """Change the rate at which the running server records."""
+
+    @abstractmethod
     def _start(self) -> None:
         """Start the processes."""
 
@@ -254,6 +258,16 @@ class PulseServer(SoundServer):
             *("-L", f"module-native-protocol-unix socket={self.socket} auth-anonymous=1"),
         )
 
+    def change_rate(self, rate: int) -> None:
+        """Make the microphone one of another rate, while the server runs on.
+
+        PulseAudio changes the rate of no device that somebody listens to.
+        """
+        self.unplug()
+        self.rate = rate
+        self.plug()
+        self.hum()
+
     def _modules(self) -> tuple[str, str]:
         mono = f"rate={self.rate} channels=1"
         return (
@@ -280,6 +294,16 @@ class PipeWireServer(SoundServer):
         self._wait_for_socket(self._run / "pipewire-0")
         self._spawn("wireplumber")
         self._spawn("pipewire-pulse")
+
+    def change_rate(self, rate: int) -> None:
+        """Run the whole graph at another rate from now on."""
+        setting = ("pw-metadata", "-n", "settings", "0", "clock.force-rate", str(rate))
+        subprocess.run(setting, env=self.env(), check=True, capture_output=True, timeout=120)
+        self._wait(f"rate of {rate} Hz", lambda: f'"rate": {rate},' in self._graph())
+
+    def _graph(self) -> str:
+        dump = subprocess.run(["pw-dump"], env=self.env(), capture_output=True, timeout=120)
+        return dump.stdout.decode()
 
     def _modules(self) -> tuple[str, str]:
         return (
