@@ -43,7 +43,7 @@ WORDS = ("jarvis-slt", "jarvis-rms")
 STEADY, RESTLESS = 2, 1  # subscribers that stay, and those that leave and come back
 LATE = 5.0  # seconds after a word within which it must have arrived everywhere
 SERVERS = {"pulse": PulseServer, "pipewire": PipeWireServer}
-SETTLED = 120.0  # seconds after a start from which on memory must not grow any more
+SETTLED = 120.0  # seconds after a start that never count for the trend of memory
 RESTART = 1.0  # seconds until a new start: RestartSec of the units in systemd/
 TREND = 0.05  # MiB of anonymous memory an hour, at most
 INTERRUPTED = 0.01  # of the words may have audio missing in them, as a busy machine loses it
@@ -508,8 +508,14 @@ class Soak:
         return sum(self.done[one.__name__] for one in self.faults)
 
     def settled(self):
-        """Return the rows of `memory` from the end of each process's warm-up on, as columns."""
-        return np.array([row for row in self.memory if row[2] > SETTLED] or self.memory[-1:]).T
+        """Return the rows of `memory` from the second half of each process's life, as columns.
+
+        Python's pools of small objects reach their largest size only after half an hour, although
+        what is in use stays the same after minutes.
+        """
+        lives = {pid: age for *_, age, pid in self.memory}
+        rows = [row for row in self.memory if row[2] > max(SETTLED, lives[row[3]] / 2)]
+        return np.array(rows or self.memory[-1:]).T
 
     def trend(self):
         """Return the slope of memory in MiB an hour, and what it comes to over the run, in MiB.
@@ -549,8 +555,8 @@ class Soak:
         say(f"garbage         {self.garbage_frames} frames, {self.connects} connects in a row")
         say(f"missing audio   {gaps} gaps, {lost / 16_000:.1f} s in all")
         say(
-            f"memory          {memory.min():.1f} to {memory.max():.1f} MiB after two minutes; trend"
-            f" {slope:+.2f} MiB an hour, {rise:+.2f} in all"
+            f"memory          {memory.min():.1f} to {memory.max():.1f} MiB in the second half;"
+            f" trend {slope:+.2f} MiB an hour, {rise:+.2f} in all"
         )
         for what, first, last in self.handle_counts():
             say(f"{what:15} {first:g} in the first tenth, {last:g} in the last")

@@ -302,8 +302,10 @@ class PipeWireServer(SoundServer):
         self._wait(f"rate of {rate} Hz", lambda: f'"rate": {rate},' in self._graph())
 
     def _graph(self) -> str:
-        dump = subprocess.run(["pw-dump"], env=self.env(), capture_output=True, timeout=120)
-        return dump.stdout.decode()
+        dump = subprocess.run(
+            ["pw-dump"], env=self.env(), check=False, capture_output=True, text=True, timeout=120
+        )
+        return dump.stdout
 
     def _modules(self) -> tuple[str, str]:
         return (
