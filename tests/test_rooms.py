@@ -133,6 +133,31 @@ def test_words_can_change_within_a_stream(room):
     assert event["data"]["timestamp"] > 2000  # the stream's clock went on
 
 
+def test_info_can_be_asked_for_in_mid_stream(room):
+    """As a satellite does that is asked to describe itself."""
+    pcm = speech()
+    room.send("detect", names=["jarvis"])
+    room.send("audio-start", **START)
+    heard = room.say(pcm[:16_000])
+    (info,) = room.send("describe")
+    heard += room.say(pcm[16_000:])
+    assert info["type"] == "info"
+    assert [event["type"] for event in heard] == ["detection"]
+
+
+def test_a_word_after_an_hour_of_silence_is_heard_at_its_time(words):
+    pcm, patient = speech(), Talk(Room(words))
+    (own,) = Detector(words.models, words.settings).push(pcm)
+    patient.send("detect", names=["jarvis"])
+    patient.send("audio-start", **START)
+    for _ in range(3600):
+        assert patient.say(bytes(32_000), size=16_000) == []
+    (event,) = patient.say(pcm)
+    assert event["data"]["timestamp"] == pytest.approx(
+        3_600_000 + own.sample * 1000 // 16_000, abs=80
+    )
+
+
 def test_the_refractory_time_follows_the_clock_of_the_stream(words):
     """However fast it is sent, a word that comes again within the refractory time is one event."""
     twice = np.concatenate((speech(after=0.3), speech(before=0.3)))
