@@ -174,6 +174,35 @@ def test_a_full_disk_under_the_log_only_loses_lines():
             assert daemon.stop() == 0
 
 
+def test_a_log_that_nobody_reads_only_loses_lines(tmp_path):
+    os.mkfifo(log := tmp_path / "log")
+    pipe = os.open(log, os.O_RDWR | os.O_NONBLOCK)
+    read = b""
+
+    def logged(text):
+        nonlocal read
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                read += os.read(pipe, 65_536)
+        return text in read
+
+    command = ("sh", "-c", f'exec "$@" 2> {log}', "sh", *WAKEWORD)
+    with piped_daemon(command=command) as (daemon, say):
+        hears(daemon, say)
+        until(lambda: logged(b"heard jarvis"), "a line")
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(pipe, b"\n")
+        for _ in range(3):
+            hears(daemon, say)
+        assert daemon.status()["sequence"] == 5
+        assert not logged(b"missing")
+        hears(daemon, say)
+        until(lambda: logged(b"3 lines are missing here"), "the next lines")
+        assert read.count(b"heard jarvis") == 2
+    os.close(pipe)
+
+
 @pytest.mark.parametrize("fault", ["full", "read-only"])
 def test_a_full_or_read_only_disk_under_the_state_only_loses_state(fault):
     with small_disk() as disk:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import TYPE_CHECKING
+import select
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,9 +23,33 @@ class JournalFormatter(logging.Formatter):
         return "\n".join(mark + line for line in super().format(record).splitlines())
 
 
+class StderrHandler(logging.StreamHandler[TextIO]):
+    """Writes to standard error, and leaves lines out while whatever reads them hangs.
+
+    Otherwise a journal that hangs, or a pager that waits for a key, would stop the daemon.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._left_out = 0
+        self._room = select.poll()
+        self._room.register(_STDERR, select.POLLOUT)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record if there is room for it."""
+        if not self._room.poll(0):
+            self._left_out += 1
+            return
+        if self._left_out:
+            lines, self._left_out = self._left_out, 0
+            text = f"{lines} lines are missing here, because nothing read the log"
+            super().emit(logging.LogRecord(__name__, logging.WARNING, "", 0, text, None, None))
+        super().emit(record)
+
+
 def set_up(level: str, environ: Mapping[str, str] = os.environ) -> None:
     """Log messages of `level` (debug, info, warning, error) and above to standard error."""
-    handler = logging.StreamHandler()
+    handler = StderrHandler()
     if _goes_to_journal(environ):
         handler.setFormatter(JournalFormatter("%(message)s"))
     else:
