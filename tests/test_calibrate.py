@@ -153,4 +153,4 @@ def test_words_that_only_the_daemon_knows_are_named(tmp_path):
 def test_an_invalid_duration_is_refused(duration):
     done = wakeword("calibrate", f"--for={duration}")
     assert done.returncode == 2
-    assert "is no time such as 90min or 4h" in done.stderr
+    assert "is not a time such as 90min or 4h" in done.stderr

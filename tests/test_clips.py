@@ -227,7 +227,7 @@ def test_review_at_a_terminal(folder):
 
 def test_review_without_a_terminal(folder):
     review = ("review", "--folder", folder.path)
-    assert "no clips wait to be heard in" in wakeword(*review).stdout
+    assert "there are no clips to label in" in wakeword(*review).stdout
     folder.add(clip(), noise())
     (name,) = folder.names()
     done = wakeword(*review, stdin=subprocess.DEVNULL)

@@ -46,7 +46,7 @@ def test_clips_that_are_none_are_one_sentence(recordings, tmp_path, monkeypatch,
 def test_nobody_speaks_in_the_clips_who_judges_the_word(recordings, tmp_path):
     corpus = read_corpus(recordings)
     judge = replace(corpus.in_split("val")[0], speaker="own recordings/me")
-    with pytest.raises(TrainingError, match="the labelled clips are by me, whom the word is"):
+    with pytest.raises(TrainingError, match="the labelled clips are by me, who also speaks in the"):
         read_labelled(exported(tmp_path), replace(corpus, recordings=(judge,)))
 
 

@@ -63,7 +63,7 @@ def test_a_truncated_file_is_refused(saved, length):
     content = path.read_bytes()
     assert length < len(content)
     path.write_bytes(content[:length])
-    with pytest.raises(ModelError, match="truncated or no model file"):
+    with pytest.raises(ModelError, match="truncated or not a model file"):
         read_model(path)
 
 
@@ -106,7 +106,7 @@ def test_other_files_are_refused(tmp_path):
     with pytest.raises(ModelError, match="there is no model file"):
         read_model(path)
     path.write_text("once upon a time there was no model at all")
-    with pytest.raises(ModelError, match="truncated or no model file"):
+    with pytest.raises(ModelError, match="truncated or not a model file"):
         read_model(path)
     path.write_bytes(save({"weight": np.zeros(3, "f")}))
     with pytest.raises(ModelError, match="not a model file of a wake word"):

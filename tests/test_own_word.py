@@ -78,10 +78,10 @@ def test_a_useless_word_is_rejected_and_gets_no_model(tmp_path, monkeypatch, cap
     assert train(tmp_path, "--takes", str(tmp_path / "takes")) == 3
     told = capsys.readouterr().out
     assert "/blˈuː wˈɪndoʊ/ American" in told
-    assert "nothing is trained on flite: they judge as strangers" in told
+    assert "not used for training: flite; they stand in for strangers" in told
     assert "training 1 epoch: " in told
     assert "\ndo not use: it misses" in told
-    assert "3 recordings by people, 1 judge" in told
+    assert "3 recordings by people, 1 of them for measuring" in told
     assert "strangers: flite" in told
     assert "people: own takes" in told
     assert "false accepts an hour" in told

@@ -346,9 +346,7 @@ def _replace(path: Path, text: str, meant: Config, setting: str) -> None:
 
     """
     if not _means(text, meant):
-        raise ConfigError(
-            f"{path} is written in a way that cannot be changed here; set {setting} in it"
-        )
+        raise ConfigError(f"{path} cannot be changed by this command; set {setting} in it")
     try:
         target = path.resolve()
         mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else None

@@ -78,7 +78,7 @@ class _Reader:
         except RecursionError:
             raise ConfigError(f"{self._name}: not valid YAML, nested too deeply") from None
         except (ValueError, OverflowError):
-            raise ConfigError(f"{self._name}: an escape names no character") from None
+            raise ConfigError(f"{self._name}: an escape does not name a character") from None
         return self.read("{}", kind) if root is None else self._section(root, kind, "")
 
     def _section(self, node: yaml.Node, section: type[Section], path: str) -> Section:

@@ -147,7 +147,7 @@ class Mqtt:
             try:
                 await request
             except WakewordError as error:
-                logger.warning("MQTT asked in vain: %s", error)
+                logger.warning("a request over MQTT failed: %s", error)
 
         task = self._loop.create_task(ask())
         self._tasks.add(task)

@@ -217,7 +217,7 @@ class Capture(AudioSource):
                 waited += min(self.heartbeat - before, _LATE)
                 blocks = 1
                 if waited > _STALL:
-                    raise _StallError("no audio comes")
+                    raise _StallError("no audio arrives")
                 continue
             waited = 0.0
             lived = now() - opened

@@ -133,12 +133,12 @@ def _look(settings: CaptureSettings, seconds: float) -> Probe:
                 blocks.append(block.pcm.copy())
                 raws.append(stream.raw.copy())
     except sounddevice.PortAudioError as error:
-        raise AudioError(f"the microphone broke off: {error.args[0]}") from None
+        raise AudioError(f"the microphone stopped: {error.args[0]}") from None
     pcm = np.concatenate(blocks) if blocks else np.zeros(0, np.int16)
     # The first moments of a device are often silence or a click.
     pcm = pcm[samples(0.5) :]
     if len(pcm) < HOP:
-        raise AudioError("no audio comes from the microphone")
+        raise AudioError("no audio arrives from the microphone")
     raw = np.concatenate(raws)[stream.rate // 2 :]
     files = (
         line.split(maxsplit=5)[5:] for line in Path("/proc/self/maps").read_text().splitlines()

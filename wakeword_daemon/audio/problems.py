@@ -168,7 +168,7 @@ class ProblemWatch:
             found.append(
                 Problem(
                     "unsteady",
-                    f"the microphone broke off {_BREAKS} times within a minute: check its plug and"
+                    f"the microphone failed {_BREAKS} times within a minute: check its plug and"
                     " its power",
                 )
             )

@@ -38,7 +38,7 @@ def microphone(settings: CaptureSettings) -> Iterator[Iterator[Pcm]]:
     try:
         yield _blocks(stream)
     except sounddevice.PortAudioError as error:
-        raise AudioError(f"the microphone broke off: {error.args[0]}") from None
+        raise AudioError(f"the microphone stopped: {error.args[0]}") from None
     finally:
         stream.close()
 
@@ -50,4 +50,4 @@ def _blocks(stream: InputStream) -> Iterator[Pcm]:
             in_vain = 0
             yield block.pcm.copy()
         elif (in_vain := in_vain + 1) > _PATIENCE:
-            raise AudioError("the microphone gives nothing")
+            raise AudioError("no audio arrives from the microphone")

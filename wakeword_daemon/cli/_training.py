@@ -63,7 +63,7 @@ def preview(phrase: str) -> int:
 def _print_pronunciation(phrase: str) -> None:
     if "espeak" not in synthesis.engines():
         raise TrainingError(
-            "espeak-ng, which tells the sounds, is missing: sudo apt install espeak-ng"
+            "espeak-ng, which finds the pronunciation, is missing: sudo apt install espeak-ng"
         )
     told = [f"/{synthesis.pronunciation(phrase, one)}/ {name}" for one, name in _ACCENTS.items()]
     print(f"{phrase}   {'   '.join(told)}")
@@ -92,21 +92,21 @@ def print_plan(plan: Plan) -> None:
     people = [r for r in plan.supply.given.recordings if r.word and not r.noise]
     print("plan")
     if people:
-        print(
-            f"  {len(people)} recordings by people, {sum(r.split == 'val' for r in people)} judge"
-        )
+        judging = sum(r.split == "val" for r in people)
+        print(f"  {len(people)} recordings by people, {judging} of them for measuring")
     if plan.jobs:
         print(
             f"  {count} takes of the word by synthetic voices, and other speech; {missing} to make"
         )
     if plan.supply.left_out:
-        print(f"  nothing is trained on {', '.join(plan.supply.left_out)}: they judge as strangers")
+        left_out = ", ".join(plan.supply.left_out)
+        print(f"  not used for training: {left_out}; they stand in for strangers")
     for stage in plan.stages:
         epochs = f" {plan.epochs} epoch{'' if plan.epochs == 1 else 's'}"
         more = epochs if stage.title == TRAINING else ""
         print(f"  {stage.title}{more}: {in_minutes(stage.seconds)}")
     total = sum(stage.seconds for stage in plan.stages)
-    print(f"  about {in_minutes(total)} in all where nothing else runs", flush=True)
+    print(f"  about {in_minutes(total)} in all if nothing else runs", flush=True)
 
 
 def say_comparison(comparison: Comparison, *, as_json: bool) -> None:
@@ -152,10 +152,10 @@ def say_verdict(job: TrainingJob, trained: Trained, *, as_json: bool) -> int:
     print(f"\n{verdict}")
     card = trained.model.with_suffix(".md")
     if verdict.usable:
-        print(f"the model is {trained.model}, all that was measured {card}")
+        print(f"the model is {trained.model}, the measurements in {card}")
         print(f"try it: wakeword try {trained.model}")
         return code
-    print(f"no model was written to {job.output}; all that was measured is {card}")
+    print(f"no model was written to {job.output}; the measurements are in {card}")
     return code
 
 

@@ -206,5 +206,5 @@ def _duration(text: str) -> float:
     """Read a time such as 90min; return seconds."""
     found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(s|min|h)", text)
     if found is None or not float(found[1]):
-        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 90min or 4h")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 90min or 4h")
     return float(found[1]) * _UNITS[found[2]]

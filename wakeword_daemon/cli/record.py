@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     speaker = args.speaker or getpass.getuser()
     for name in (args.word, speaker):
         if not re.fullmatch(r"[^\W_][\w-]*", name):
-            raise TrainingError(f"{name!r} is no name: letters, digits, - and _ make one")
+            raise TrainingError(f"{name!r} is not a name; use letters, digits, - and _")
     folder = RecordedTakes(args.data, args.word, speaker, args.split)
     audio = _arguments.read_config(args).audio
     settings = CaptureSettings(audio.device, audio.channel, audio.rate)

@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     waiting = [name for name, clip in folder.clips() if args.all or clip.label is None]
     if not waiting:
-        print(f"no clips wait to be heard in {folder.path}")
+        print(f"there are no clips to label in {folder.path}")
         return 0
     return _listen(folder, waiting)
 

@@ -165,7 +165,7 @@ def run(args: argparse.Namespace) -> int:
     """Train, and print the plan, a line of figures for each epoch, and the verdict."""
     name = re.sub(r"[\s-]+", "_", args.phrase.strip())
     if not re.fullmatch(r"[^\W_]\w*", name):
-        raise TrainingError(f"{args.phrase!r} is no phrase: words of letters and digits make one")
+        raise TrainingError(f"{args.phrase!r} is not a phrase; use words of letters and digits")
     read_as = args.pronunciation or name.replace("_", " ")
     try:
         from wakeword_daemon.cli import _training  # noqa: PLC0415

@@ -97,7 +97,7 @@ class ClipFolder:
         """
         # A name may come from a web page: it names nothing outside the folder.
         if not re.fullmatch(r"\w[\w.-]*", name):
-            raise ClipError(f"{name!r} is no name of a clip")
+            raise ClipError(f"{name!r} is not the name of a clip")
         try:
             return msgspec.json.decode((self.path / f"{name}.json").read_bytes(), type=Clip)
         except FileNotFoundError:

@@ -70,7 +70,7 @@ class ClipKeeper:
         try:
             self._queue.put_nowait(moment)
         except queue.Full:
-            logger.debug("too many clips at a time: one of %s is not kept", moment.word)
+            logger.debug("too many clips at the same time: one of %s is not kept", moment.word)
 
     def stop(self) -> None:
         """Begin no other clip; never waits."""

@@ -310,7 +310,7 @@ def read_model(path: str | Path) -> Model:
         size = int.from_bytes(content[:8], "little")
         entry = json.loads(content[8 : 8 + size])["__metadata__"][_ENTRY]
     except SafetensorError as error:
-        raise ModelError(f"{path} is truncated or no model file ({error})") from None
+        raise ModelError(f"{path} is truncated or not a model file ({error})") from None
     except (ValueError, KeyError, RecursionError):
         raise ModelError(f"{path} is not a model file of a wake word") from None
     card = _read_card(path, entry)

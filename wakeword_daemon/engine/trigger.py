@@ -39,9 +39,9 @@ class WordSettings:
         if self.threshold is not None and self.false_accepts_per_hour is not None:
             raise ConfigError("choose a threshold or the false accepts an hour, not both")
         if self.threshold is not None and not 0 < self.threshold <= 1:
-            raise ConfigError(f"a threshold lies above 0 and is at most 1, unlike {self.threshold}")
+            raise ConfigError(f"a threshold must be above 0 and at most 1, not {self.threshold}")
         if self.smoothing < 1:
-            raise ConfigError(f"smoothing takes at least 1 step, not {self.smoothing}")
+            raise ConfigError(f"smoothing needs at least 1 step, not {self.smoothing}")
         if self.refractory < 0:
             raise ConfigError(f"a refractory time cannot be negative: {self.refractory}")
 

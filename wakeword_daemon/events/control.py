@@ -47,7 +47,7 @@ async def carry_out(control: Control | None, frame: Frame, *, allowed: bool) -> 
 
     """
     if not allowed:
-        raise ProtocolError("not-allowed", f"{frame.type} is for the unix socket alone")
+        raise ProtocolError("not-allowed", f"{frame.type} is accepted only over the unix socket")
     if control is None:
         raise ProtocolError("failed", "nothing can be changed here")
     try:

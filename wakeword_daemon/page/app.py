@@ -176,7 +176,7 @@ async def _body(request: Request, kind: type[StructT]) -> StructT:
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise HTTPException(400, f"the request makes no sense: {error}") from None
+        raise HTTPException(400, f"the request is invalid: {error}") from None
 
 
 def _answer(event: Event) -> Response:

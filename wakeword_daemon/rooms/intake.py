@@ -34,14 +34,16 @@ class Intake:
     def __init__(self, form: AudioFormat) -> None:
         if form.rate not in _RATES:
             raise ProtocolError(
-                "bad-audio", f"a rate of {form.rate} Hz is not taken: 8000 to 192000 are"
+                "bad-audio", f"a rate of {form.rate} Hz is not accepted; use 8000 to 192000"
             )
         if form.width not in {_UNSIGNED_BYTE, _INT16, _INT24, _INT32}:
             raise ProtocolError(
-                "bad-audio", f"samples of {form.width} bytes are not taken: 1, 2, 3 and 4 are"
+                "bad-audio", f"samples of {form.width} bytes are not accepted; use 1, 2, 3 or 4"
             )
         if form.channels not in _CHANNELS:
-            raise ProtocolError("bad-audio", f"{form.channels} channels are not taken: 1 to 32 are")
+            raise ProtocolError(
+                "bad-audio", f"{form.channels} channels are not accepted; use 1 to 32"
+            )
         self._rate = form.rate
         self._width = form.width
         self._frame = form.width * form.channels

@@ -164,7 +164,7 @@ class Hearing:
             return
         self.gaps += 1
         self.lost += lost
-        logger.warning("%.2f s of audio went unheard", seconds(lost))
+        logger.warning("%.2f s of audio were not processed", seconds(lost))
 
     def _catch_up(self, clock: int) -> None:
         """Run a new detector on the last seconds, whose words the old one has already reported."""

@@ -56,7 +56,7 @@ class Watchdog:
             if silent > HUNG:
                 raise HungError(
                     f"the {name} has hung for {silent:.0f} s; ending, so that the service"
-                    " manager can start afresh"
+                    " manager starts a new process"
                 )
 
     def hears(self) -> bool:

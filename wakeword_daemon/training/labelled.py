@@ -35,8 +35,8 @@ def read_labelled(where: Path, corpus: Corpus) -> Corpus:
         corpus: the recordings that the word is trained and measured on.
 
     Raises:
-        TrainingError: there are no clips, they are among the recordings already, or somebody says
-            the word in them whom the word is measured on.
+        TrainingError: there are no clips, they are among the recordings already, or a speaker in
+            them is also in the validation split.
 
     """
     folder = folder_of(where)
@@ -59,8 +59,8 @@ def read_labelled(where: Path, corpus: Corpus) -> Corpus:
     if shared:
         names = ", ".join(sorted(map(_name, shared)))
         raise TrainingError(
-            f"the labelled clips are by {names}, whom the word is measured on: in the validation"
-            " split only others can show how well strangers are heard"
+            f"the labelled clips are by {names}, who also speaks in the validation split; only"
+            " other people there can show how well strangers are heard"
         )
     return labelled
 

@@ -99,7 +99,7 @@ def natural_jobs(
     jobs: dict[str, SpeakingJob] = {}
     missing = kokoro.lacking()
     if missing:
-        logger.warning("training goes on without natural synthetic voices: %s", missing)
+        logger.warning("training continues without natural synthetic voices: %s", missing)
     else:
         if phrase is not None:
             jobs = {
@@ -115,7 +115,7 @@ def natural_jobs(
         count = BULK if "pico" in small else BULK // 3
         jobs["bulk"] = sentence_job("bulk", count, small, cache, seed)
     else:
-        logger.warning("training goes on without Piper and Pico: pip install '.[voices]'")
+        logger.warning("training continues without Piper and Pico: pip install '.[voices]'")
     return jobs
 
 

@@ -36,8 +36,8 @@ def left_out() -> list[str]:
     found = [engine for engine in ENGINES if engine in synthesis.installed_engines()]
     if not found:
         raise TrainingError(
-            "nobody could judge the word: install a synthesizer that nothing is trained on "
-            "(sudo apt install flite), or give recordings by two people to validate with"
+            "there is nothing to measure the word on: install a synthesizer that is not used for "
+            "training (sudo apt install flite), or give recordings by two people for validation"
         )
     return found
 

@@ -75,7 +75,9 @@ def evaluate(
     """
     conditions, missing = measurable()
     if missing:
-        logger.warning("not measured, for want of praat-parselmouth: %s", ", ".join(missing))
+        logger.warning(
+            "not measured, because praat-parselmouth is not installed: %s", ", ".join(missing)
+        )
     corpus = read_corpus(data)
     audio = read_split(corpus, split, hours)
     for name, model in models.items():
