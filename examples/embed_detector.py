@@ -1,4 +1,4 @@
-"""Hear wake words in audio of your own, without the daemon.
+"""Detect wake words in your own audio, without the daemon.
 
 Reads 16-bit mono samples at 16 kHz from standard input and prints each word with the second at
 which it ended:

@@ -20,7 +20,7 @@ START = json.dumps({"command": "start_listening"})
 
 
 def main(address: str, socket: str | None) -> None:
-    """Send the command once for each detection, on a connection of its own."""
+    """Send the command once for each detection, on its own connection."""
     for event in subscribe(socket):
         try:
             with connect(address, open_timeout=5) as assistant:
@@ -33,7 +33,7 @@ def main(address: str, socket: str | None) -> None:
 
 if __name__ == "__main__":
     try:
-        # A daemon with a socket of its own is found by the variable WAKEWORD_SOCKET.
+        # WAKEWORD_SOCKET names the socket, if the daemon has its own.
         main(*(sys.argv[1:] or ["ws://127.0.0.1:6055"]), os.environ.get("WAKEWORD_SOCKET"))
     except EventsError as error:
         sys.exit(str(error))

@@ -25,7 +25,7 @@ if __name__ == "__main__":
     if len(sys.argv) == 1:
         sys.exit("usage: python examples/run_command.py COMMAND [ARGUMENT ...]")
     try:
-        # A daemon with a socket of its own is found by the variable WAKEWORD_SOCKET.
+        # WAKEWORD_SOCKET names the socket, if the daemon has its own.
         main(sys.argv[1:], os.environ.get("WAKEWORD_SOCKET"))
     except (EventsError, OSError) as error:
         sys.exit(str(error))
