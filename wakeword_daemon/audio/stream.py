@@ -35,6 +35,8 @@ Servers deliver two parts at a time, which is one block.
 _CREEP = 3e-4
 """Seconds by which each block is expected earlier than the last, to find out when it is due."""
 
+_BLOCK = seconds(HOP)
+
 _RETRY = 4e-3
 _LONGEST_RETRY = 32e-3
 """Seconds before looking again for a block that was not complete; twice as long each time."""
@@ -118,7 +120,7 @@ class InputStream:
         One call costs one wake-up: each block is expected a little less than 80 ms after the last,
         so that the wake-ups move slowly towards the moment at which blocks are delivered.
         """
-        due = self._due + (blocks - 1) * seconds(HOP)
+        due = self._due + (blocks - 1) * _BLOCK
         time.sleep(max(due - now(), 0))
         waiting = self._library.Pa_GetStreamReadAvailable(self._pointer)
         time_ = now()
@@ -137,7 +139,7 @@ class InputStream:
         if count < blocks * self._size:  # the rest is about to come
             self._due = time_ + _RETRY
         else:
-            self._due = (due if self._retry == _RETRY else time_) + seconds(HOP) - _CREEP
+            self._due = (due if self._retry == _RETRY else time_) + _BLOCK - _CREEP
         self._retry = _RETRY
         pcm = self._buffer[: count * self._channels]
         if self._resampler is not None:
