@@ -52,3 +52,6 @@ def keep_garbage_short() -> None:
     # A full collection waits until a quarter of what the last one left is new. Counted from what
     # was loaded, that is an hour of connections, each of which leaves a cycle in asyncio.
     gc.collect()
+    # Little is left to look through, so that garbage need not wait for ten of the smaller ones.
+    young, middle, _ = gc.get_threshold()
+    gc.set_threshold(young, middle, 1)
