@@ -36,6 +36,7 @@ from wakeword_daemon.training.fit.export import engine_from_torch, folded_weight
 from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.fit.peers import Peers, peer_loss
 from wakeword_daemon.training.fit.sequences import SequenceMaker
+from wakeword_daemon.training.fit.teachers import taught
 from wakeword_daemon.training.fit.trainer import Trainer, TrainingSettings
 from wakeword_daemon.training.fit.word_classifier import MultiTaskCRNN, word_classification_loss
 from wakeword_daemon.training.folds import cross_validate
@@ -177,10 +178,10 @@ def test_swapped_labels_make_a_word_worse_and_nothing_is_written(improve, tmp_pa
     assert {path: path.read_bytes() for path in tmp_path.glob("sweep.*")} == there
 
 
-def trainer(material, settings, folder, identity="", start=None):
+def trainer(material, settings, folder, identity="", **options):
     dev = build_streams(material.validation.dev, FeatureSettings())
     maker = SequenceMaker(material.composition)
-    return Trainer(maker, dev, settings, folder, identity=identity, start=start)
+    return Trainer(maker, dev, settings, folder, identity=identity, **options)
 
 
 def test_an_interrupted_run_resumes_to_the_same_network(material, tmp_path):
@@ -223,6 +224,43 @@ def test_a_model_of_another_shape_is_no_start(recordings, cache, tmp_path):
         train_word(replace(job(recordings, cache, tmp_path / "run"), start=start))
     with pytest.raises(ModelError, match="there is no model file"):
         train_word(replace(job(recordings, cache, tmp_path / "run"), start=tmp_path / "none"))
+
+
+def test_a_network_learns_from_teachers_of_any_width_against_the_labels(material, tmp_path):
+    sure = TorchCRNN(Architecture(hidden=32))
+    with torch.no_grad():
+        sure.classifier.weight.zero_()
+        sure.classifier.bias.copy_(torch.tensor([0.0, 4.0]))
+    short = replace(SETTINGS, epochs=1, batches=20, batch_size=8, rate=5e-3, averaging=0.5)
+    heard = torch.zeros(1, 100, FeatureSettings().mels)
+
+    def log_odds(name, **options):
+        network = trainer(material, short, tmp_path / name, **options).run()
+        no, yes = network.decide(network.listen(heard, None)[0])[0, -1].tolist()
+        return yes - no
+
+    assert log_odds("alone") < 0 < log_odds("taught", teachers=[sure])
+
+
+def test_the_surest_teacher_teaches_at_the_word_and_their_mean_elsewhere():
+    said = torch.tensor([[[4.0, 0.0, -6.0]], [[-2.0, 3.0, -2.0]]])
+    near = torch.tensor([[True, True, False]])
+    assert taught(said, near).tolist() == [[4.0, 3.0, -4.0]]
+
+
+def test_a_model_that_cannot_teach_is_refused_before_anything_is_read(recordings, cache, tmp_path):
+    teacher = tmp_path / "teacher.safetensors"
+
+    def refused(name, architecture):
+        network = TorchCRNN(architecture)
+        card = describe(name, network, 0.5)
+        save_model(teacher, Model(card, folded_weights(network), NO_SELF_TEST))
+        with pytest.raises(TrainingError) as error:
+            train_word(replace(job(recordings, cache, tmp_path / "run"), teachers=(teacher,)))
+        return str(error.value)
+
+    assert "cannot teach sweep: it is a model of other" in refused("other", Architecture())
+    assert "its network has another shape" in refused("sweep", Architecture(steps=8))
 
 
 def test_another_run_in_the_same_folder_is_refused(material, tmp_path):

@@ -108,6 +108,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "random weights; then fewer --epochs are enough",
     )
     parser.add_argument(
+        "--teacher",
+        dest="teachers",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="learn from this model file of the same word too, whose network may be wider; may be "
+        "given several times",
+    )
+    parser.add_argument(
         "--more",
         type=Path,
         metavar="LABELLED",
@@ -245,6 +255,7 @@ def _job(args: argparse.Namespace, name: str, read_as: str) -> TrainingJob:
         settings=settings,
         command=_command(args, settings),
         start=start,
+        teachers=tuple(args.teachers),
         more=args.more,
         device=pick_device(args.device),
         workers=_workers() if args.workers is None else args.workers,
@@ -291,6 +302,7 @@ def _command(args: argparse.Namespace, settings: TrainingSettings) -> str:
     parts.append(f"--synthetic {args.synthetic}")
     if args.start:
         parts.append(f"--from {args.start.name}")
+    parts += [f"--teacher {teacher.name}" for teacher in args.teachers]
     if args.more:
         parts.append("--more LABELLED")
     if args.folds:

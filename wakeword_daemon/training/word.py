@@ -9,7 +9,7 @@ import math
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,7 @@ class TrainingJob:
         licences: licence of each source, for the card.
         settings: how to train.
         start: a model to start from the weights of; None to start from chance.
+        teachers: models of the same word to learn from, beside the recordings.
         more: labelled clips to learn from beside the recordings; None for none.
         device: what computes, as torch names it.
         workers: processes that compose training sequences beside it.
@@ -125,6 +126,7 @@ class TrainingJob:
     settings: TrainingSettings
     command: str
     start: Path | None = None
+    teachers: tuple[Path, ...] = ()
     more: Path | None = None
     device: str = "cpu"
     workers: int = 0
@@ -283,6 +285,7 @@ def fit_word(
     """Do what `train_word` does, up to where model and card are written."""
     features = FeatureSettings()
     start = None if job.start is None else _starting_model(job.start, features)
+    teachers = [_teacher(path, job.word, features) for path in job.teachers]
     plan = plan or plan_word(job)
     with together.first_alone():  # it fills the cache, the others read it
         progress.enter(SPEAKING)
@@ -310,9 +313,10 @@ def fit_word(
         build_streams(material.validation.dev, features),
         job.settings,
         job.run,
-        identity=_identity(job, corpus, labelled, start),
+        identity=_identity(job, corpus, labelled, start, teachers),
         features=features,
         start=None if start is None else torch_from_model(start),
+        teachers=[torch_from_model(teacher) for teacher in teachers],
         processes=together,
         device=job.device,
         workers=job.workers,
@@ -358,13 +362,18 @@ def write_word(job: TrainingJob, fitted: Fitted) -> Trained:
 
 
 def _identity(
-    job: TrainingJob, corpus: Corpus, labelled: Corpus | None, start: Model | None
+    job: TrainingJob,
+    corpus: Corpus,
+    labelled: Corpus | None,
+    start: Model | None,
+    teachers: Sequence[Model],
 ) -> str:
     """Return what a run depends on beside its settings."""
     more = "" if labelled is None else f" and {labelled.fingerprint()}"
     recordings = f"{job.synthetic} {corpus.fingerprint()}{more}"
     started = "" if start is None else f" from {start.card.checksum}"
-    return f"{job.word} “{job.read_as}” {recordings}{started}"
+    taught = "".join(f" taught by {teacher.card.checksum}" for teacher in teachers)
+    return f"{job.word} “{job.read_as}” {recordings}{started}{taught}"
 
 
 def _sounds(phrase: str) -> int:
@@ -385,6 +394,23 @@ def _starting_model(path: Path, features: FeatureSettings) -> Model:
     model = read_model(path)
     if model.card.features != features or model.card.architecture != Architecture():
         raise TrainingError(f"training cannot start from {path}: its network has another shape")
+    return model
+
+
+def _teacher(path: Path, word: str, features: FeatureSettings) -> Model:
+    """Read a model to learn from.
+
+    Raises:
+        TrainingError: it is of another word, or its steps are not those of what is trained.
+        ModelError: it is no model file.
+
+    """
+    model = read_model(path)
+    if model.card.name != word:
+        raise TrainingError(f"{path} cannot teach {word}: it is a model of {model.card.name}")
+    shape = replace(model.card.architecture, hidden=Architecture().hidden)
+    if model.card.features != features or shape != Architecture():
+        raise TrainingError(f"{path} cannot teach: its network has another shape")
     return model
 
 

@@ -48,9 +48,7 @@ def stream_loss(
     rows = torch.from_numpy(word.rows).to(device)
     stop = torch.from_numpy(word.stops).to(device).unsqueeze(1)
     target = (end >= stop - EARLIEST) & (end <= stop + LATEST)  # [words, steps]
-    around = (end >= stop - UNDECIDED_BEFORE) & (end <= stop + UNDECIDED_AFTER)
-    near = torch.zeros(len(sequences), len(steps), dtype=torch.int64, device=device)
-    near = near.index_add(0, rows, around.long()) > 0
+    near = near_word(sequences, architecture, log_odds.shape[1], device)
     shares = len(sequences) / len(log_odds)
     rejected = nn.functional.softplus(log_odds).masked_fill(near[share], 0.0)
     mean = rejected.sum() / ((~near).sum() / shares)
@@ -62,3 +60,15 @@ def stream_loss(
     best = heard.topk(BEST, dim=1).values
     missed = nn.functional.softplus(-best).sum() / (max(1, len(rows)) * BEST / shares)
     return missed + mean + HARDEST_WEIGHT * hardest
+
+
+def near_word(
+    sequences: Sequences, architecture: Architecture, steps: int, device: torch.device
+) -> Tensor:
+    """Return which steps are at the end of the word or around it, bool[sequences, steps]."""
+    word = sequences.spoken.detected()
+    end = architecture.kernel_frames + torch.arange(steps) * architecture.stride_frames
+    stop = torch.from_numpy(word.stops).unsqueeze(1)
+    around = (end >= stop - UNDECIDED_BEFORE) & (end <= stop + UNDECIDED_AFTER)
+    near = torch.zeros(len(sequences), steps, dtype=torch.int64)
+    return (near.index_add(0, torch.from_numpy(word.rows), around.long()) > 0).to(device)

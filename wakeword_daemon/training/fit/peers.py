@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from wakeword_daemon.training.fit.network import TorchCRNN
-from wakeword_daemon.training.fit.softlabels import soft_loss
+from wakeword_daemon.training.fit.softlabels import divergence
 from wakeword_daemon.training.fit.word_classifier import MultiTaskCRNN
 
 
@@ -62,7 +62,4 @@ def peer_loss(log_odds: Tensor) -> Tensor:
         mean.
 
     """
-    together = log_odds.detach().mean(dim=0)
-    least = soft_loss(together, together)
-    apart = torch.stack([soft_loss(own, together) - least for own in log_odds])
-    return apart * log_odds.shape[-1]
+    return divergence(log_odds, log_odds.detach().mean(dim=0))

@@ -24,3 +24,18 @@ def soft_loss(log_odds: Tensor, taught: Tensor, temperature: float = 1.0) -> Ten
     target = torch.sigmoid(taught / temperature)
     loss = functional.binary_cross_entropy_with_logits(log_odds / temperature, target)
     return loss * temperature**2
+
+
+def divergence(log_odds: Tensor, taught: Tensor) -> Tensor:
+    """Return how far networks are from what they are taught.
+
+    Args:
+        log_odds: log odds of P networks, [P, B, steps].
+        taught: log odds to come near to, [B, steps].
+
+    Returns:
+        the KL divergence of a sequence, summed over its steps, [P].
+
+    """
+    least = soft_loss(taught, taught)
+    return torch.stack([soft_loss(own, taught) - least for own in log_odds]) * log_odds.shape[-1]

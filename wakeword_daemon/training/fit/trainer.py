@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -19,11 +19,13 @@ from wakeword_daemon.training.fit.composition import HardNegatives
 from wakeword_daemon.training.fit.distributed import Processes
 from wakeword_daemon.training.fit.export import engine_from_torch
 from wakeword_daemon.training.fit.loop import LoopSettings, TrainingLoop
-from wakeword_daemon.training.fit.loss import stream_loss
+from wakeword_daemon.training.fit.loss import near_word, stream_loss
 from wakeword_daemon.training.fit.mining import find_hard_negatives
 from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.fit.peers import Peers, peer_loss
 from wakeword_daemon.training.fit.sequences import SequenceMaker, Sequences
+from wakeword_daemon.training.fit.softlabels import divergence
+from wakeword_daemon.training.fit.teachers import Teachers, taught
 from wakeword_daemon.training.fit.word_classifier import MultiTaskCRNN, word_classification_loss
 from wakeword_daemon.training.measure.evaluation import FeatureStreams, measure
 from wakeword_daemon.training.measure.metrics import TARGETS
@@ -83,7 +85,7 @@ PHRASE_AUXILIARY_WEIGHT = 1.0
 """The same for a phrase. A stranger's “snowboy” was taken for “smart mirror” until it counted as
 much; single words are detected better where it counts less."""
 LABELS_WEIGHT = 0.3
-"""How much the labels count, in the end, beside the mean of the peers."""
+"""How much the labels count, in the end, beside the mean of the peers, or beside teachers."""
 LEARNED_AFTER = 0.25
 """Share of the epochs over which the weight moves from the labels to the peers."""
 SILENT_START = 0.2
@@ -106,6 +108,8 @@ class Trainer:
         architecture, features: the network's.
         start: a trained network of the same shape, whose weights the first peer starts from; None
             to start from chance.
+        teachers: trained networks of the same word, of any width, to learn from; their log-odds
+            must have one scale. Peers then do not teach each other.
         processes: those that train together; the first alone measures and writes.
         device: what computes, as torch names it.
         workers: processes that compose sequences ahead.
@@ -123,6 +127,7 @@ class Trainer:
         architecture: Architecture | None = None,
         features: FeatureSettings | None = None,
         start: TorchCRNN | None = None,
+        teachers: Sequence[TorchCRNN] = (),
         processes: Processes | None = None,
         device: str = "cpu",
         workers: int = 0,
@@ -143,6 +148,7 @@ class Trainer:
         if start is not None:
             networks[0].network.load_state_dict(start.state_dict())
         self._peers = Peers(networks).to(self._device)
+        self._teachers = Teachers(teachers).to(self._device) if teachers else None
         phrase = maker.composition.takes.phrase
         self._auxiliary_weight = PHRASE_AUXILIARY_WEIGHT if phrase else AUXILIARY_WEIGHT
         self._loop = TrainingLoop(
@@ -209,6 +215,7 @@ class Trainer:
         composed = batches.composed(self._workers)
         self._peers.train()
         states: list[Tensor] | None = None
+        teaching: list[Tensor] | None = None  # the states of the teachers
         for _ in self._loop.batches():
             sequences = next(composed)
             # A live stream has always heard something: start from the state that the previous
@@ -217,19 +224,36 @@ class Trainer:
                 silent = torch.from_numpy(rng.random(s.batch_size) < SILENT_START)[share]
                 silent = silent.to(self._device)[:, None]
                 states = [state.detach().masked_fill(silent, 0.0) for state in states]
+                if teaching is not None:
+                    teaching = [state.masked_fill(silent, 0.0) for state in teaching]
             log_mel = torch.from_numpy(sequences.log_mel[share]).to(self._device)
             logits, words, states = stream(log_mel, states)
-            self._loop.backward(self._losses(epoch, logits, words, sequences))
+            said = None
+            if self._teachers is not None:
+                said, teaching = self._teachers(log_mel, teaching)
+            self._loop.backward(self._losses(epoch, logits, words, sequences, said))
             self._loop.update()
 
-    def _losses(self, epoch: int, logits: Tensor, words: Tensor, sequences: Sequences) -> Tensor:
-        """Return each peer's loss of a batch, [P], from what `Peers.forward` returned."""
+    def _losses(
+        self, epoch: int, logits: Tensor, words: Tensor, sequences: Sequences, said: Tensor | None
+    ) -> Tensor:
+        """Return each peer's loss of a batch, [P], from what `Peers.forward` returned.
+
+        `said` is the log-odds of every teacher, [T, B, steps]; None without any.
+        """
         share, a = self._processes.share(), self._architecture
         trust = min(1.0, (epoch + 1) / (LEARNED_AFTER * self._settings.epochs))
+        log_odds = logits[..., 1] - logits[..., 0]
+        if said is None:
+            soft = trust * peer_loss(log_odds)
+        else:
+            trust = 1.0  # they have learned already
+            near = near_word(sequences, a, said.shape[-1], said.device)[share]
+            soft = divergence(log_odds, taught(said, near))
         labels = 1 - (1 - LABELS_WEIGHT) * trust
-        taught = [
+        labelled = [
             labels * stream_loss(own, sequences, a, share)
             + self._auxiliary_weight * word_classification_loss(own_words, sequences, a, share)
             for own, own_words in zip(logits, words, strict=True)
         ]
-        return torch.stack(taught) + trust * peer_loss(logits[..., 1] - logits[..., 0])
+        return torch.stack(labelled) + soft
