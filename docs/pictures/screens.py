@@ -1,4 +1,4 @@
-"""Draws record.svg and review.svg beside this file, from what real terminals show.
+"""Draws pictures of commands beside this file, from what real terminals show.
 
 Speech by flite is played into a private sound server's microphone, so it needs what the tests need.
 """
@@ -10,11 +10,12 @@ import tempfile
 import time
 from html import escape
 from pathlib import Path
+from textwrap import wrap
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "tests"))
 
-from support.daemon import WAKEWORD, recording  # noqa: E402
+from support.daemon import WAKEWORD, Daemon, recording  # noqa: E402
 from support.soundserver import PulseServer  # noqa: E402
 from support.terminal import Terminal  # noqa: E402
 
@@ -96,7 +97,62 @@ def review(folder: Path) -> None:
     (HERE / "review.svg").write_text(draw("wakeword review", "wakeword review", "\n".join(lines)))
 
 
+def doctor(_: Path) -> None:
+    """Examine a machine on which a daemon runs and nobody speaks."""
+    with PulseServer() as room:
+        room.hum()
+        config = room.root / "wakeword/config.yaml"
+        config.parent.mkdir()
+        config.write_text("words: {jarvis: {}, alexa: {}}\n")
+        socket = Path(room.env()["XDG_RUNTIME_DIR"]) / "wakeword/events.sock"
+        with Daemon("--socket", socket, "--config", config, settings=room.env()) as daemon:
+            daemon.notified("READY")
+            with Terminal(*WAKEWORD, "doctor", columns=200, environ=room.env()) as terminal:
+                terminal.end()
+                screen = terminal.printed.replace(f"{room.root}", "~/.config")
+    lines = [line.split("\r")[-1] for line in screen.split("\n")]
+    wrapped = [part for line in lines for part in wrap(line, COLUMNS, subsequent_indent=" " * 23)]
+    picture = draw("wakeword doctor", "wakeword doctor", "\n".join(wrapped))
+    (HERE / "doctor.svg").write_text(picture)
+
+
+def calibrate(folder: Path) -> None:
+    """Propose a threshold from an hour in which nobody says the word."""
+    pause = ("other-slt", 2.0, "other-slt", 7.0)
+    recording(folder / "hour.wav", *(256 * pause))
+    arguments = ("calibrate", "--word", "jarvis", "--from", folder / "hour.wav")
+    with Terminal(*WAKEWORD, *arguments, columns=COLUMNS) as terminal:
+        terminal.end()
+        screen = terminal.printed
+    command = "wakeword calibrate --word jarvis --from hour.wav"
+    lines = [line.split("\r")[-1] for line in screen.split("\n")]
+    (HERE / "calibrate.svg").write_text(draw("wakeword calibrate", command, "\n".join(lines)))
+
+
+def act(folder: Path) -> None:
+    """Run a program when a word is heard."""
+    recording(folder / "microphone.wav", 2.0, "jarvis-slt", 3.0, "jarvis-rms", 2.0)
+    (folder / "config.yaml").write_text(
+        "on_detection:\n  command: [sh, -c, 'echo \"$WAKEWORD_NAME: the lamp goes on\"']\n"
+    )
+    options = ("--config", folder / "config.yaml", "--input", folder / "microphone.wav")
+    with Terminal(*WAKEWORD, "run", "--socket", folder / "s", *options, columns=200) as terminal:
+        terminal.prints("the lamp goes on", times=2)
+        screen = terminal.printed
+    lines = [line for line in screen.split("\n") if "lamp" in line or "heard" in line]
+    shown = (
+        f"$ cat ~/.config/wakeword/config.yaml\n{(folder / 'config.yaml').read_text()}"
+        f"$ wakeword run\n" + "\n".join(lines)
+    )
+    first, rest = shown.split("\n", 1)
+    picture = draw("a program that runs at each detection", first.removeprefix("$ "), rest)
+    (HERE / "act.svg").write_text(picture)
+
+
+PICTURES = (review, record, doctor, calibrate, act)
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
-        review(Path(name))
-        record(Path(name))
+        for picture in PICTURES:
+            if picture.__name__ in (sys.argv[1:] or picture.__name__):
+                picture(Path(name))
