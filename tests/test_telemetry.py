@@ -189,7 +189,8 @@ def test_the_microphone_is_closed_during_a_pause(tmp_path):
         assert len(out.splitlines()) == daemon.log.count("heard jarvis") == 1
         status = daemon.status()
         assert status["gaps"] == status["lost"] == 0
-        assert status["capture"]["gaps"] == status["capture"]["lost"] == 0
+        capture = status["capture"]
+        assert capture["gaps"] == capture["lost"] == capture["reopened"] == 0
         assert "unheard" not in daemon.log
 
 

@@ -98,7 +98,7 @@ class Capture(AudioSource):
         super().__init__("capture", ring, on_state, on_audio)
         self._settings = settings
         self._changed = False
-        self._opened = 0
+        self._opened = False
         self._time = Timekeeper()
         self._broken = 0
         self._rested = False  # what is missing before the next block was not to be heard
@@ -165,8 +165,9 @@ class Capture(AudioSource):
             except self._errors as error:
                 reason = str(error)
             else:
-                self.counters.reopened = self._opened
-                self._opened += 1
+                if self._opened and not self._rested:  # the end of a pause is no trouble
+                    self.counters.reopened += 1
+                self._opened = True
                 self._watch.interrupted()
                 return stream
         self._say("deaf", reason)
