@@ -5,9 +5,11 @@ Speech by flite is played into a private sound server's microphone, so it needs 
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 import time
+import urllib.request
 from html import escape
 from pathlib import Path
 from textwrap import wrap
@@ -15,7 +17,7 @@ from textwrap import wrap
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "tests"))
 
-from support.daemon import WAKEWORD, Daemon, recording  # noqa: E402
+from support.daemon import WAKEWORD, Daemon, recording, until  # noqa: E402
 from support.soundserver import PulseServer  # noqa: E402
 from support.terminal import Terminal  # noqa: E402
 
@@ -149,7 +151,29 @@ def act(folder: Path) -> None:
     (HERE / "act.svg").write_text(picture)
 
 
-PICTURES = (review, record, doctor, calibrate, act)
+def metrics(folder: Path) -> None:
+    """Ask for metrics of a daemon that has heard a word."""
+    recording(folder / "spoken.wav", 4.0, "jarvis-slt", 60.0)
+    with Daemon("--input", folder / "spoken.wav") as daemon:
+        daemon.notified("READY")
+        command = (*WAKEWORD, "metrics", "--port", "0", "--socket", daemon.socket)
+        with Terminal(*command) as terminal:
+            terminal.prints("/metrics\n")
+            url = terminal.printed.strip()
+
+            def scrape() -> str:
+                with urllib.request.urlopen(url) as answer:  # noqa: S310 - our own address
+                    return str(answer.read().decode())
+
+            until(lambda: 'detections_total{word="jarvis"} 1.0' in scrape(), "a detection")
+            text = scrape()
+    told = "wakeword_(up|state|detections_total|level|noise|gaps|cpu|resident|subscribers)"
+    lines = [line for line in text.split("\n") if re.match(told, line)]
+    shown = "curl --silent http://127.0.0.1:10402/metrics | grep …"
+    (HERE / "metrics.svg").write_text(draw("wakeword metrics", shown, "\n".join(lines)))
+
+
+PICTURES = (metrics, review, record, doctor, calibrate, act)
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as name:
