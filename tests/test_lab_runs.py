@@ -119,9 +119,17 @@ def test_finished_recipes_are_not_run_again(done, recordings, home, capsys, monk
         raise AssertionError("it was run again")
 
     monkeypatch.setattr("wakeword_daemon.lab.runner.Laboratory._run", refuse)
-    assert lab(recordings, done, home / "recipes", more=["--output", str(home / "again")]) == 0
+    again = ["--output", str(home / "again")]
+    assert lab(recordings, done, home / "recipes", more=again) == 0
     assert "student-0:" in capsys.readouterr().out
     assert results(home / "again") == results(done)
+    assert lab(recordings, done, home / "recipes", more=[*again, "--json"]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    runs = [run for row in results(done).values() for run in row["runs"]]
+    assert sorted(row["name"] for row in told) == sorted(
+        f"{name}-{seed}" for name in RECIPES for seed in range(1 + (name == "teacher"))
+    )
+    assert {row["clip_metric"] for row in told} == {run["clip_metric"] for run in runs}
 
 
 def test_measuring_again_trains_nothing(done, recordings, home, monkeypatch):
