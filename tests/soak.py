@@ -32,11 +32,9 @@ from support.daemon import Daemon, recording, until
 from support.soundserver import PipeWireServer, PulseServer
 
 from wakeword_daemon.errors import EventsError
-from wakeword_daemon.events import client
 from wakeword_daemon.events.connection import connect
 from wakeword_daemon.events.framing import MAX_BYTES, FrameDecoder
 from wakeword_daemon.events.protocol import Detection, Subscribe, Subscribed
-from wakeword_daemon.events.session import Limits
 from wakeword_daemon.service.watchdog import HungError
 
 WORDS = ("jarvis-slt", "jarvis-rms")
@@ -394,7 +392,7 @@ class Soak:
                 )
 
     def settle(self):
-        """Make what memory gets used to, once for each process: connects, nuisances, a history."""
+        """Make as many connects as memory gets used to, once for each process."""
         if self._settled == self.daemon.process.pid:
             return
         until(lambda: self.status()["state"] == "listening", "a beginning")
@@ -404,11 +402,6 @@ class Soak:
             self.commit(next(self._nuisance))
         for _ in range(SETTLING):
             self.status()
-        # Every event that is kept takes 1 KB, until there are as many as are ever kept.
-        while self.status()["sequence"] < Limits().history:
-            client.pause(1, socket=self.daemon.socket)
-            client.resume(socket=self.daemon.socket)
-        until(lambda: self.status()["state"] == "listening", "the end of the pauses")
 
     def measure(self):
         """Note the daemon's memory, in MiB, that no file is behind."""
