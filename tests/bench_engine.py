@@ -149,7 +149,7 @@ def cold(push, hops):
     with pytest.MonkeyPatch.context() as patch:
         microphone.plug(patch)
         capture.start()
-        microphone.gone.wait()
+        assert microphone.gone.wait(60), "the capture failed"
         capture.stop()
     return statistics.median(costs)
 
