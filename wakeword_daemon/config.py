@@ -74,7 +74,7 @@ class WordSection(msgspec.Struct, frozen=True):
 
 
 class SocketSection(msgspec.Struct, frozen=True):
-    """Where events go out on this machine."""
+    """Where programs on this machine connect."""
 
     path: Annotated[
         Annotated[str, Meta(min_length=1)] | None,
@@ -255,7 +255,7 @@ def load(path: Path) -> Config:
 
 
 def save_threshold(chosen: Path | None, word: str, threshold: float) -> Path:
-    """Write a word's threshold into the config file, in which everything else stays as it is.
+    """Write a word's threshold into the config file; everything else in it stays as it is.
 
     A sensitivity in its place becomes null. Without a config file the user gets one.
 
@@ -293,7 +293,7 @@ def save_threshold(chosen: Path | None, word: str, threshold: float) -> Path:
 
 
 def add_word(chosen: Path | None, word: str, model: Path) -> Path:
-    """Write a word with its model into the config file, in which everything else stays as it is.
+    """Write a word with its model into the config file; everything else in it stays as it is.
 
     If the file has the word, that gets the model. Without a config file the user gets one, with the
     words that were heard until then.

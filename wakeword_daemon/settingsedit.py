@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 def with_value(text: str, path: Sequence[str], value: str) -> str:
     """Return the YAML text with one setting changed or added.
 
-    Layouts that this does not understand (anchors, block scalars) may come out wrong, so whoever
-    calls it reads the result and compares.
+    Layouts that this does not understand (anchors, block scalars) may come out wrong, so the
+    caller must read the result and compare.
 
     Args:
         text: of the file; valid YAML.

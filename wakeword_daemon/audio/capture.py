@@ -156,10 +156,10 @@ class Capture(AudioSource):
             # The result of new settings is always reported, even if they cannot be used.
             self.state = CaptureState("starting", "", None, None)
         reason = ""
-        for anew in (False, True):
+        for refresh in (False, True):
             self._beat()
             try:
-                if anew:
+                if refresh:
                     devices.refresh()
                 stream = InputStream(devices.find(self._settings.device), self._settings)
             except self._errors as error:

@@ -68,7 +68,7 @@ class Probe:
 
 
 def probe(settings: CaptureSettings, seconds: float) -> Probe:
-    """Record from the microphone for a short time, in a process of its own.
+    """Record from the microphone for a short time, in another process.
 
     Raises:
         AudioError: there is no such microphone, it does not open, no audio comes, or the sound

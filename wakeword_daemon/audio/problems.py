@@ -1,7 +1,7 @@
-"""What is wrong with sound that does come: clipped, off centre, humming, half dead, off its rate.
+"""Finds what is wrong with sound that arrives: clipping, offset, hum, a dead channel, a wrong rate.
 
-`zeros` follows sound that stops; here sound goes on, and hearing it may still be hard. One hop of
-80 ms is looked at every second, because each of these lasts.
+`zeros` is about sound that stops; here sound goes on, but words are hard to hear in it. One hop of
+80 ms is checked every second, because each of these problems lasts.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _EVERY = 1.0
 """Seconds from one look to the next."""
 
 _LOOKS = 10
-"""Looks that are judged together."""
+"""Looks that are evaluated together."""
 
 _CLIPPED = 1e-3
 """Share of samples at full scale from which a look counts as clipped: audible distortion."""
@@ -145,7 +145,7 @@ class ProblemWatch:
         return changed
 
     def interrupted(self) -> None:
-        """Measure the rate afresh: audio was lost."""
+        """Start to measure the rate again, because audio was lost."""
         self._begin = None
 
     def _measure_rate(self, captured: float) -> None:

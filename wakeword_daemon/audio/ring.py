@@ -112,7 +112,7 @@ class RingBuffer:
             self._news.notify_all()
 
     def close(self) -> None:
-        """Declare that no more audio comes; readers get what is left, and then None."""
+        """Declare the end of the audio; readers get the rest, and then None."""
         with self._news:
             self._closed = True
             self._news.notify_all()

@@ -52,7 +52,7 @@ class Line:
         if not self.shows or time.monotonic() < self._next:
             return
         width = os.get_terminal_size(self._stream.fileno()).columns
-        # A text that fills the last column would go on in the next line. Width 0: nobody knows it.
+        # A text that fills the last column would continue on the next line. Width 0: it is unknown.
         shown = text[: width - 1] if width else text
         self._stream.write(_WIPE + shown)
         self._stream.flush()

@@ -1,4 +1,4 @@
-"""What `wakeword train` says: of a phrase, of its plan, and of what came of it."""
+"""What `wakeword train` prints about a phrase, its plan and the result."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ def preview(phrase: str) -> int:
     player = Player()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "said.wav"
-        for told, voice in _PREVIEW:
+        for name, voice in _PREVIEW:
             try:
                 synthesis.speak(phrase, voice, path)
             except (TrainingError, FileNotFoundError):
                 continue  # it is not installed
-            print(f"  {told}", flush=True)
+            print(f"  {name}", flush=True)
             if failure := player.play(path):
                 raise WakewordError(failure)
             if not player.wait():
@@ -65,8 +65,10 @@ def _print_pronunciation(phrase: str) -> None:
         raise TrainingError(
             "espeak-ng, which finds the pronunciation, is missing: sudo apt install espeak-ng"
         )
-    told = [f"/{synthesis.pronunciation(phrase, one)}/ {name}" for one, name in _ACCENTS.items()]
-    print(f"{phrase}   {'   '.join(told)}")
+    readings = [
+        f"/{synthesis.pronunciation(phrase, one)}/ {name}" for one, name in _ACCENTS.items()
+    ]
+    print(f"{phrase}   {'   '.join(readings)}")
 
 
 def print_phrase(phrase: str, cache: Path) -> None:

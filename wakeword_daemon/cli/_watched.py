@@ -18,7 +18,7 @@ HOPS = 125
 _DETECTIONS = 50
 
 _HEARING = ("listening", "degraded")
-"""States in which audio comes."""
+"""States in which audio arrives."""
 
 
 @dataclass

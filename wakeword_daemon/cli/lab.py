@@ -87,8 +87,8 @@ def run(args: argparse.Namespace) -> int:
     check_folder(output)
     with distributed.joined() as processes:
         try:
-            told = _print_json if args.json else _print_run
-            results = Laboratory(job, processes).run(recipes, told, again=args.measure_again)
+            show = _print_json if args.json else _print_run
+            results = Laboratory(job, processes).run(recipes, show, again=args.measure_again)
         except KeyboardInterrupt:
             print(
                 f"\ninterrupted; repeat the command to resume {folder}",

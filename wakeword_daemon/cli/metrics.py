@@ -33,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Answer scrapes until a signal."""
     try:
-        from wakeword_daemon.page import metrics  # noqa: PLC0415 - nobody else pays for it
+        from wakeword_daemon.page import metrics  # noqa: PLC0415 - no other command pays for it
     except ModuleNotFoundError as error:
         raise _extras.missing("serving metrics", error, "metrics") from None
     signal.signal(signal.SIGTERM, signal.default_int_handler)

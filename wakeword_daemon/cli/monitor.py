@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
             "the monitor needs a terminal; `wakeword status` and `wakeword listen` do not"
         )
     try:
-        import rich  # noqa: F401, PLC0415 - nobody else pays for it
+        import rich  # noqa: F401, PLC0415 - no other command pays for it
     except ModuleNotFoundError as error:
         raise _extras.missing("the monitor", error, "monitor") from None
     logging.getLogger().addHandler(logging.NullHandler())  # the view shows what it would log
@@ -172,7 +172,7 @@ class Monitor:
             threshold = self._wanted.pop(word, self._watch.thresholds[word])
             self._ask(lambda: self._set(word, threshold, save=True))
 
-    # What the daemon is asked, on a thread of its own: it may take its time
+    # Requests to the daemon run on another thread, because they may take a while
 
     def _ask(self, request: Callable[[], str]) -> None:
         self._requests.put(request)

@@ -45,7 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve the page until a signal."""
     try:
-        from wakeword_daemon.page import guard, server  # noqa: PLC0415 - nobody else pays for it
+        from wakeword_daemon.page import guard, server  # noqa: PLC0415 - no other command pays for it
     except ModuleNotFoundError as error:
         raise _extras.missing("the page", error, "page") from None
     from wakeword_daemon.clips.folder import ClipFolder, folder_of_clips  # noqa: PLC0415

@@ -52,8 +52,8 @@ def run(args: argparse.Namespace) -> int:
     """Run the engine over the recordings and draw them."""
     with Line(after=0) as line:
         line.show("drawing …")
-        told = _draw(args)
-    print(told)
+        summary = _draw(args)
+    print(summary)
     return 0
 
 

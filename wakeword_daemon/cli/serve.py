@@ -108,9 +108,9 @@ def run(args: argparse.Namespace) -> int:
 
 async def _serve(server: RoomServer, where: list[Address], args: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
-    told = asyncio.Event()
+    signalled = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
+        loop.add_signal_handler(number, signalled.set)
     notifier = Notifier()
     await server.start(where, allow_lan=args.allow_lan, zeroconf=args.zeroconf)
     try:
@@ -118,14 +118,14 @@ async def _serve(server: RoomServer, where: list[Address], args: argparse.Namesp
         status = f"serving {words} on {', '.join(server.addresses)}"
         logger.info("%s", status)
         notifier.ready(status)
-        await told.wait()
+        await signalled.wait()
     except BaseException:
         await server.stop()
         raise
     notifier.stopping()
     logger.info("stopping, with %d rooms connected", server.connections)
-    told.clear()
+    signalled.clear()
     draining = asyncio.create_task(server.stop(args.drain))
-    again = asyncio.create_task(told.wait())
+    again = asyncio.create_task(signalled.wait())
     await asyncio.wait([draining, again], return_when=asyncio.FIRST_COMPLETED)
     again.cancel()

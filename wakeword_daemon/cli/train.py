@@ -271,7 +271,7 @@ def _improved(args: argparse.Namespace, name: str, output: Path) -> Path:
 
 
 def _workers() -> int:
-    """Return how many processes compose sequences where nobody says: one, if a core is free."""
+    """Return the default number of processes that compose sequences: one, if a core is free."""
     alone = "RANK" not in os.environ  # torchrun gives every core a process already
     return 1 if alone and len(os.sched_getaffinity(0)) > 1 else 0
 

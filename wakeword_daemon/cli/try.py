@@ -83,7 +83,7 @@ def _blocks(args: argparse.Namespace) -> Iterator[Iterator[Pcm]]:
 
 
 class _Attempt:
-    """What a model made of what it has heard."""
+    """What a model detected so far."""
 
     def __init__(self, detector: Detector, threshold: float, phrase: str) -> None:
         self._detector = detector

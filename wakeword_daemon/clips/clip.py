@@ -10,8 +10,8 @@ import msgspec
 Kind: TypeAlias = Literal["detection", "near-miss"]
 
 Label: TypeAlias = Literal["right", "wrong", "missed"]
-"""How a person judges the daemon. Right: it reported a word that was said, or none because none was
-said. Wrong: it reported a word that nobody said. Missed: it did not report a word that was said.
+"""What a person says about a clip. Right: it reported a word that was said, or nothing when nobody
+said it. Wrong: it reported a word that nobody said. Missed: it did not report a word that was said.
 """
 
 LABELS: dict[Kind, tuple[Label, ...]] = {

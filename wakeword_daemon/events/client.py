@@ -267,7 +267,7 @@ def set_threshold(
 def _ask(
     request: bytes, answer: type[AnswerT], socket: str | Path | None, token: str | None = None
 ) -> AnswerT:
-    """Send a request on a connection of its own; return the answer."""
+    """Send a request on a new connection; return the answer."""
     address = parse_address(socket)
     if token is not None:
         request = Authenticate(token=token).line() + request

@@ -36,7 +36,7 @@ class Control(Protocol):
         """Open the microphone; return when it is clear whether anything is heard."""
 
     async def set_threshold(self, name: str, threshold: float, *, save: bool) -> ThresholdSet:
-        """Change the threshold of a word from now on, and for good if it is saved."""
+        """Change the threshold of a word, permanently if it is saved."""
 
 
 async def carry_out(control: Control | None, frame: Frame, *, allowed: bool) -> Event:

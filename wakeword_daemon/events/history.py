@@ -1,7 +1,7 @@
 """Numbers published events, and keeps the recent ones for subscribers that come back.
 
-A daemon that is told to end writes them down, and the next one goes on with them: an upgrade costs
-a subscriber nothing. After a crash the numbers begin at 1 again.
+A daemon that is stopped saves them, and the next one continues with them, so that subscribers miss
+nothing in an upgrade. After a crash the numbers start at 1 again.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class History:
         self.start_id = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         self.sequence = 0  # of the latest event
         self._entries: deque[Entry] = deque(maxlen=size)
-        self._runs: set[str] = set()  # before this one, whose numbers it goes on with
+        self._runs: set[str] = set()  # earlier ones, whose numbers this run continues
 
     def load(self, path: Path) -> None:
         """Go on where the daemon before this one ended, if it wrote that down.
@@ -80,7 +80,7 @@ class History:
         try:
             write_atomically(path, b"".join(entry.line for entry in self._entries), 0o600)
         except OSError as error:
-            logger.warning("the next run cannot go on with these events: %s", error)
+            logger.warning("the next run cannot continue with these events: %s", error)
 
     def number(self, event: PublishedT) -> PublishedT:
         """Return the event with the next number."""

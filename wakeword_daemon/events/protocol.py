@@ -302,7 +302,7 @@ class Status(Event, frozen=True, kw_only=True):
     hops: int = 0
     """Blocks of 80 ms that went through the engine."""
     gaps: int = 0
-    """Times at which audio was missing and the engine started afresh."""
+    """How often audio was missing and the engine was reset."""
     lost: int = 0
     """Samples (16 kHz) that were missing there."""
     backlog: int = 0

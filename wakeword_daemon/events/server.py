@@ -47,7 +47,7 @@ class EventServer:
         group: name of a group whose members may connect too.
         tcp: TCP address to listen on too; None for none.
         audio: source of the audio that peers may ask for; None for none.
-        control: what the daemon can be told to do; None for nothing.
+        control: what clients can ask the daemon to change; None for nothing.
         on_watched: called with whether anybody watches, each time that changes.
         limits: what one peer may cost; None for the defaults.
 

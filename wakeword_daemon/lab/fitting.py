@@ -68,7 +68,7 @@ class TrainingSetup:
 
 
 class Fitter:
-    """Trains a network in a folder of its own, where a later call with the same setup resumes.
+    """Trains a network in its own folder, where a later call with the same setup resumes.
 
     The result is the averaged weights of the last epoch. No epoch is selected with the validation
     clips, so the result is not the best of many tries.

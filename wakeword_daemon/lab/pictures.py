@@ -40,7 +40,7 @@ PUBLISHED = (
     _Published("report: dark knowledge", 5.3, 6.5, 3.7 / 2.9),
     _Published("report: + attention", 5.3, 6.6, 5.2 / 2.9),
     _Published("report: + quantization", 5.3, 16, 5.2 / 2.9),
-    # Its own teacher is not told; the report's stands in for it.
+    # Its own teacher is not known here; the report's teacher is used instead.
     _Published("public plain RNN", 9.1, 12.5, 5.3 / 2.9),
     _Published("best public student", 14, 27, 5.2 / 2.6),
 )

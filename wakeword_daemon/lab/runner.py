@@ -1,4 +1,4 @@
-"""Runs recipes, each run in a folder of its own; finished runs are not repeated."""
+"""Runs recipes, each run in its own folder; finished runs are not repeated."""
 
 from __future__ import annotations
 
@@ -206,8 +206,8 @@ class Laboratory:
 
     def _identity(self, recipe: Recipe) -> dict[str, Any]:
         plain = msgspec.to_builtins(recipe)
-        for told in ("title", "seeds"):  # they do not change a run
-            del plain[told]
+        for field in ("title", "seeds"):  # they do not change a run
+            del plain[field]
         return {
             "recipe": plain,
             "word": self._job.word,

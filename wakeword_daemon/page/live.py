@@ -1,4 +1,4 @@
-"""What the page is told live: the events of the daemon's socket, as server-sent events."""
+"""The live events of the page: those of the daemon's socket, as server-sent events."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _AGAIN = 2.0
 async def live(socket: Path | None, ending: asyncio.Event) -> AsyncGenerator[bytes, None]:
     """Yield what the daemon says, from its last events on, until `ending` is set.
 
-    Each viewer is a watcher of its own on the daemon's socket, which drops telemetry for one that
-    reads too slowly.
+    Each viewer watches on its own connection to the daemon's socket, which drops telemetry for one
+    that reads too slowly.
     """
     ends = asyncio.ensure_future(ending.wait())
     try:

@@ -1,4 +1,4 @@
-"""Metrics of a daemon for Prometheus, served by a process of their own.
+"""Metrics of a daemon for Prometheus, served by a separate process.
 
 Counts that the daemon keeps anyway are asked for at each scrape (`status`). Scores, levels and
 detections are watched (`watch`), so the daemon pays for them only while this runs.

@@ -77,7 +77,7 @@ async def _serve(
         access_log=False,
         server_header=False,
         date_header=False,  # `guard` adds it
-        proxy_headers=False,  # nobody else says where a request comes from
+        proxy_headers=False,  # no header may change where a request comes from
         limit_concurrency=_CONNECTIONS,
         timeout_graceful_shutdown=_GRACE,
     )

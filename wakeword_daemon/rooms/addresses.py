@@ -29,7 +29,7 @@ that connects in a row on a busy machine it waited 3 s with 4,096 places and les
 1,024, and 3,000 rooms at once were back no sooner."""
 _UNIX_BACKLOG = 64
 """Connections that may wait on a unix socket, where the next one sleeps until there is room. So
-nobody waits behind more than that, however often another program connects."""
+no client waits behind more than that, however often another program connects."""
 _LAST_PORT = 65_535
 
 

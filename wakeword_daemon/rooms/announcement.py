@@ -33,7 +33,7 @@ class Announcement:
         name: what it is called on the network; empty for the machine's name.
 
     Raises:
-        EventsError: nobody else could ever reach it.
+        EventsError: no other machine could reach it.
         WakewordError: the package zeroconf is not installed.
 
     """

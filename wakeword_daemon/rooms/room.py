@@ -35,7 +35,7 @@ _BYTES_A_SECOND = 32_000  # of audio whose format was refused
 class Room:
     """Takes one frame after the other and returns the answers.
 
-    `audio-start` begins a stream with a clock of its own; chunks without it do too. The words and
+    `audio-start` begins a stream with its own clock; chunks without it do too. The words and
     the context of the last `detect` hold until the next one.
 
     Args:
@@ -179,10 +179,10 @@ class Room:
     def _answer(self, heard: engine.Detection) -> bytes:
         """Return what to answer to a word at once: nothing where other rooms have a say."""
         self._fired = True
-        told_at, sample = self._anchor
+        anchored, sample = self._anchor
         event = RoomDetection(
             name=heard.word,
-            timestamp=told_at + milliseconds(heard.sample - sample),
+            timestamp=anchored + milliseconds(heard.sample - sample),
             score=heard.score,
             sample=heard.sample,
             level=heard.level,

@@ -80,8 +80,8 @@ class RoomServer:
                 announcement.
 
         Raises:
-            EventsError: one of them cannot be listened on, or nobody could reach what would be
-                announced.
+            EventsError: the service cannot listen on one of them, or announces an address that no
+                other machine can reach.
             WakewordError: the package zeroconf is not installed.
 
         """
@@ -99,8 +99,8 @@ class RoomServer:
             addresses.close(self._listeners)
             raise
         for listener in self._listeners:
-            # asyncio accepts as many in one go as may wait to be accepted: a flood of connects has
-            # to take turns with the rooms, while the kernel may hold more.
+            # asyncio accepts up to `backlog` connections at a time. With a small number, a flood of
+            # connections takes turns with the rooms; the kernel's own queue is longer.
             self._accepting.append(
                 await loop.create_server(self._connection, sock=listener.socket, backlog=_AT_ONCE)
             )

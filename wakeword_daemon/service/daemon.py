@@ -224,7 +224,7 @@ class Daemon:
         return Resumed(state=self._source.state.name, reason=self._source.state.reason)
 
     async def set_threshold(self, name: str, threshold: float, *, save: bool) -> ThresholdSet:
-        """Change the threshold of a word, until the config is read again or, saved, for good.
+        """Change the threshold of a word until the config is read again, or permanently if saved.
 
         Raises:
             ProtocolError: there is no such word.

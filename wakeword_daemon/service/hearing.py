@@ -38,7 +38,7 @@ class Hearing:
         on_end: called once: with None at the end of all audio, or with the failure of the engine.
 
     Attributes:
-        gaps: times at which audio was missing and the engine started afresh.
+        gaps: how often audio was missing and the engine was reset.
         lost: samples (16 kHz) that were missing.
         clipper: follows the scores, where clips are kept.
         telemetry: takes what was measured in each hop, while somebody watches.

@@ -68,7 +68,7 @@ class MicrophonePause:
         return f"until {time.strftime('%H:%M', time.localtime(self.until))}"
 
     def restore(self) -> None:
-        """Go on with the pause in which another daemon ended; before the source is started."""
+        """Continue the previous daemon's pause; call this before the source is started."""
         kept = self._file.read()
         if kept is None:
             return

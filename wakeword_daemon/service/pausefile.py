@@ -24,7 +24,7 @@ class KeptPause(msgspec.Struct, frozen=True):
     """A pause as it is kept."""
 
     until: float | None
-    """Its end in Unix seconds; None where somebody has to end it."""
+    """Its end in Unix seconds; None if it lasts until it is resumed."""
 
 
 class PauseFile:
@@ -52,7 +52,7 @@ class PauseFile:
             return None
 
     def write(self, until: float | None) -> None:
-        """Keep a pause; a failure is logged, for the pause itself goes on."""
+        """Save a pause; a failure is only logged, because the pause itself goes on."""
         try:
             write_atomically(self._path, msgspec.json.encode(KeptPause(until)), 0o600)
         except OSError as error:

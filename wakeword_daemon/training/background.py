@@ -1,4 +1,4 @@
-"""What all words are trained against and judged by: made once, and kept in the cache."""
+"""Speech and noise for training and measuring all words: made once, and kept in the cache."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wakeword_daemon.training.measure.validation import LONG_FORM, long_form_job
 def background_jobs(
     phrase: str | None, cache: Path, *, synthetic: int, seed: int
 ) -> list[SpeakingJob]:
-    """Return the other speech that a word is trained against and judged by.
+    """Return the other speech for training and measuring a word.
 
     Args:
         phrase: whose near-sounding words are wanted too; None for what all words share.

@@ -154,7 +154,7 @@ class _Change:
 
     @classmethod
     def of_counts(cls, before: int, after: int) -> _Change:
-        """Return the change of a number of which nobody knows which are the same."""
+        """Return the change of a count whose members cannot be matched."""
         return cls(before, after, after, before)
 
     @classmethod

@@ -68,12 +68,12 @@ def read_labelled(where: Path, corpus: Corpus) -> Corpus:
 def takes_in(
     labelled: Corpus, word: str, usual: float, features: FeatureSettings
 ) -> tuple[list[Take], list[str]]:
-    """Find the word in the clips in which it is said, at whose ends it ends.
+    """Find the word in the clips in which it is said; it ends at the end of each clip.
 
     Args:
         labelled: the clips.
         word: the word.
-        usual: frames that the word usually lasts. What was said earlier is left out by it.
+        usual: frames that the word usually lasts; speech before that is left out.
         features: the front end.
 
     Returns:

@@ -96,7 +96,7 @@ class Voices:
     Attributes:
         simple, natural: what they say, by kind, and where it is kept.
         without: what no other speech may hold: the word as it is written and as it is read.
-        instead_of_people: whether they stand in for people, of whom none or few say the word.
+        instead_of_people: whether they stand in for people, because few or none say the word.
 
     """
 
@@ -124,7 +124,7 @@ def voices_for(
         synthetic: takes by simple synthesizers; takes by others, and what sounds like the word, are
             in proportion; 0 for none at all.
         seed: of texts and voices.
-        left_out: engines that judge, so that nothing may be trained on them; if there are any, more
+        left_out: engines for measuring, which must not be used for training; if there are any, more
             takes are made, because people do not say the word.
 
     """
@@ -276,7 +276,7 @@ def _recorded_negatives(
 def _labelled_negatives(
     labelled: Corpus, word: str, shelf: _Shelf, recorded: Sequence[Negatives]
 ) -> list[Negatives]:
-    """Return the clips in which the word is not said as a kind of their own, drawn often."""
+    """Return the clips in which the word is not said as a separate kind that is drawn often."""
     paths = [r.path for r in labelled.recordings if r.word != word]
     total = sum(kind.share for kind in recorded) or 1.0
     share = min(LABELLED_SHARE * len(paths), MOST_LABELLED)

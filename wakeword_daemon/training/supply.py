@@ -22,9 +22,9 @@ class Supply:
     """Recordings for one word.
 
     Attributes:
-        given: what people gave.
-        judges: what left-out voices have to say, if people are too few to judge.
-        left_out: the engines that nothing may be trained on, because they judge.
+        given: recordings by people.
+        judges: speech by left-out voices for measuring, if there are too few people.
+        left_out: the engines that must not be used for training, because they are for measuring.
 
     """
 
@@ -33,9 +33,9 @@ class Supply:
     left_out: tuple[str, ...] = ()
 
     def corpus(self, word: str, phrase: str, cache: Path) -> Corpus:
-        """Return all recordings; the synthetic ones are made where the cache lacks them.
+        """Return all recordings; synthetic ones that the cache lacks are made.
 
-        Where synthetic voices judge, the collections that were fetched are used too.
+        If synthetic voices are for measuring, the downloaded collections are used too.
 
         Args:
             word: the word's name.
@@ -71,7 +71,7 @@ def supply(
         word: the word's name.
         phrase: the word as the voices read it.
         data: a collection that was read, of the word or of other speech; None for none.
-        takes: a folder of one's own recordings of the word; None for none.
+        takes: a folder of the user's own recordings of the word; None for none.
         cache: folder for what is made once.
         synthetic: whether synthetic voices may stand in for what is missing.
         seed: of texts and voices.

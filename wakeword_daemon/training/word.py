@@ -93,7 +93,7 @@ class TrainingJob:
         phrase: the word as it is written.
         read_as: the word as synthetic voices read it.
         data: folder of recordings with other speech; None for none.
-        takes: folder of one's own recordings of the word; None for none.
+        takes: folder of the user's own recordings of the word; None for none.
         output: the model file, with the card beside it as .md; or the report on folds. A model
             that should not be used stays in `run`.
         run: folder of this run's checkpoints and metrics.

@@ -19,7 +19,7 @@ FOLDER = "downloads"
 LIBRISPEECH, COMMANDS = "dev-clean", "speech_commands_v0.02"
 """The subsets to fetch, by their names in torchaudio."""
 JUDGING = 5
-"""Every fifth speaker of LibriSpeech judges; Speech Commands has its own lists."""
+"""Every fifth speaker of LibriSpeech is for measuring; Speech Commands has its own lists."""
 MOST = {"train": 6000, "val": 1500}
 """Recordings of Speech Commands that are used, drawn from its 105,829."""
 
@@ -122,7 +122,7 @@ def fetch(name: str, cache: Path) -> None:
     """Fetch a collection, unless it is there.
 
     Raises:
-        TrainingError: it could not be fetched; what was begun is begun again the next time.
+        TrainingError: it could not be fetched; the next time, an unfinished download starts again.
 
     """
     folder = cache / FOLDER

@@ -27,7 +27,7 @@ EACH = 3
 
 
 def noises(cache: Path) -> list[Recording]:
-    """Return recordings of all kinds of noise, made once and kept; every fifth kind may judge."""
+    """Return recordings of all kinds of noise, made once; every fifth kind is for measuring."""
     folder = cache / "noise-1"
     if not folder.exists():
         with atomic_folder(folder) as made:
@@ -160,4 +160,4 @@ _KINDS: dict[str, Callable[[np.random.Generator], Wave]] = {
     "steps": lambda r: _strokes(r, 2, 0.05, 40, 900),
     "waves": lambda r: _swelling(r, _coloured(r, 0.5, 100, 8000), 1.5),
 }
-"""By name, in order. Every fifth judges, and is not trained on: guitar and steps."""
+"""By name, in order. Every fifth is for measuring and not for training: guitar and steps."""

@@ -1,4 +1,4 @@
-"""One's own recordings of a word: as many as there are, by one voice or more."""
+"""The user's own recordings of a word, any number of them, by one voice or more."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from wakeword_daemon.training.data.corpus import Recording
 SOURCE = "own takes"
 ENDINGS = (".wav", ".flac", ".ogg", ".mp3")
 JUDGING = 5
-"""Every fifth take of a voice judges, and at least one of two or more."""
+"""Every fifth take of a voice is for measuring, and at least one of two or more."""
 
 
 def read_own_takes(folder: Path, word: str) -> list[Recording]:
-    """Return the recordings of a word in a folder, some of each voice to judge by.
+    """Return the recordings of a word in a folder, some of each voice for measuring.
 
     If `wakeword record` has filled the folder, its manifest says which recordings are of the word,
     and who speaks. Otherwise every sound file is one, and each folder in it is a voice.

@@ -35,8 +35,8 @@ class Stage:
 class Bar:
     """The one bar over all stages of a plan, in the plan's seconds.
 
-    What is left is told by the pace so far, so it is right on a slower or busier machine too. Where
-    standard error is no terminal, each stage is told in a line of the log.
+    The remaining time is estimated from the pace so far, so it is right on a slower or busier
+    machine too. If standard error is not a terminal, each stage is one line of the log.
 
     Attributes:
         done: seconds of the plan that are done.
@@ -97,13 +97,13 @@ def enter(title: str) -> None:
 
 
 class Progress:
-    """The progress of one part: it moves the plan's bar on, or has a bar of its own.
+    """The progress of one part: it advances the plan's bar, or has its own bar.
 
     That one is shown where the part takes longer than a second.
 
     Args:
         total: how many items there are.
-        title: what is done; there is no bar of its own without a title.
+        title: what is done; without a title it has no bar of its own.
         unit: what an item is.
         initial: how many were done before.
 

@@ -80,7 +80,7 @@ def simple_jobs(
         key = digest([*first, *engines, *accents])[:8]
 
         def draws() -> tuple[Iterator[str], Iterator[Voice]]:
-            rng = random.Random(own)  # noqa: S311 - likewise
+            rng = random.Random(own)  # noqa: S311 - not for secrets
             said = texts(rng)
             return said, synthesis.voices(rng, engines, accents=accents)
 

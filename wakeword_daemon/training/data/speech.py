@@ -72,7 +72,7 @@ class Amounts:
 
 BESIDE_PEOPLE = Amounts(word=100, carriers=40, near=25)
 INSTEAD_OF_PEOPLE = Amounts(word=160, carriers=60, near=30)
-"""Where people say the word too, and where nobody does."""
+"""If people say the word too, and if nobody does."""
 ORDERS, EVERYDAY, BULK = 150, 200, 1200
 """How many recordings without the word all words are trained with."""
 
@@ -194,15 +194,15 @@ def sentence_job(
     *,
     held_out: bool | None = False,
 ) -> SpeakingJob:
-    """Return orders and everyday sentences by fast engines, such as Piper and Pico.
+    """Return commands and everyday sentences by fast engines, such as Piper and Pico.
 
     Ten of them take as long as one of Kokoro's.
     """
 
     def texts(rng: random.Random) -> Iterator[str]:
-        ordered, told = sentences.orders(rng), sentences.everyday(rng)
+        commands, everyday = sentences.orders(rng), sentences.everyday(rng)
         while True:
-            yield next(ordered if rng.random() < _ORDERS_SHARE else told)
+            yield next(commands if rng.random() < _ORDERS_SHARE else everyday)
 
     def voices(rng: random.Random) -> Iterator[Voice]:
         return synthesis.voices(rng, engines, held_out=held_out)

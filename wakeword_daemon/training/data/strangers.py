@@ -1,4 +1,4 @@
-"""Speech by synthesizers that are left out of training: strangers, where no people judge a word."""
+"""Speech by synthesizers that are left out of training: they stand in for strangers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wakeword_daemon.training.data.corpus import Recording
 from wakeword_daemon.training.data.synthesis import SpeakingJob, Utterance, Voice
 
 ENGINES = ("flite", "pico")
-"""Engines that nothing is trained on where no people judge."""
+"""Engines that are not used for training if there are no people to measure on."""
 SOURCE = "left-out voices"
 """What tables call them."""
 
@@ -64,7 +64,7 @@ def sentence_jobs(cache: Path, seed: int) -> list[SpeakingJob]:
 
 
 def strangers(word: str, phrase: str, jobs: list[SpeakingJob]) -> list[Recording]:
-    """Return recordings by the left-out voices to judge a word by; they are made once and kept.
+    """Return recordings by the left-out voices, for measuring; they are made once and kept.
 
     Args:
         word: the word's name.

@@ -57,7 +57,7 @@ class LoopSettings:
 
 
 class TrainingLoop:
-    """The training of one network in a folder of its own.
+    """The training of one network in its own folder.
 
     Args:
         network: what is trained, in place.
@@ -227,5 +227,5 @@ class TrainingLoop:
         own: dict[str, Any] = saved["own"]
         return own
 
-    def _refuse(self, told: str) -> None:
-        raise TrainingError(f"{self._folder} holds a run {told}; give another folder or remove it")
+    def _refuse(self, what: str) -> None:
+        raise TrainingError(f"{self._folder} holds a run {what}; give another folder or remove it")

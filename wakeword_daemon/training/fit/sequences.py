@@ -109,7 +109,8 @@ class SequenceMaker:
         self._voices = augment.voice_matrices(composition.features.mels, s)
         shares = np.array([kind.share for kind in composition.negatives])
         self._shares = shares / shares.sum()
-        # Power of noise in one band is gamma distributed; drawing it anew is a tenth of an epoch.
+        # The power of noise in one band is gamma distributed; drawing it each time would cost
+        # a tenth of an epoch.
         pool = np.random.default_rng(0).standard_gamma(2.0, (20_000, composition.features.mels))
         self._grain = (pool / 2).astype(np.float32)
 

@@ -96,7 +96,7 @@ Stream = Callable[[Tensor, list[Tensor] | None], tuple[Tensor, Tensor, list[Tens
 
 
 class Trainer:
-    """One run in a folder of its own, which a later call with the same settings resumes.
+    """One run in its own folder, which a later call with the same settings resumes.
 
     Args:
         maker: composes the sequences.

@@ -115,8 +115,8 @@ def figures(one: Evaluation) -> dict[str, Any]:
                 "false_accepts": accepts,
                 "false_accepts_per_hour": accepts / report.hours,
             }
-    told = {"name": one.name, "phrase": one.phrase, "threshold": one.threshold}
-    return told | {"conditions": conditions}
+    figures = {"name": one.name, "phrase": one.phrase, "threshold": one.threshold}
+    return figures | {"conditions": conditions}
 
 
 def write_evaluation(evaluations: Sequence[Evaluation], command: str) -> str:

@@ -1,4 +1,4 @@
-"""What a wake word is judged by: the clip metric and the stream metric."""
+"""The two metrics of a wake word: the clip metric and the stream metric."""
 
 from __future__ import annotations
 

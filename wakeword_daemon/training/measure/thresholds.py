@@ -46,9 +46,9 @@ def shown_points(
     higher.
 
     Args:
-        reports: the first is of the takes whose misses are told; false accepts of all count.
+        reports: the misses of the first are reported; the false accepts of all of them count.
         threshold: the default threshold.
-        default: the false accepts an hour that it was chosen to keep within.
+        default: the false accepts an hour that it was chosen to stay within.
 
     """
     first, *more = reports

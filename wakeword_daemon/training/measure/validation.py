@@ -58,7 +58,7 @@ class Validation:
 
     Attributes:
         dev: what the threshold is chosen by.
-        test: what is looked at once, at the end.
+        test: the test half, used only once, at the end.
 
     """
 
@@ -232,7 +232,7 @@ def long_form_job(cache: Path, count: int) -> SpeakingJob | None:
         return texts, synthesis.voices(rng, engines, held_out=True)
 
     folder = cache / "speech" / f"long-form-{count}"
-    return SpeakingJob("hours to judge by", draws, count, folder)
+    return SpeakingJob("hours to measure on", draws, count, folder)
 
 
 def _synthetic(frames: npt.NDArray[np.float16], features: FeatureSettings) -> FeatureStreams:

@@ -13,7 +13,7 @@ from wakeword_daemon.training.measure.report import Measured
 from wakeword_daemon.training.measure.validation import SYNTHETIC
 
 ALONE, RUN_ON, NOISE, ROOM = "clean", "run-on 100 ms", "noise 10 dB", "room"
-"""The conditions that are judged, as tables call them."""
+"""The conditions that decide, as tables call them."""
 
 GOOD = {ALONE: 0.05, RUN_ON: 0.15, NOISE: 0.2, ROOM: 0.15}
 USABLE = {ALONE: 0.2, RUN_ON: 0.5, NOISE: 0.6, ROOM: 0.5}
@@ -61,8 +61,8 @@ class Verdict:
 def judge(measured: Measured, threshold: float, sounds: int) -> Verdict:
     """Return the verdict on a network.
 
-    Misses are of all takes that judge: no threshold is chosen by takes. False accepts are of the
-    half of other speech that no threshold was chosen by.
+    Misses are counted in all takes of the validation split, because no threshold is chosen on
+    takes. False accepts are counted in the test half of the other speech.
 
     Args:
         measured: what it does.
@@ -108,10 +108,10 @@ def _missed(report: StreamReport, threshold: float) -> str:
 def _accepted(report: StreamReport, threshold: float) -> str:
     count = report.accepts(threshold)
     high = poisson(count)[1] / report.hours
-    told = f"{count / report.hours:.2f} ({count} in {report.hours:.1f} h; surely below {high:.1f})"
+    rate = f"{count / report.hours:.2f} ({count} in {report.hours:.1f} h; surely below {high:.1f})"
     if {strangers.SOURCE, SYNTHETIC}.issuperset(report.others):
-        told += "; all of it synthetic: people may set it off far more often"
-    return told
+        rate += "; all of it synthetic: people may set it off far more often"
+    return rate
 
 
 def _by_voices(report: StreamReport, threshold: float) -> list[tuple[str, str]]:
