@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from support.labelled import SAID, exported
 from support.recordings import manifest_corpus, tone, word, write
 
@@ -15,7 +16,13 @@ from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.training import improve
 from wakeword_daemon.training.data import synthesis
 from wakeword_daemon.training.data.corpus import read_corpus
+from wakeword_daemon.training.fit.blending import between, nearest
+from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.labelled import read_labelled, takes_in
+from wakeword_daemon.training.measure.comparison import Evaluation
+from wakeword_daemon.training.measure.evaluation import StreamReport
+from wakeword_daemon.training.measure.heard import Clips
+from wakeword_daemon.training.measure.metrics import ScoredTake
 
 pytestmark = pytest.mark.torch
 
@@ -69,3 +76,36 @@ def test_the_word_is_what_a_clip_ends_with(tmp_path):
 def test_a_change_counts_if_chance_hardly_makes_one_as_large(new, gone, grew):
     assert improve._Change(gone, new, new, gone).grew == grew
     assert improve._Change(new, gone, gone, new).shrank == grew
+
+
+@pytest.mark.parametrize(
+    ("missed", "accepted", "worse"), [(2, 1, False), (1, 2, False), (3, 1, True), (2, 2, True)]
+)
+def test_not_even_one_clip_more_may_be_wrong(missed, accepted, worse):
+    ends = 1280 * np.arange(1, 5001)
+    take = ScoredTake(np.array([0, 0.9], np.float32), ends[:2], 0, 2000, "anna")
+    report = StreamReport([take], {"x": [np.zeros(5000, np.float32)]}, ends, {"x": 0.1})
+    same = Evaluation("word", "word", 0.5, {"clean": report})
+    before, after = Clips(8, 2, 8, 1), Clips(8, missed, 8, accepted)
+    found = improve.Comparison(same, same, before, after).worse()
+    told = f"it gets {missed + accepted} of the labelled clips wrong instead of 3"
+    assert found == ([told] if worse else [])
+
+
+def test_of_networks_that_get_as_many_clips_right_the_nearest_to_the_old_one_is_taken():
+    torch.manual_seed(0)
+    old, new = TorchCRNN(), TorchCRNN()
+    half = between(old, new, 0.5)
+    for name, value in half.state_dict().items():
+        mean = (old.state_dict()[name] + new.state_dict()[name]) / 2
+        torch.testing.assert_close(value, mean)
+
+    def chosen(*mistakes):
+        asked = iter(mistakes)
+        network, share = nearest(old, new, lambda _: next(asked))
+        torch.testing.assert_close(network.state_dict(), between(old, new, share).state_dict())
+        return share
+
+    assert chosen(4, 1, 2, 1) == 0.5
+    assert chosen(4, 3, 2, 1) == 1
+    assert chosen(0) == 0.25  # the others are not asked

@@ -19,13 +19,16 @@ def near(rng):
     return np.concatenate([np.zeros(SAMPLE_RATE), said, np.zeros(SAMPLE_RATE)]) * 0.4
 
 
-def exported(folder, *, swapped=False):
-    """Label clips, rightly or the other way round, and export them; return where they are."""
+def exported(folder, *, pitch=(90, 140)):
+    """Label clips and export them; return where they are.
+
+    The word is said at a pitch between two, in Hz.
+    """
     rng = np.random.default_rng(7)
     clips = ClipFolder(folder / "clips")
     for number in range(SAID + MISTAKEN):
         said = number < SAID
-        wave = word(rng, rng.uniform(90, 140)) if said else near(rng)
+        wave = word(rng, rng.uniform(*pitch)) if said else near(rng)
         wave = wave + rng.normal(0, 2e-4, len(wave))
         seconds = len(wave) / SAMPLE_RATE
         clip = Clip(
@@ -33,7 +36,7 @@ def exported(folder, *, swapped=False):
             model="m", wall_time=1.8e9 + number, at=seconds - 0.3, seconds=seconds,
         )  # fmt: skip
         clips.add(clip, (wave * 32_000).astype(np.int16))
-        labels = ("right", "missed") if said != swapped else ("wrong", "right")
+        labels = ("right", "missed") if said else ("wrong", "right")
         clips.label(clip.name, labels[number % 2])
     target = folder / "labelled"
     assert main(["review", "--folder", str(clips.path), "--export", str(target)]) == 0

@@ -8,17 +8,12 @@ from math import comb
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from wakeword_daemon import manifest
-from wakeword_daemon.clock import SAMPLE_RATE
-from wakeword_daemon.engine import Detector
 from wakeword_daemon.engine.modelfile import Model, read_model
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.training.data.cache import digest
-from wakeword_daemon.training.data.corpus import Corpus
+from wakeword_daemon.training.data.corpus import Corpus, read_corpus
 from wakeword_daemon.training.data.progress import track
-from wakeword_daemon.training.data.reading import readable
 from wakeword_daemon.training.fit.distributed import Processes
 from wakeword_daemon.training.labelled import folder_of
 from wakeword_daemon.training.measure.comparison import (
@@ -29,6 +24,7 @@ from wakeword_daemon.training.measure.comparison import (
 )
 from wakeword_daemon.training.measure.conditions import CLEAN, measurable
 from wakeword_daemon.training.measure.evaluation import StreamReport, measure
+from wakeword_daemon.training.measure.heard import Clips, hear
 from wakeword_daemon.training.measure.report import together as pooled
 from wakeword_daemon.training.runfolder import check_output, held
 from wakeword_daemon.training.word import (
@@ -43,22 +39,6 @@ from wakeword_daemon.training.word import (
 
 CHANCE = 0.05
 """A change for the worse counts unless chance alone makes as large a one at least this often."""
-
-
-@dataclass(frozen=True)
-class Clips:
-    """What a model does with the clips that it was to learn from.
-
-    Attributes:
-        said, missed: clips with the word, and how many of them it misses.
-        other, accepted: clips without it, and how many of them it takes for the word.
-
-    """
-
-    said: int
-    missed: int
-    other: int
-    accepted: int
 
 
 @dataclass(frozen=True)
@@ -85,7 +65,8 @@ class Comparison:
         """Return in which ways the second model is worse; none if chance may explain it.
 
         At equal false accepts, it may not miss more. At the default thresholds, neither misses nor
-        false accepts may grow unless the others shrink, also beyond chance.
+        false accepts may grow unless the others shrink, also beyond chance. Of the labelled clips,
+        which it was to learn, it may not get even one more wrong.
         """
         at_equal, missed = self._missed(*self.equal()), self._missed(*self._defaults())
         accepted = _Change.of_counts(_accepts(self.before), _accepts(self.after))
@@ -98,6 +79,9 @@ class Comparison:
             found.append(f"it misses {missed.as_share(takes)}")
         if accepted.grew and not missed.shrank:
             found.append(f"it has {accepted.after} false accepts instead of {accepted.before}")
+        old, new = self.clips_before.mistakes, self.clips_after.mistakes
+        if new > old:
+            found.append(f"it gets {new} of the labelled clips wrong instead of {old}")
         return found
 
     def rows(self) -> list[tuple[str, str, str]]:
@@ -240,7 +224,7 @@ def improve_word(
         fitted = fit_word(job, on_epoch, together, plan)
         if fitted is None:
             return None
-        comparison = _compare(model, fitted)
+        comparison = _compare(model, fitted, read_corpus(folder_of(job.more)))
         on_compared(comparison)
         if reasons := comparison.worse():
             raise TrainingError(
@@ -250,7 +234,7 @@ def improve_word(
         return write_word(job, fitted)
 
 
-def _compare(model: Model, fitted: Fitted) -> Comparison:
+def _compare(model: Model, fitted: Fitted, labelled: Corpus) -> Comparison:
     """Measure a model as the trained one was measured, and both on the labelled clips."""
     conditions, _ = measurable()
     speech = fitted.validation.test
@@ -265,8 +249,8 @@ def _compare(model: Model, fitted: Fitted) -> Comparison:
     return Comparison(
         before=_evaluation("before", model, old, hours),
         after=_evaluation("after", fitted.model, measured.test, measured.long_form),
-        clips_before=_on_clips(model, fitted.labelled),
-        clips_after=_on_clips(fitted.model, fitted.labelled),
+        clips_before=hear(model, labelled),
+        clips_after=hear(fitted.model, labelled),
     )
 
 
@@ -286,17 +270,3 @@ def _of(before: int, after: int, total: str) -> tuple[str, str]:
 
 def _accepts(one: Evaluation) -> int:
     return sum(report.accepts(one.threshold) for report in one.reports.values() if report.hours)
-
-
-def _on_clips(model: Model, labelled: Corpus | None) -> Clips:
-    """Let a model hear each clip as the daemon would, after a second of quiet."""
-    recordings = labelled.recordings if labelled else ()
-    quiet = np.random.default_rng(0).normal(0, 4, SAMPLE_RATE).astype(np.int16)
-    heard = {True: [0, 0], False: [0, 0]}  # whether the word is said: clips, and how many it hears
-    for number, pcm in readable([r.path for r in recordings], [], title="hearing clips"):
-        found = Detector([model]).push(np.concatenate([quiet, pcm, quiet]))
-        counts = heard[recordings[number].word == model.card.name]
-        counts[0] += 1
-        counts[1] += bool(found)
-    said, other = heard[True], heard[False]
-    return Clips(said[0], said[0] - said[1], other[0], other[1])

@@ -38,6 +38,7 @@ from wakeword_daemon.training.data.corpus import Corpus, read_corpus
 from wakeword_daemon.training.data.progress import Stage, track
 from wakeword_daemon.training.data.reading import SECONDS
 from wakeword_daemon.training.data.synthesis import SpeakingJob
+from wakeword_daemon.training.fit.blending import nearest
 from wakeword_daemon.training.fit.distributed import Processes
 from wakeword_daemon.training.fit.export import (
     engine_from_torch,
@@ -60,6 +61,7 @@ from wakeword_daemon.training.measure.evaluation import (
     clip_metric,
     measure,
 )
+from wakeword_daemon.training.measure.heard import hear
 from wakeword_daemon.training.measure.pictures import draw
 from wakeword_daemon.training.measure.report import Measured, Results, write_card
 from wakeword_daemon.training.measure.thresholds import default_threshold
@@ -264,7 +266,6 @@ class Fitted:
         verdict: whether to use it.
         validation: what it was measured with.
         hours: the synthetic speech that chose no threshold; None without a synthesizer.
-        labelled: the labelled clips that it learned from; None without any.
 
     """
 
@@ -273,7 +274,6 @@ class Fitted:
     verdict: Verdict
     validation: Validation
     hours: FeatureStreams | None
-    labelled: Corpus | None
 
 
 def fit_word(
@@ -325,7 +325,11 @@ def fit_word(
         return None
     progress.enter(MEASURING)
     hours_dev, hours_test = hours or (None, None)
-    _calibrate(network, material.validation.dev, hours_dev)
+    calibrate = functools.partial(_calibrate, dev=material.validation.dev, hours=hours_dev)
+    if start is None or labelled is None:
+        calibrate(network)
+    else:
+        network = _as_near_as_clips_allow(start, network, labelled, calibrate)
     measured = _measure(network, material.validation, hours_test)
     results = Results(
         phrase=job.phrase,
@@ -346,7 +350,7 @@ def fit_word(
     )
     verdict = judge(measured, DEFAULT_THRESHOLD, _sounds(job.read_as))
     model = _model(network, job, results)
-    return Fitted(model, results, verdict, material.validation, hours_test, labelled)
+    return Fitted(model, results, verdict, material.validation, hours_test)
 
 
 def write_word(job: TrainingJob, fitted: Fitted) -> Trained:
@@ -439,6 +443,26 @@ def _under(
         condition.name: measure(engine, build_streams(speech, network.features, condition))
         for condition in track(conditions, len(conditions), "measuring", "condition")
     }
+
+
+def _as_near_as_clips_allow(
+    start: Model, trained: TorchCRNN, labelled: Corpus, calibrate: Callable[[TorchCRNN], None]
+) -> TorchCRNN:
+    """Return the calibrated network, on the way from one to the other, that gets most clips right.
+
+    Among equals it is the one nearest to the start, which strangers are heard by as before.
+    """
+
+    def mistakes(network: TorchCRNN) -> int:
+        calibrate(network)
+        card = replace(start.card, threshold=DEFAULT_THRESHOLD)
+        return hear(Model(card, folded_weights(network), start.self_test_vector), labelled).mistakes
+
+    network, share = nearest(torch_from_model(start), trained, mistakes)
+    logger.info(
+        "the weights are %.0f %% of the way from the model before to the new one", 100 * share
+    )
+    return network
 
 
 def _calibrate(network: TorchCRNN, dev: SpeechSet, hours: FeatureStreams | None) -> None:
