@@ -508,7 +508,7 @@ class Soak:
         """
         lives = {pid: age for *_, age, pid in self.memory}
         rows = [row for row in self.memory if row[2] > max(SETTLED, lives[row[3]] / 2)]
-        return np.array(rows or self.memory[-1:]).T
+        return np.array(rows or self.memory[-1:] or [(0.0, np.nan, 0.0, 0)]).T
 
     def trend(self):
         """Return the slope of memory in MiB an hour, and what it comes to over the run, in MiB.
@@ -544,7 +544,8 @@ class Soak:
         )
         say(f"restarts        {self.daemon.restarts}, after the sound library or the engine hung")
         say(f"events          {sent} sent; received by each subscriber: {told}")
-        say(f"deaf at most    {max(self.deafness.values()):.2f} s after audio was back; {deaf}")
+        longest = max(self.deafness.values(), default=0)
+        say(f"deaf at most    {longest:.2f} s after audio was back; {deaf}")
         say(f"garbage         {self.garbage_frames} frames, {self.connects} connects in a row")
         say(f"missing audio   {gaps} gaps, {lost / 16_000:.1f} s in all")
         say(
