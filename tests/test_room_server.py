@@ -29,6 +29,7 @@ from wyoming.ping import Ping, Pong
 from wyoming.wake import Detect, Detection, NotDetected
 
 from wakeword_daemon.errors import ConfigError, EventsError
+from wakeword_daemon.events import sockets
 from wakeword_daemon.events.framing import MAX_BYTES
 from wakeword_daemon.rooms import addresses, announcement
 from wakeword_daemon.rooms.connection import RoomLimits
@@ -211,9 +212,9 @@ def test_the_network_is_allowed_only_on_request(caplog):
     with pytest.raises(EventsError, match="whole internet"):
         addresses.listen(("8.8.8.8", 0), allow_lan=True)
     with caplog.at_level(logging.WARNING):
-        addresses.close(addresses.listen(("127.0.0.1", 0), allow_lan=True))
+        sockets.close(addresses.listen(("127.0.0.1", 0), allow_lan=True))
         assert not caplog.text
-        addresses.close(addresses.listen(("0.0.0.0", 0), allow_lan=True))  # noqa: S104
+        sockets.close(addresses.listen(("0.0.0.0", 0), allow_lan=True))  # noqa: S104
         assert "tcp://0.0.0.0:" in caplog.text
         assert "without a password" in caplog.text
 

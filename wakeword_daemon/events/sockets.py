@@ -17,7 +17,7 @@ from wakeword_daemon.errors import EventsError
 from wakeword_daemon.events.peers import peer_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _BACKLOG = 128
 _SERVICE_MANAGER = "systemd"  # systemd's process name, as PID 1 and as a user's manager
@@ -107,21 +107,49 @@ def listen_tcp(tcp: Tcp) -> list[ListeningSocket]:
         EventsError: an address is unknown or in use, or not loopback although there is no token.
 
     """
+    token = tcp.token or None
+    return listen_on_host(
+        tcp.host, tcp.port, lambda own: _require_token(own, token), _BACKLOG, token
+    )
+
+
+def listen_on_host(
+    host: str, port: int, check: Callable[[str], None], backlog: int, token: str | None = None
+) -> list[ListeningSocket]:
+    """Listen on every address of a host, or on none of them.
+
+    Args:
+        host: its name or address.
+        port: the TCP port.
+        check: raises EventsError for an address that is not to be listened on.
+        backlog: connections that may wait to be accepted.
+        token: what a peer must know; None for nothing.
+
+    Raises:
+        EventsError: an address is unknown, in use or refused by `check`.
+
+    """
     listeners: list[ListeningSocket] = []
     try:
-        found = socket.getaddrinfo(tcp.host, tcp.port, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         for family, _, _, _, address in found:
-            _require_token(str(address[0]), tcp.token)
-            listening = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
-            listeners.append(ListeningSocket(listening, token=tcp.token or None))
+            check(str(address[0]))
+            listening = socket.create_server(address[:2], family=family, backlog=backlog)
+            listeners.append(ListeningSocket(listening, token=token))
     except OSError as error:
-        _close(listeners)
+        close(listeners)
         reason = error.strerror or str(error)
-        raise EventsError(f"cannot listen on {tcp.host} port {tcp.port}: {reason}") from error
+        raise EventsError(f"cannot listen on {host} port {port}: {reason}") from error
     except EventsError:
-        _close(listeners)
+        close(listeners)
         raise
     return listeners
+
+
+def close(listeners: list[ListeningSocket]) -> None:
+    """Stop listening on all of them."""
+    for listener in listeners:
+        listener.close()
 
 
 def adopt(listening: socket.socket, group: str | None = None) -> ListeningSocket:
@@ -210,8 +238,3 @@ def _require_token(host: str, token: str | None) -> None:
         raise EventsError(
             f"the whole network can reach {host}: set a token, or listen on 127.0.0.1"
         )
-
-
-def _close(listeners: list[ListeningSocket]) -> None:
-    for listener in listeners:
-        listener.close()

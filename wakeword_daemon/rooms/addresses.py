@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from wakeword_daemon.errors import ConfigError, EventsError
 from wakeword_daemon.events.peers import admitted
-from wakeword_daemon.events.sockets import ListeningSocket, listen_unix
+from wakeword_daemon.events.sockets import ListeningSocket, listen_on_host, listen_unix
 
 if TYPE_CHECKING:
     from wakeword_daemon.events.connection import Address
@@ -63,20 +63,7 @@ def listen(address: Address, *, allow_lan: bool) -> list[ListeningSocket]:
     if isinstance(address, Path):
         return [listen_unix(address)]
     host, port = address
-    listeners: list[ListeningSocket] = []
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        for family, _, _, _, own in found:
-            _check(str(own[0]), allow_lan=allow_lan)
-            listening = socket.create_server(own[:2], family=family, backlog=_BACKLOG)
-            listeners.append(ListeningSocket(listening))
-    except OSError as error:
-        close(listeners)
-        reason = error.strerror or str(error)
-        raise EventsError(f"cannot listen on {host} port {port}: {reason}") from error
-    except EventsError:
-        close(listeners)
-        raise
+    listeners = listen_on_host(host, port, lambda own: _check(own, allow_lan=allow_lan), _BACKLOG)
     for listener in listeners:
         if not _ip(listener.socket.getsockname()[0]).is_loopback:
             logger.warning(
@@ -90,12 +77,6 @@ def listen(address: Address, *, allow_lan: bool) -> list[ListeningSocket]:
 def backlog(listening: socket.socket) -> int:
     """Return how many connects may wait to be taken up."""
     return _UNIX_BACKLOG if listening.family == socket.AF_UNIX else _BACKLOG
-
-
-def close(listeners: list[ListeningSocket]) -> None:
-    """Close them all."""
-    for listener in listeners:
-        listener.close()
 
 
 def may_connect(connection: socket.socket) -> bool:

@@ -8,6 +8,7 @@ import logging
 import resource
 from typing import TYPE_CHECKING
 
+from wakeword_daemon.events import sockets
 from wakeword_daemon.rooms import addresses
 from wakeword_daemon.rooms.announcement import Announcement
 from wakeword_daemon.rooms.connection import READ_SIZE, Connection, RoomLimits
@@ -96,7 +97,7 @@ class RoomServer:
                 hosts = [host for host, port, *_ in tcp if port == tcp[0][1]]
                 self._announcement = Announcement(hosts, tcp[0][1] if tcp else 0, zeroconf)
         except BaseException:
-            addresses.close(self._listeners)
+            sockets.close(self._listeners)
             raise
         for listener in self._listeners:
             # asyncio accepts up to `backlog` connections at a time. With a small number, a flood of
@@ -116,7 +117,7 @@ class RoomServer:
             await self._announcement.end()
         for server in self._accepting:
             server.close()
-        addresses.close(self._listeners)
+        sockets.close(self._listeners)
         await self._wait_until_all_left(drain, lambda connection: connection.idle)
         await self._wait_until_all_left(_GRACE, lambda _: True)
         for connection in list(self._connections):

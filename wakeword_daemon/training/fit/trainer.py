@@ -245,9 +245,10 @@ class Trainer:
         trust = min(1.0, (epoch + 1) / (LEARNED_AFTER * self._settings.epochs))
         log_odds = logits[..., 1] - logits[..., 0]
         if said is None:
+            trust *= len(logits) > 1  # one alone learns from nobody
             soft = trust * peer_loss(log_odds)
         else:
-            trust = 1.0  # they have learned already
+            trust = 1.0  # teachers have learned already
             near = near_word(sequences, a, said.shape[-1], said.device)[share]
             soft = divergence(log_odds, taught(said, near))
         labels = 1 - (1 - LABELS_WEIGHT) * trust
