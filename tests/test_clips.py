@@ -65,7 +65,7 @@ def test_a_label_must_fit_the_kind_of_clip(folder):
     with pytest.raises(ClipError, match="a detection is right or wrong, not missed"):
         folder.label(detection, "missed")
     for name in ("../secret", "", "/etc/passwd", ".hidden"):
-        with pytest.raises(ClipError, match="no name of a clip"):
+        with pytest.raises(ClipError, match="not the name of a clip"):
             folder.read(name)
     with pytest.raises(ClipError, match="there is no clip nothing"):
         folder.label("nothing", "right")

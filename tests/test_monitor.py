@@ -116,6 +116,5 @@ def test_without_a_terminal_other_commands_are_suggested(daemon):
     done = wakeword("monitor", "--socket", daemon.socket, stdin=subprocess.DEVNULL)
     assert done.returncode == 1
     assert done.stderr == (
-        "wakeword: the monitor needs a terminal; `wakeword status` and `wakeword listen` do"
-        " without\n"
+        "wakeword: the monitor needs a terminal; `wakeword status` and `wakeword listen` do not\n"
     )

@@ -96,7 +96,7 @@ def test_without_a_config_file_the_user_gets_one(tmp_path, monkeypatch):
     ("text", "told"),
     [
         ("words: {alexa: {}}", "does not name the word 'jarvis'"),
-        ("words: {jarvis: &j {smoothing: 2}, alexa: *j}", "written in a way that cannot"),
+        ("words: {jarvis: &j {smoothing: 2}, alexa: *j}", "cannot be changed by this command"),
         ("words: {jarvis: {treshold: 0.5}}", "unknown key"),
     ],
 )

@@ -572,7 +572,7 @@ def test_folds_validate_every_training_speaker_once(cache, tmp_path):
     single = json.loads((run / "1/results.json").read_text())["dev"]["clean"]["hours"]
     assert measured.dev["clean"].hours > single
     report = asked.output.read_text()
-    assert "3 networks were trained as the one that ships" in report
+    assert "3 networks were trained like the one that ships" in report
     for speaker in set(heard):
         assert f"| {speaker.rpartition('/')[2]} |" in report
 
