@@ -42,13 +42,9 @@ def stream_loss(
     """
     log_odds = logits[..., 1] - logits[..., 0]
     device = log_odds.device
-    steps = torch.arange(log_odds.shape[1], device=device)
-    end = (architecture.kernel_frames + steps * architecture.stride_frames).unsqueeze(0)
-    word = sequences.spoken.detected()
-    rows = torch.from_numpy(word.rows).to(device)
-    stop = torch.from_numpy(word.stops).to(device).unsqueeze(1)
-    target = (end >= stop - EARLIEST) & (end <= stop + LATEST)  # [words, steps]
-    near = near_word(sequences, architecture, log_odds.shape[1], device)
+    rows, after = _after_words(sequences, architecture, log_odds.shape[1], device)
+    target = (after >= -EARLIEST) & (after <= LATEST)
+    near = _near_words(rows, after, len(sequences))
     shares = len(sequences) / len(log_odds)
     rejected = nn.functional.softplus(log_odds).masked_fill(near[share], 0.0)
     mean = rejected.sum() / ((~near).sum() / shares)
@@ -66,9 +62,24 @@ def near_word(
     sequences: Sequences, architecture: Architecture, steps: int, device: torch.device
 ) -> Tensor:
     """Return which steps are at the end of the word or around it, bool[sequences, steps]."""
+    rows, after = _after_words(sequences, architecture, steps, device)
+    return _near_words(rows, after, len(sequences))
+
+
+def _after_words(
+    sequences: Sequences, architecture: Architecture, steps: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Return the sequence of each spoken word, [words], and where steps end relative to its end.
+
+    The latter are frames, [words, steps], below zero before the end of the word.
+    """
     word = sequences.spoken.detected()
-    end = architecture.kernel_frames + torch.arange(steps) * architecture.stride_frames
-    stop = torch.from_numpy(word.stops).unsqueeze(1)
-    around = (end >= stop - UNDECIDED_BEFORE) & (end <= stop + UNDECIDED_AFTER)
-    near = torch.zeros(len(sequences), steps, dtype=torch.int64)
-    return (near.index_add(0, torch.from_numpy(word.rows), around.long()) > 0).to(device)
+    ends = torch.arange(steps, device=device) * architecture.stride_frames
+    stops = torch.from_numpy(word.stops).to(device).unsqueeze(1)
+    return torch.from_numpy(word.rows).to(device), ends + architecture.kernel_frames - stops
+
+
+def _near_words(rows: Tensor, after: Tensor, sequences: int) -> Tensor:
+    around = (after >= -UNDECIDED_BEFORE) & (after <= UNDECIDED_AFTER)
+    near = torch.zeros(sequences, after.shape[1], dtype=torch.int64, device=after.device)
+    return near.index_add(0, rows, around.long()) > 0

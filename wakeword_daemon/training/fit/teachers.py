@@ -1,9 +1,9 @@
 """Finished networks of the same word, which a network learns from beside the labels.
 
-One network may hear the word where another misses it, and only some of them take other speech for
-it. So where the word is, the teacher that is surest of it teaches, and elsewhere the mean of all:
-what is learned can be better than each of them. (Distillation from an ensemble: Hinton et al. 2015,
-arXiv:1503.02531; the maximum where the word is known to be is ours.)
+One network may hear the word where another misses it, and they make different false accepts. So
+where the word is said, the teacher with the highest score teaches, and elsewhere the mean of all
+teachers; the result can be better than each of them. (Distillation from an ensemble: Hinton et al.
+2015, arXiv:1503.02531; taking the maximum at the word is our own.)
 """
 
 from __future__ import annotations

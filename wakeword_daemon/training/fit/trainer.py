@@ -242,19 +242,19 @@ class Trainer:
         `said` is the log-odds of every teacher, [T, B, steps]; None without any.
         """
         share, a = self._processes.share(), self._architecture
-        trust = min(1.0, (epoch + 1) / (LEARNED_AFTER * self._settings.epochs))
         log_odds = logits[..., 1] - logits[..., 0]
-        if said is None:
-            trust *= len(logits) > 1  # one alone learns from nobody
-            soft = trust * peer_loss(log_odds)
-        else:
-            trust = 1.0  # teachers have learned already
+        if said is not None:  # teachers have learned already
             near = near_word(sequences, a, said.shape[-1], said.device)[share]
-            soft = divergence(log_odds, taught(said, near))
+            trust, soft = 1.0, divergence(log_odds, taught(said, near))
+        elif len(logits) > 1:
+            trust = min(1.0, (epoch + 1) / (LEARNED_AFTER * self._settings.epochs))
+            soft = peer_loss(log_odds)
+        else:  # one alone learns from nobody
+            trust, soft = 0.0, torch.zeros(1, device=log_odds.device)
         labels = 1 - (1 - LABELS_WEIGHT) * trust
         labelled = [
             labels * stream_loss(own, sequences, a, share)
             + self._auxiliary_weight * word_classification_loss(own_words, sequences, a, share)
             for own, own_words in zip(logits, words, strict=True)
         ]
-        return torch.stack(labelled) + soft
+        return torch.stack(labelled) + trust * soft
