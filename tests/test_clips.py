@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -86,6 +87,52 @@ def test_the_oldest_clips_are_removed_first_and_labelled_ones_last(folder):
     folder.prune(ClipLimits(100, 100, 0.001))  # old is old, with a label too
     assert folder.names() == []
     assert list(folder.path.iterdir()) == []
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The files that are opened, in order."""
+    paths = []
+    real = open
+
+    def recorded(path, *rest, **named):
+        paths.append(Path(path).name if isinstance(path, str | os.PathLike) else path)
+        return real(path, *rest, **named)
+
+    monkeypatch.setattr("builtins.open", recorded)
+    monkeypatch.setattr("io.open", recorded)
+    return paths
+
+
+def test_pruning_reads_only_what_may_be_deleted(folder, opened):
+    for number in range(20):
+        folder.add(clip(number), noise(0.1))
+    names = folder.names()
+    for name in names[:5]:
+        folder.label(name, "right")
+    opened.clear()
+    assert folder.prune(ClipLimits(20, 100, 100)) == 0
+    assert opened == []
+    assert folder.prune(ClipLimits(19, 100, 100)) == 1
+    assert opened == [f"{name}.json" for name in names[:6]]
+    opened.clear()
+    assert folder.prune(ClipLimits(18, 100, 100)) == 1
+    assert opened == [f"{names[6]}.json"]  # the labels are known
+    folder.label(names[0], None)
+    opened.clear()
+    assert folder.prune(ClipLimits(17, 100, 100)) == 1
+    assert opened == [f"{names[0]}.json"]
+    assert folder.prune(ClipLimits(100, 100, 0.001)) == 17
+    assert opened == [f"{names[0]}.json"]  # the name says how old it is
+
+
+def test_a_damaged_clip_does_not_stay_for_ever(folder):
+    for number in range(3):
+        folder.add(clip(number), noise(0.1))
+    names = folder.names()
+    (folder.path / f"{names[0]}.json").write_bytes(b"")
+    assert folder.prune(ClipLimits(2, 100, 100)) == 1
+    assert folder.names() == names[1:]
 
 
 def test_other_files_in_the_folder_are_left_alone(folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Literal, TypeAlias, get_args
 
@@ -52,6 +53,15 @@ class Clip(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """Name of its files without the suffix; names sort by time."""
-        whole, part = divmod(round(self.wall_time * 1000), 1000)
-        clock = time.strftime("%Y%m%d-%H%M%S", time.gmtime(whole))
-        return f"{clock}.{part:03}-{self.word}-{self.kind}"
+        return f"{stamp(self.wall_time)}-{self.word}-{self.kind}"
+
+
+def stamp(wall_time: float) -> str:
+    """Return what the name of a clip of that Unix time begins with; stamps sort by time."""
+    whole, part = divmod(round(wall_time * 1000), 1000)
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(whole))}.{part:03}"
+
+
+def is_name(name: str) -> bool:
+    """Return whether a clip could have that name."""
+    return re.fullmatch(rf"\d{{8}}-\d{{6}}\.\d{{3}}-.+-(?:{'|'.join(KINDS)})", name) is not None

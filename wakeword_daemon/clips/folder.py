@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from wakeword_daemon import xdg
-from wakeword_daemon.clips.clip import LABELS, Clip, Label
+from wakeword_daemon.clips.clip import LABELS, Clip, Label, is_name, stamp
 from wakeword_daemon.errors import WakewordError
 from wakeword_daemon.storage import write_atomically
 
@@ -45,11 +45,23 @@ def folder_of_clips(setting: str | None) -> Path:
     return (xdg.service_state() or xdg.state_home() / "wakeword") / "clips"
 
 
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """What a listing tells about a clip."""
+
+    size: int
+    """Bytes of both files."""
+    written: int
+    """When the JSON file was written, in ns."""
+
+
 class ClipFolder:
     """Clips by their names; every method may be called from any thread or process."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        # Clips that were found to have a label, and when their JSON files were written.
+        self._labelled: dict[str, int] = {}
 
     def add(self, clip: Clip, pcm: Pcm) -> None:
         """Keep a clip.
@@ -129,28 +141,64 @@ class ClipFolder:
             path.unlink(missing_ok=True)
 
     def prune(self, limits: ClipLimits) -> int:
-        """Delete what is too old or too much; return how many clips that was."""
-        sizes = {}
-        for name, clip in self.clips():
-            with contextlib.suppress(FileNotFoundError):
-                sizes[name] = (
-                    clip.label is not None,
-                    clip.wall_time,
-                    sum(path.stat().st_size for path in self._files(name)),
-                )
-        oldest = time.time() - limits.days * _DAY
-        old = [name for name, (_, wall_time, _) in sizes.items() if wall_time < oldest]
-        for name in old:
+        """Delete what is too old or too much; return how many clips that was.
+
+        This costs what a listing of the folder costs: names tell the time. Only a clip that would
+        be deleted for the space is read, because it may have a label, and only once if it has one.
+        """
+        listed = self._listing()
+        oldest = stamp(time.time() - limits.days * _DAY)
+        left = {name: entry.size for name, entry in listed.items() if name >= oldest}
+        for name in listed.keys() - left.keys():
             self.delete(name)
-            del sizes[name]
-        count, size = len(sizes), sum(size for _, _, size in sizes.values())
-        deleted = len(old)
-        for name in sorted(sizes, key=lambda name: sizes[name][:2]):
-            if count <= limits.count and size <= limits.megabytes * 1e6:
-                break
+        size = sum(left.values())
+        next_to_go = self._unlabelled_first({name: listed[name].written for name in left})
+        while len(left) > limits.count or size > limits.megabytes * 1e6:
+            name = next(next_to_go)
             self.delete(name)
-            deleted, count, size = deleted + 1, count - 1, size - sizes[name][2]
-        return deleted
+            size -= left.pop(name)
+        return len(listed) - len(left)
+
+    def _listing(self) -> dict[str, _Listed]:
+        """Return all clips, the oldest first."""
+        files = {}
+        with contextlib.suppress(FileNotFoundError):
+            for entry in os.scandir(self.path):
+                with contextlib.suppress(FileNotFoundError):
+                    files[entry.name] = entry.stat()
+        names = sorted(
+            name
+            for name in (file.removesuffix(".json") for file in files if file.endswith(".json"))
+            if is_name(name) and f"{name}.flac" in files
+        )
+        return {
+            name: _Listed(
+                files[f"{name}.json"].st_size + files[f"{name}.flac"].st_size,
+                files[f"{name}.json"].st_mtime_ns,
+            )
+            for name in names
+        }
+
+    def _unlabelled_first(self, written: dict[str, int]) -> Iterator[str]:
+        """Yield clips without a label, then the others; read no more than is asked for.
+
+        Args:
+            written: when the JSON file of each was written, the oldest clip first.
+
+        """
+        self._labelled = dict(self._labelled.items() & written.items())
+        for name, time_written in written.items():
+            if name not in self._labelled and self._has_label(name):
+                self._labelled[name] = time_written
+            if name not in self._labelled:
+                yield name
+        yield from [name for name in written if name in self._labelled]
+
+    def _has_label(self, name: str) -> bool:
+        try:
+            return self.read(name).label is not None
+        except ClipError:  # deleted meanwhile, or damaged
+            return False
 
     def _files(self, name: str) -> tuple[Path, Path]:
         """Return both files of a clip; the one that makes it a clip comes first."""
