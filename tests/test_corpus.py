@@ -43,7 +43,7 @@ def test_missing_recordings_are_named(recordings):
         rows[3]["path"] = "words/gone.wav"
         return rows
 
-    with pytest.raises(TrainingError, match=r"lists 1 files that do not exist: words/gone.wav"):
+    with pytest.raises(TrainingError, match=r"lists 1 missing file: words/gone.wav"):
         read_corpus(with_rows(recordings, change))
 
 

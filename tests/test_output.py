@@ -14,6 +14,7 @@ from support.terminal import Terminal
 from wakeword_daemon.cli import COMMANDS, build_parser
 from wakeword_daemon.clips.clip import Clip
 from wakeword_daemon.clips.folder import ClipFolder
+from wakeword_daemon.counts import counted
 
 pytestmark = pytest.mark.slow
 
@@ -140,6 +141,10 @@ def test_a_narrow_terminal_without_colour_works(command, call):
     assert code in (0, 1, 2, 3)
     assert not COLOUR.search(terminal.raw.replace(b"\x1b[0m", b""))
     assert "Traceback" not in terminal.printed
+
+
+def test_only_one_thing_is_singular():
+    assert [counted(number, "gap") for number in range(3)] == ["0 gaps", "1 gap", "2 gaps"]
 
 
 def test_progress_is_one_line_however_narrow_the_terminal():

@@ -112,7 +112,7 @@ def test_it_pauses_and_resumes_and_keeps_the_focus(browser, daemon):
 
 
 def test_clips_are_played_and_labelled(clips, browser):
-    assert browser.text("#clips-count") == "2 of 2 wait for a label"
+    assert browser.text("#clips-count") == "2 of 2 without a label"
     assert "jarvis" in browser.text(".clip")
     browser.click(".clip .play")
     browser.sees("Stop", ".clip .play")

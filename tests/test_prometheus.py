@@ -124,8 +124,8 @@ def test_a_rebound_host_name_is_refused(tmp_path):
         done = wakeword("metrics", "--port", exporter.port)
     assert done.returncode == 1
     assert done.stderr == (
-        f"wakeword: cannot serve metrics on 127.0.0.1 port {exporter.port}: Address already in"
-        " use; choose another one with --port\n"
+        f"wakeword: cannot serve metrics on 127.0.0.1 port {exporter.port}: another program"
+        " has it; choose another one with --port\n"
     )
 
 

@@ -202,7 +202,7 @@ def test_a_log_that_nobody_reads_only_loses_lines(tmp_path):
         assert daemon.status()["sequence"] == 5
         assert not logged(b"missing")
         hears(daemon, say)
-        until(lambda: logged(b"3 lines are missing here"), "the next lines")
+        until(lambda: logged(b"left out 3 lines here"), "the next lines")
         assert read.count(b"heard jarvis") == 2
     os.close(pipe)
 

@@ -15,6 +15,7 @@ PACKAGE = Path(wakeword_daemon.__file__).parent
 EVERYONE = {
     "__init__",
     "clock",
+    "counts",
     "errors",
     "levels",
     "manifest",

@@ -40,6 +40,24 @@ class TrainingError(WakewordError):
     """Recordings, splits or options that cannot be used for training."""
 
 
+def cannot_listen(task: str, host: str, port: int, error: OSError, option: str = "") -> EventsError:
+    """Return why nothing can listen on a TCP port.
+
+    Args:
+        task: what the port is for, as in “cannot serve the page”.
+        host: the address or name.
+        port: the port.
+        error: what the system said.
+        option: how another port is chosen, where a command has an option for it.
+
+    """
+    reason = error.strerror or str(error)
+    if error.errno == errno.EADDRINUSE:
+        reason = "another program has it; choose another one"
+        reason += f" with {option}" if option else ""
+    return EventsError(f"cannot {task} on {host} port {port}: {reason}")
+
+
 def lacks(task: str, package: str | None, extra: str) -> str:
     """Return a sentence that says which package `task` needs, and how to install its extra."""
     return (

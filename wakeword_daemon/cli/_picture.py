@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from wakeword_daemon.clock import SAMPLE_RATE, seconds
+from wakeword_daemon.counts import counted
 from wakeword_daemon.engine.mel import hertz_to_mel
 
 if TYPE_CHECKING:
@@ -24,11 +25,6 @@ FREQUENCIES = (250, 1000, 2000, 4000, 7000)
 """Frequencies that are marked in the log-mel panel, in hertz."""
 DARKEST = 60.0
 """Decibels below the loudest band that are still drawn unlike silence."""
-
-
-def count(detections: Sequence[Detection]) -> str:
-    """Return the number of detections as text: “1 detection”."""
-    return f"{len(detections)} detection{'s' if len(detections) != 1 else ''}"
 
 
 def draw(
@@ -57,7 +53,7 @@ def draw(
     figure = Figure(figsize=(min(24.0, max(8.0, 2 + length * 0.7)), 9), layout="constrained")
     panels = figure.subplots(4, 1, sharex=True, height_ratios=(1.2, 1.6, 1.2, 1.4))
     wave, mel, attention, probability = panels
-    figure.suptitle(f"“{model.phrase}”, {count(detections)} in {length:.1f} s")
+    figure.suptitle(f"“{model.phrase}”, {counted(len(detections), 'detection')} in {length:.1f} s")
     _draw_wave(wave, pcm)
     image = _draw_log_mel(mel, model, trace)
     figure.colorbar(image, ax=mel, label="mel power, dB", pad=0.01)

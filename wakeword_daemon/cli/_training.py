@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from wakeword_daemon import resources
 from wakeword_daemon.cli._player import Player
+from wakeword_daemon.counts import counted
 from wakeword_daemon.errors import TrainingError, WakewordError
 from wakeword_daemon.training.data import synthesis
 from wakeword_daemon.training.data.phrase_check import complaints
@@ -89,23 +90,23 @@ def print_plan(plan: Plan) -> None:
         for kind, job in kinds.items()
         if kind in of_word
     ]
-    count = sum(job.count for job in takes)
+    synthetic = sum(job.count for job in takes)
     missing = sum(job.missing() for job in plan.jobs)
     people = [r for r in plan.supply.given.recordings if r.word and not r.noise]
     print("plan")
     if people:
         judging = sum(r.split == "val" for r in people)
-        print(f"  {len(people)} recordings by people, {judging} of them for measuring")
+        print(f"  {counted(len(people), 'recording')} by people, {judging} of them for measuring")
     if plan.jobs:
         print(
-            f"  {count} takes of the word by synthetic voices, and other speech; {missing} to make"
+            f"  {counted(synthetic, 'take')} of the word by synthetic voices, and other speech;"
+            f" {missing} to make"
         )
     if plan.supply.left_out:
         left_out = ", ".join(plan.supply.left_out)
         print(f"  not used for training: {left_out}; they stand in for strangers")
     for stage in plan.stages:
-        epochs = f" {plan.epochs} epoch{'' if plan.epochs == 1 else 's'}"
-        more = epochs if stage.title == TRAINING else ""
+        more = f" {counted(plan.epochs, 'epoch')}" if stage.title == TRAINING else ""
         print(f"  {stage.title}{more}: {in_minutes(stage.seconds)}")
     total = sum(stage.seconds for stage in plan.stages)
     print(f"  about {in_minutes(total)} in all if nothing else runs", flush=True)
@@ -133,7 +134,7 @@ def say_folds(job: TrainingJob, measured: Measured | None, *, as_json: bool) -> 
         print(json.dumps(_figures(job.output, test)))
         return 0
     print(
-        f"{job.output}: misses {default.miss_rate:.1%} of {len(test.takes)} takes at "
+        f"{job.output}: misses {default.miss_rate:.1%} of {counted(len(test.takes), 'take')} at "
         f"{default.false_accepts_per_hour:.2f} false accepts an hour ({test.hours:.2f} h)"
     )
     return 0

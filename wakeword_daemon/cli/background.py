@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from wakeword_daemon import xdg
 from wakeword_daemon.cli import _arguments, _extras
+from wakeword_daemon.counts import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     missing = sum(job.missing() for job in jobs)
     seconds = sum(job.seconds() for job in jobs) / cores
     if missing:
-        print(f"{missing} recordings to make, about {in_minutes(seconds)}", flush=True)
+        print(f"{counted(missing, 'recording')} to make, about {in_minutes(seconds)}", flush=True)
     try:
         background.make_background(jobs, cores, cache)
     except KeyboardInterrupt:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from wakeword_daemon.cli import _arguments, _audio
 from wakeword_daemon.cli._line import Line, clock
 from wakeword_daemon.clock import seconds
+from wakeword_daemon.counts import counted
 from wakeword_daemon.engine.calibration import RoomScores, propose
 from wakeword_daemon.errors import WakewordError
 from wakeword_daemon.events.client import set_threshold, watch
@@ -179,18 +180,15 @@ def _print(
         now = models[name].threshold_for(words.settings[name])
         print(
             f"{name}: {room.hours:.2f} h heard, highest score {room.highest:.3f}\n"
-            f"  now        {now:<10.6g}{_times(room.false_accepts(now))} here\n"
-            f"  proposed   {proposal.threshold:<10.6g}{_times(proposal.false_accepts)} here,"
+            f"  now        {now:<10.6g}{counted(room.false_accepts(now), 'false accept')} here\n"
+            f"  proposed   {proposal.threshold:<10.6g}"
+            f"{counted(proposal.false_accepts, 'false accept')} here,"
             f" so with 90 % confidence fewer than {proposal.at_most:.2f} an hour\n"
             f"  misses     {_misses(proposal, models[name].card)}"
         )
     print("\nfor the config:\n\nwords:")
     for name, proposal in proposals.items():
         print(f"  {name}:\n    threshold: {proposal.threshold:.6g}")
-
-
-def _times(count: int) -> str:
-    return f"{count} false accept{'' if count == 1 else 's'}"
 
 
 def _misses(proposal: Proposal, card: ModelCard) -> str:

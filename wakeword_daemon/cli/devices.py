@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from wakeword_daemon.audio.devices import input_devices
+from wakeword_daemon.counts import counted
 from wakeword_daemon.errors import AudioError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
             print(json.dumps(asdict(device)))
         else:
             mark = "*" if device.is_default else " "
-            channels = "1 channel" if device.channels == 1 else f"{device.channels} channels"
+            channels = counted(device.channels, "channel")
             rate = f"{device.default_rate:.0f} Hz"
             print(
                 f"{mark} {device.index:3}  {device.name}  ({device.host_api}, {channels}, {rate})"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from wakeword_daemon import xdg
 from wakeword_daemon.cli import _arguments, _extras
+from wakeword_daemon.counts import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -100,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
             table.write(rows, output)
             pictures.draw(rows, output)
             if not args.json:
-                print(f"{output / table.MARKDOWN}: {len(rows)} rows")
+                print(f"{output / table.MARKDOWN}: {counted(len(rows), 'row')}")
     return 0
 
 

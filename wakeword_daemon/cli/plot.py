@@ -11,6 +11,7 @@ from wakeword_daemon.audio import files
 from wakeword_daemon.cli import _arguments, _extras
 from wakeword_daemon.cli._line import Line
 from wakeword_daemon.clock import SAMPLE_RATE, seconds
+from wakeword_daemon.counts import counted
 from wakeword_daemon.engine.trace import trace
 from wakeword_daemon.errors import AudioError, ConfigError
 from wakeword_daemon.words import load_words
@@ -88,4 +89,4 @@ def _draw(args: argparse.Namespace) -> str:
         )  # fmt: skip
     except OSError as error:
         raise ConfigError(f"cannot write {output}: {error.strerror}") from None
-    return f"{output}: {_picture.count(detections)} in {seconds(len(pcm)):.1f} s"
+    return f"{output}: {counted(len(detections), 'detection')} in {seconds(len(pcm)):.1f} s"

@@ -21,6 +21,7 @@ from wakeword_daemon.cli._keys import Keys, keys
 from wakeword_daemon.cli._line import Line
 from wakeword_daemon.cli._player import Player
 from wakeword_daemon.clock import SAMPLE_RATE, samples
+from wakeword_daemon.counts import counted
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.levels import level
 from wakeword_daemon.storage import write_atomically
@@ -104,8 +105,7 @@ def run(args: argparse.Namespace) -> int:
                 kept += 1
                 print(f"kept as {path}")
     finally:
-        takes = "1 take" if kept == 1 else f"{kept} takes"
-        print(f"\nadded {takes} by {speaker} to {args.data}")
+        print(f"\nadded {counted(kept, 'take')} by {speaker} to {args.data}")
     return 0
 
 

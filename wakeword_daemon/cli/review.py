@@ -15,6 +15,7 @@ from wakeword_daemon.cli._player import Player
 from wakeword_daemon.clips.clip import LABELS, Clip, Label
 from wakeword_daemon.clips.export import export
 from wakeword_daemon.clips.folder import ClipFolder, folder_of_clips
+from wakeword_daemon.counts import counted
 from wakeword_daemon.errors import WakewordError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.export is not None:
         said, other = export(folder, args.export, args.speaker)
-        print(f"{args.export}: added {said} clips with a wake word and {other} without")
+        print(f"{args.export}: added {counted(said, 'clip')} with a wake word and {other} without")
         return 0
     if args.list:
         for name, clip in folder.clips():

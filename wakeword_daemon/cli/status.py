@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from wakeword_daemon.cli import _arguments
+from wakeword_daemon.counts import counted
 from wakeword_daemon.events.client import read_status
 
 if TYPE_CHECKING:
@@ -50,9 +51,12 @@ def _rows(status: Status) -> list[tuple[str, str]]:
         ("last heard", _detection(status.last_detection)),
         ("events", str(status.sequence)),
         ("engine", f"step in {status.step}"),
-        ("hops", f"{status.hops}, {status.backlog} samples behind"),
-        ("missing audio", f"{status.gaps} gaps, {status.lost} samples"),
-        ("device trouble", f"{capture.overflows} overruns, {capture.reopened} reopenings"),
+        ("hops", f"{status.hops}, {counted(status.backlog, 'sample')} behind"),
+        ("missing audio", f"{counted(status.gaps, 'gap')}, {counted(status.lost, 'sample')}"),
+        (
+            "device trouble",
+            f"{counted(capture.overflows, 'overrun')}, {counted(capture.reopened, 'reopening')}",
+        ),
         ("subscribers", "; ".join(_subscriber(one) for one in status.subscribers) or "none"),
         ("memory", f"{status.rss / 1e6:.1f} MB"),
         ("CPU", f"{status.cpu:.2f} s, {share:.1f} % of a core"),
@@ -69,5 +73,5 @@ def _detection(detection: Detection | None) -> str:
 
 
 def _subscriber(subscriber: Subscriber) -> str:
-    queued = f", {subscriber.queued} events behind" if subscriber.queued else ""
+    queued = f", {counted(subscriber.queued, 'event')} behind" if subscriber.queued else ""
     return f"{subscriber.peer}{queued}"

@@ -15,6 +15,7 @@ from wakeword_daemon.cli import _arguments, _audio
 from wakeword_daemon.cli._line import Line
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.config import WordSection
+from wakeword_daemon.counts import counted
 from wakeword_daemon.engine.trigger import RELEASE
 from wakeword_daemon.levels import level
 from wakeword_daemon.words import load_words
@@ -121,10 +122,10 @@ class _Attempt:
         """Say how often it fired."""
         self._line.wipe()
         length = time.strftime("%M:%S", time.gmtime(self._samples / SAMPLE_RATE))
-        times = f"{self._fired} time{'' if self._fired == 1 else 's'}"
+        nearly = max(self._nearly, self._rise if self._rise < self._threshold else 0)
         print(
-            f"it fired {times} in {length}; the highest score that did not fire is"
-            f" {max(self._nearly, self._rise if self._rise < self._threshold else 0):.3f}"
+            f"it fired {counted(self._fired, 'time')} in {length};"
+            f" the highest score that did not fire is {nearly:.3f}"
         )
 
     def _follow(self, score: float) -> None:

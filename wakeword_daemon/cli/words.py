@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from wakeword_daemon import config
 from wakeword_daemon.cli import _arguments
 from wakeword_daemon.config import WordSection
+from wakeword_daemon.counts import counted
 from wakeword_daemon.engine import read_model
 from wakeword_daemon.engine.modelfile import DEFAULT_TARGET
 from wakeword_daemon.errors import ConfigError, WakewordError
@@ -156,8 +157,9 @@ def _table(word: dict[str, Any]) -> list[str]:
         f"    a sensitivity up to {DEFAULT_TARGET:g} gets at least the default threshold,"
         f" {word['default']:.6g}; a higher one gets at most that"
     )
+    takes = counted(word["takes"], "take")
     return [
-        f"    measured on {word['takes']} takes and {word['hours']:.1f} h of other speech:",
+        f"    measured on {takes} and {word['hours']:.1f} h of other speech:",
         "    sensitivity  threshold  missed  false accepts/hour",
         *rows,
         rule,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wakeword_daemon.errors import EventsError
+from wakeword_daemon.errors import EventsError, cannot_listen
 from wakeword_daemon.events.peers import peer_name
 
 if TYPE_CHECKING:
@@ -138,8 +138,7 @@ def listen_on_host(
             listeners.append(ListeningSocket(listening, token=token))
     except OSError as error:
         close(listeners)
-        reason = error.strerror or str(error)
-        raise EventsError(f"cannot listen on {host} port {port}: {reason}") from error
+        raise cannot_listen("listen", host, port, error) from error
     except EventsError:
         close(listeners)
         raise

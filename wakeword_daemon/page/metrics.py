@@ -18,7 +18,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from wakeword_daemon.clock import SAMPLE_RATE
-from wakeword_daemon.errors import EventsError
+from wakeword_daemon.errors import EventsError, cannot_listen
 from wakeword_daemon.events import client
 from wakeword_daemon.events.protocol import Detection, Info, StateName, Telemetry
 from wakeword_daemon.page import hosts
@@ -59,10 +59,7 @@ def server(daemon: Path | None, port: int) -> WSGIServer:
             HOST, port, _guarded(make_wsgi_app(registry)), _Server, handler_class=_QuietHandler
         )
     except OSError as error:
-        raise EventsError(
-            f"cannot serve metrics on {HOST} port {port}: {error.strerror}; choose another one"
-            " with --port"
-        ) from error
+        raise cannot_listen("serve metrics", HOST, port, error, "--port") from error
     watching = threading.Thread(target=_Watcher(registry).run, args=(daemon,), daemon=True)
     watching.start()
     return made

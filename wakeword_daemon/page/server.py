@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import ipaddress
 import socket
 from typing import TYPE_CHECKING
 
 import uvicorn
 
-from wakeword_daemon.errors import EventsError
+from wakeword_daemon.errors import cannot_listen
 from wakeword_daemon.page.app import make_app
 
 if TYPE_CHECKING:
@@ -41,10 +40,7 @@ def listen(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except OSError as error:
-        reason = error.strerror or str(error)
-        if error.errno == errno.EADDRINUSE:
-            reason = "another program has it; choose another one with --port"
-        raise EventsError(f"cannot serve the page on {host} port {port}: {reason}") from error
+        raise cannot_listen("serve the page", host, port, error, "--port") from error
 
 
 def urls(listening: socket.socket, host: str, token: str) -> list[str]:

@@ -7,6 +7,8 @@ import os
 import select
 from typing import TYPE_CHECKING, TextIO
 
+from wakeword_daemon.counts import counted
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -42,7 +44,7 @@ class StderrHandler(logging.StreamHandler[TextIO]):
             return
         if self._left_out:
             lines, self._left_out = self._left_out, 0
-            text = f"{lines} lines are missing here, because nothing read the log"
+            text = f"left out {counted(lines, 'line')} here, because nothing read the log"
             super().emit(logging.LogRecord(__name__, logging.WARNING, "", 0, text, None, None))
         super().emit(record)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wakeword_daemon import manifest
+from wakeword_daemon.counts import counted
 from wakeword_daemon.engine.modelfile import Model, read_model
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.training.data.cache import digest
@@ -78,7 +79,9 @@ class Comparison:
         if missed.grew and not accepted.shrank:
             found.append(f"it misses {missed.as_share(takes)}")
         if accepted.grew and not missed.shrank:
-            found.append(f"it has {accepted.after} false accepts instead of {accepted.before}")
+            found.append(
+                f"it has {counted(accepted.after, 'false accept')} instead of {accepted.before}"
+            )
         old, new = self.clips_before.mistakes, self.clips_after.mistakes
         if new > old:
             found.append(f"it gets {new} of the labelled clips wrong instead of {old}")

@@ -145,6 +145,10 @@ function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+function counted(number, one) {
+  return `${number} ${one}${number === 1 ? "" : "s"}`;
+}
+
 function showState() {
   const { state, reason, device, until } = known;
   const view = find("#state");
@@ -322,7 +326,7 @@ function showClips() {
     ? all
     : all.filter((clip) => clip.label === null || views.has(clip.name));
   const shown = listed.slice(0, clips.shown);
-  write(find("#clips-count"), all.length ? `${waiting.length} of ${all.length} wait for a label` : "");
+  write(find("#clips-count"), all.length ? `${waiting.length} of ${all.length} without a label` : "");
   write(find("#no-clips"), all.length ? "" : `There are none in ${folder}. ` +
     "The daemon keeps some if its config says “clips: {keep: true}”.");
   find("#no-clips").hidden = all.length > 0;
@@ -431,9 +435,9 @@ async function showDetails() {
     rows = {
       device: status.device ? `${status.device} at ${status.rate} Hz` : "none",
       engine: `step in ${status.step}`,
-      hops: `${status.hops}, ${status.backlog} samples behind`,
-      "missing audio": `${status.gaps} gaps, ${(status.lost / 16_000).toFixed(2)} s`,
-      "device trouble": `${capture.overflows} overruns, ${capture.reopened} reopenings`,
+      hops: `${status.hops}, ${counted(status.backlog, "sample")} behind`,
+      "missing audio": `${counted(status.gaps, "gap")}, ${(status.lost / 16_000).toFixed(2)} s`,
+      "device trouble": `${counted(capture.overflows, "overrun")}, ${counted(capture.reopened, "reopening")}`,
       subscribers: subscribers.map(({ peer }) => peer).join("; "),
       memory: `${(status.rss / 1e6).toFixed(1)} MB`,
       CPU: `${((100 * status.cpu) / Math.max(status.uptime, 1)).toFixed(1)} % of a core`,

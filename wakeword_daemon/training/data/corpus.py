@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from wakeword_daemon import manifest
+from wakeword_daemon.counts import counted
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.storage import write_atomically
 
@@ -146,7 +147,7 @@ def _read_manifest(folder: Path, listed: Path) -> Corpus:
             missing.append(row["path"])
     if missing:
         raise TrainingError(
-            f"{listed} lists {len(missing)} files that do not exist: {_some(missing)}"
+            f"{listed} lists {counted(len(missing), 'missing file')}: {_some(missing)}"
         )
     if not recordings:
         raise TrainingError(f"{listed} lists no recordings")

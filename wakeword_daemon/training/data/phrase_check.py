@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from wakeword_daemon.counts import counted
 from wakeword_daemon.training.data import neighbours, sentences, synthesis
 
 KNOWN_WORDS = (
@@ -38,7 +39,7 @@ def complaints(phrase: str, others: Iterable[str], cache: Path) -> list[str]:
     syllables = sum(sound in neighbours.VOWELS for sound in sounds)
     found: list[str] = []
     if syllables < FEWEST_SYLLABLES or len(sounds) < FEWEST_SOUNDS:
-        size = f"{_count(syllables, 'syllable')} of {_count(len(sounds), 'sound')}"
+        size = f"{counted(syllables, 'syllable')} of {counted(len(sounds), 'sound')}"
         found.append(
             f"“{phrase}” is short: {size}. It will be heard in other words; one of three syllables"
             " or more is better."
@@ -87,7 +88,3 @@ def _near(sounds: list[str], rivals: list[str]) -> list[str]:
 
 def _named(words: Sequence[str]) -> str:
     return ", ".join(f"“{word}”" for word in words)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from wakeword_daemon.counts import counted
 from wakeword_daemon.engine.modelfile import Origin
 from wakeword_daemon.training.measure.evaluation import StreamReport
 from wakeword_daemon.training.measure.metrics import WORD_TAIL, ErrorRates, poisson, wilson
@@ -229,7 +230,7 @@ def _takes(r: Results) -> str:
     )
     if not r.real_takes:
         return f"No person said the word. It learned it from {voices}"
-    people = f"{r.speakers} speaker{'' if r.speakers == 1 else 's'}"
+    people = counted(r.speakers, "speaker")
     return (
         f"It learned the word from {r.real_takes} takes by {people}, each also in four other voices"
         f" or\nthrough another microphone (changed with Praat), from {voices}"
