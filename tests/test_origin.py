@@ -32,6 +32,10 @@ def git(folder, *arguments):
     return done.stdout.strip()
 
 
+def made_by(*names):
+    return origin(corpus(*names), "wakeword train w")
+
+
 def test_the_code_is_a_commit_that_says_whether_it_was_changed(tmp_path, monkeypatch):
     (changed := tmp_path / "wakeword_daemon" / "a.py").parent.mkdir()
     changed.write_text("1")
@@ -40,21 +44,26 @@ def test_the_code_is_a_commit_that_says_whether_it_was_changed(tmp_path, monkeyp
     git(tmp_path, "commit", "-m", "one")
     monkeypatch.setattr(module, "_ROOT", tmp_path)
     commit = git(tmp_path, "rev-parse", "HEAD")
-    assert origin(corpus("a")).code == commit
+    assert made_by("a").code == commit
     changed.write_text("2")
-    assert origin(corpus("a")).code == f"{commit}+"
+    assert made_by("a").code == f"{commit}+"
     # Installed below another project's checkout, this is not the commit.
     monkeypatch.setattr(module, "_ROOT", changed.parent)
-    assert origin(corpus("a")).code == f"version {__version__}"
+    assert made_by("a").code == f"version {__version__}"
+
+
+def test_without_git_the_code_is_a_version(monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert made_by("a").code == f"version {__version__}"
 
 
 def test_the_data_is_told_by_the_list_of_recordings():
-    first, other, same = (origin(corpus(*names)).data for names in ("ab", "ac", "ba"))
+    first, other, same = (made_by(*names).data for names in ("ab", "ac", "ba"))
     assert first == same != other
 
 
 def test_a_model_file_keeps_what_made_it(tmp_path):
-    made = Origin("0123abcd+", "4567")
+    made = Origin("0123abcd+", "4567", "wakeword train w")
     model = random_model()
     path = tmp_path / "m.safetensors"
     save_model(path, replace(model, card=replace(model.card, origin=made)))

@@ -39,9 +39,9 @@ def results():
     speech = Validation(half(0), half(1))
     word._calibrate(network, speech.dev, None)
     return Results(
-        phrase="word", command="wakeword train word", parameters=1, real_takes=4,
+        phrase="word", parameters=1, real_takes=4,
         synthetic_takes=0, natural_takes=0, speakers=2, left_out=(), set_aside=[],
-        sources=[("tones", "CC0-1.0")], origin=Origin("0123abcd", "4567"),
+        sources=[("tones", "CC0-1.0")], origin=Origin("0123abcd", "4567", "wakeword train word"),
         threshold=word.DEFAULT_THRESHOLD, target=word.DEFAULT_TARGET,
         measured=word._measure(network, speech, None),
     )  # fmt: skip
@@ -52,6 +52,7 @@ def test_the_card_has_a_row_for_every_condition_and_source(results):
     for condition in CONDITIONS:
         assert f"| {condition.name} |" in card
     assert "| one |" in card
+    assert "Made by\n\n    wakeword train word\n\n" in card
     assert "with the code of 0123abcd,\nfrom recordings whose list has the digest 4567." in card
     assert "| other |" in card
     assert "speaker0" in card

@@ -105,6 +105,11 @@ def test_a_trained_word_is_heard(recordings, trained_word, tmp_path, capsys):
     model.self_test()
     assert model.threshold == 0.5
     card = (folder / "sweep.md").read_text()
+    made_by = model.card.origin
+    assert made_by.command == "test"
+    assert made_by.data == read_corpus(recordings).fingerprint()
+    for part in (made_by.code, made_by.data, "    test\n"):
+        assert part in card
     assert "| tones | CC0-1.0 |" in card
     assert "| run-on 0 ms |" in card
     assert "| noise 10 dB |" in card

@@ -77,11 +77,14 @@ class Origin:
     Attributes:
         code: commit of the program, with "+" where its code was changed after it; or its version.
         data: digest of the list of recordings: path, word, speaker and split of each.
+        command: what was called, without the paths of one's machine; "" in models from before this
+            was kept.
 
     """
 
     code: str
     data: str
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +101,7 @@ class ModelCard:
         hours: hours of other speech in which the false accepts were counted.
         takes: number of spoken words among which the misses were counted.
         sources: the collections used in training.
-        origin: the code and the data that made it; None in models from before this was kept.
+        origin: what made it; None in models from before this was kept.
         format: version of this file format.
         checksum: of the arrays and of this card without it, SHA-256 in hex.
 

@@ -1,4 +1,4 @@
-"""Which code and which data make a model."""
+"""Which code, data and command make a model."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _ROOT = Path(__file__).resolve().parents[2]
 """The checkout, if this is one."""
 
 
-def origin(corpus: Corpus) -> Origin:
-    """Return what a model trained now on a corpus is made by."""
-    return Origin(code=_code(), data=corpus.fingerprint())
+def origin(corpus: Corpus, command: str) -> Origin:
+    """Return what a model trained now, on a corpus and by a command, is made by."""
+    return Origin(code=_code(), data=corpus.fingerprint(), command=command)
 
 
 def _code() -> str:

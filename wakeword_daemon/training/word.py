@@ -306,7 +306,7 @@ def fit_word(
         )
         without = [job.phrase, job.read_as]
         hours = long_form(without, features, job.cache, LONG_FORM if job.synthetic else 0)
-        made_by = origin(corpus)  # before training, while this code may change
+        made_by = origin(corpus, job.command)  # before training, while this code may change
     progress.enter(TRAINING)
     network = Trainer(
         SequenceMaker(material.composition),
@@ -333,7 +333,6 @@ def fit_word(
     measured = _measure(network, material.validation, hours_test)
     results = Results(
         phrase=job.phrase,
-        command=job.command,
         parameters=sum(p.numel() for p in network.parameters()),
         real_takes=material.real_takes,
         synthetic_takes=material.synthetic_takes,

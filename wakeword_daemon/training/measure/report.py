@@ -73,13 +73,12 @@ class Results:
 
     Attributes:
         phrase: the word as it is spoken.
-        command: what reproduces the model.
         parameters: numbers in the network.
         real_takes, synthetic_takes, natural_takes, speakers: what it learned the word from.
         left_out: synthesizers that were not used for training, because they stand in for strangers.
         set_aside: recordings left out, each with the reason.
         sources: collections it learned from, with their licences.
-        origin: the code and the data that made it.
+        origin: the code, the data and the command that made it.
         threshold: the default threshold.
         target: the false accepts an hour that the threshold was chosen to stay within.
         measured: what the network does.
@@ -88,7 +87,6 @@ class Results:
     """
 
     phrase: str
-    command: str
     parameters: int
     real_takes: int
     synthetic_takes: int
@@ -158,7 +156,7 @@ An attention-based CRNN with {r.parameters:,} parameters that detects “{r.phra
 
 Made by
 
-    {r.command}
+    {r.origin.command}
 
 with the code of {r.origin.code},
 from recordings whose list has the digest {r.origin.data}.
