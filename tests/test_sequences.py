@@ -1,6 +1,12 @@
 """Training sequences match their labels, and vary as people, rooms and microphones do."""
 
+import os
+import select
+import signal
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -300,6 +306,39 @@ def test_batches_do_not_depend_on_the_process_that_makes_them():
         assert (one == same).all()
         assert not (one == different).all()
     assert not (alone[0] == alone[1]).all()
+
+
+TRAINING = """
+import multiprocessing
+import signal
+from types import SimpleNamespace
+
+from support.batches import batch
+from wakeword_daemon.training.fit.batches import EpochBatches
+
+maker = SimpleNamespace(batch=lambda size, rng: batch(size))
+composed = EpochBatches(maker, 100, 128, (0, 1)).composed(1)
+next(composed)
+print(multiprocessing.active_children()[0].pid, flush=True)
+signal.pause()
+"""
+
+
+def test_a_worker_does_not_outlive_a_killed_training():
+    training = subprocess.Popen(
+        [sys.executable, "-c", TRAINING], cwd=Path(__file__).parent, stdout=subprocess.PIPE
+    )
+    worker = os.pidfd_open(int(training.stdout.readline()))
+    try:
+        training.kill()  # it ends as by SIGTERM: nothing is cleaned up
+        training.wait()
+        ended, _, _ = select.select([worker], [], [], 60)
+        if not ended:
+            signal.pidfd_send_signal(worker, signal.SIGKILL)
+        assert ended
+    finally:
+        os.close(worker)
+        training.stdout.close()
 
 
 def test_a_measured_room_equals_a_convolution():

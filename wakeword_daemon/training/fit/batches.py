@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import threading
 from collections.abc import Iterator
+from multiprocessing import connection
 
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
@@ -50,5 +54,23 @@ class EpochBatches(Dataset[Sequences]):
             num_workers=workers,
             multiprocessing_context="fork" if workers else None,
             prefetch_factor=AHEAD if workers else None,
+            worker_init_fn=_end_with_parent if workers else None,
         )
         yield from loader
+
+
+def _end_with_parent(_worker: int) -> None:
+    """Let this worker end when the process that trains was killed.
+
+    It would wait for ever: to put batches into a pipe that nobody reads, and whose reading end it
+    holds itself.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        raise RuntimeError("a worker is a child of the process that trains")
+
+    def wait() -> None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
