@@ -563,12 +563,33 @@ def test_a_word_is_found_in_noise():
     assert abs(found.stop - before - alone.stop) < 10
 
 
-def test_folds_validate_every_training_speaker_once(cache, tmp_path):
+def test_folds_validate_every_training_speaker_once(cache, tmp_path, monkeypatch, capsys):
+    results = []
+
+    def remembered(*arguments):
+        results.append(cross_validate(*arguments))
+        return results[-1]
+
+    monkeypatch.setattr("wakeword_daemon.training.folds.cross_validate", remembered)
+    quick = partial(TrainingSettings, batches=10, batch_size=32, averaging=0.9, rate=1e-2)
+    monkeypatch.setattr("wakeword_daemon.training.fit.trainer.TrainingSettings", quick)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache.parent))
     recordings = manifest_corpus(tmp_path / "recordings", tunes=6)
-    short = replace(SETTINGS, epochs=2, batches=10)
     run = tmp_path / "run"
-    asked = replace(job(recordings, cache, run, short), output=run / "folds.md")
-    measured = cross_validate(asked, 3)
+    output = run / "folds.md"
+    command = (
+        "train", "sweep", "--folds", 3, "--json", "--data", recordings, "--output", output,
+        "--run", run, "--epochs", 2, "--peers", "64,64", "--synthetic", 0, "--workers", 0,
+    )  # fmt: skip
+    assert main(list(map(str, command))) == 0
+    (measured,) = results
+    *epochs, told = map(json.loads, capsys.readouterr().out.splitlines())
+    assert [row["epoch"] for row in epochs] == [1, 2] * 3
+    assert told["output"] == str(output)
+    clean = measured.test["clean"]
+    assert (told["takes"], told["hours"]) == (len(clean.takes), clean.hours)
+    assert told["miss_rate"] == clean.missed(0.5) / len(clean.takes)
+    assert told["false_accepts_per_hour"] == clean.accepts(0.5) / clean.hours
     trained = [r for r in read_corpus(recordings).in_split("train") if r.word == "sweep"]
     for reports in (measured.dev, measured.test):
         assert set(reports) == {condition.name for condition in CONDITIONS}
@@ -576,7 +597,7 @@ def test_folds_validate_every_training_speaker_once(cache, tmp_path):
     assert sorted(heard) == sorted(r.speaker for r in trained)
     single = json.loads((run / "1/results.json").read_text())["dev"]["clean"]["hours"]
     assert measured.dev["clean"].hours > single
-    report = asked.output.read_text()
+    report = output.read_text()
     assert "3 networks were trained like the one that ships" in report
     for speaker in set(heard):
         assert f"| {speaker.rpartition('/')[2]} |" in report
