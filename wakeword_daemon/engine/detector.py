@@ -165,14 +165,17 @@ class Detector:
 
         """
         detections = []
-        self.powers, self.nearness = [], 0.0
+        powers, nearness = [], 0.0
         for frame, energy, scores in self._hear(pcm):
             self._energies.append(energy)
-            self.powers.append(energy / self._step_samples)
+            powers.append(energy / self._step_samples)
             sample = self._first_end + frame * self._hop
-            for (word, trigger), probability in zip(self._triggers.items(), scores, strict=True):
+            for word, probability in zip(self._triggers, scores, strict=True):
+                trigger = self._triggers[word]
                 score = trigger.step(probability, sample)
-                self.nearness = max(self.nearness, trigger.score / trigger.threshold)
+                near = trigger.score / trigger.threshold
+                if near > nearness:
+                    nearness = near
                 if score is not None:
                     model = self._models[word].model_id
                     detections.append(Detection(word, score, sample, self._level(), model))
@@ -180,6 +183,7 @@ class Detector:
                 trace.append(
                     Step(sample, {word: one.score for word, one in self._triggers.items()})
                 )
+        self.powers, self.nearness = powers, nearness
         return detections
 
     def scores(self, pcm: Pcm) -> list[Step]:

@@ -42,6 +42,20 @@ class Frame(msgspec.Struct, frozen=True):
     payload: bytes | memoryview = b""
 
 
+class _Header(msgspec.Struct):
+    """What counts of a frame's line; the type and the data are checked with the frame."""
+
+    type: Any = None
+    data: Any = None
+    data_length: Any = None
+    payload_length: Any = None
+
+
+_decode_header = msgspec.json.Decoder(_Header).decode
+_decode_block = msgspec.json.Decoder(dict[str, Any]).decode
+_NOT_DECODED = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
 def encode(kind: str, data: object, payload: bytes = b"") -> bytes:
     """Return a frame: a line with `data`, a mapping or a msgspec.Struct, then the payload."""
     header = {"type": kind, "data": data}
@@ -54,7 +68,7 @@ class FrameDecoder:
     """Cuts a stream of bytes into frames, however the stream was split.
 
     Feed it what was received, then call `next_frame` until it returns None. It keeps at most one
-    incomplete frame (three times MAX_BYTES). Frames that come whole are not copied.
+    incomplete frame (three times MAX_BYTES). The payload of a frame that comes whole is not copied.
     """
 
     def __init__(self) -> None:
@@ -64,9 +78,7 @@ class FrameDecoder:
         self._searched = (
             0  # bytes known to contain no newline, so that a slow line is not searched twice
         )
-        self._header: dict[str, Any] | None = None
-        self._data_length = 0
-        self._payload_length = 0
+        self._header: _Header | None = None
 
     @property
     def incomplete(self) -> bool:
@@ -95,40 +107,37 @@ class FrameDecoder:
                 continues with the frame after it.
 
         """
-        if self._header is None:
+        header = self._header
+        if header is None:
             if self._start == self._end and not self._held:  # as after most reads
                 return None
             line = self._take_line()
             if line is None:
                 self._hold()
                 return None
-            header = _decode_object(line, "the line")
-            self._data_length = _length(header, "data_length")
-            self._payload_length = _length(header, "payload_length")
+            header = _parse(line)
+        start = self._start
+        block = start + header.data_length
+        end = block + header.payload_length
+        if end > self._end:
             self._header = header
-        if self._end - self._start < self._data_length + self._payload_length:
             self._hold()
             return None
-        header, self._header = self._header, None
-        block = self._take(self._data_length)
-        payload = self._take(self._payload_length)
-        return _frame(header, block, payload)
+        self._start, self._header = end, None
+        payload: bytes | memoryview = memoryview(self._buffer)[block:end]
+        if self._buffer is self._held:  # which cannot grow while a view of it exists
+            payload = bytes(payload)
+        return _frame(header, self._buffer[start:block], payload)
 
-    def _take_line(self) -> bytes | memoryview | None:
+    def _take_line(self) -> bytes | bytearray | None:
         end = self._buffer.find(b"\n", self._start + self._searched, self._end)
         if (self._end if end < 0 else end) - self._start > MAX_BYTES:
             raise ProtocolError("too-large", f"a line is over {MAX_BYTES} bytes", fatal=True)
         if end < 0:
             self._searched = self._end - self._start
             return None
-        self._searched = 0
-        return self._take(end + 1 - self._start)
-
-    def _take(self, count: int) -> bytes | memoryview:
-        start, self._start = self._start, self._start + count
-        taken = memoryview(self._buffer)[start : self._start]
-        # While a view of it exists, the buffer cannot grow.
-        return bytes(taken) if self._buffer is self._held else taken
+        start, self._start, self._searched = self._start, end + 1, 0
+        return self._buffer[start:end]
 
     def _hold(self) -> None:
         """Keep what is left, so that the next bytes follow it."""
@@ -140,35 +149,39 @@ class FrameDecoder:
         self._start, self._end = 0, len(self._held)
 
 
-def _frame(header: dict[str, Any], block: bytes | memoryview, payload: bytes | memoryview) -> Frame:
-    kind = header.get("type")
+def _parse(line: bytes | bytearray) -> _Header:
+    try:
+        header = _decode_header(line)
+    except _NOT_DECODED:
+        raise _not_an_object("the line") from None
+    header.data_length = _length(header.data_length, "data_length")
+    header.payload_length = _length(header.payload_length, "payload_length")
+    return header
+
+
+def _frame(header: _Header, block: bytes | bytearray, payload: bytes | memoryview) -> Frame:
+    kind, data = header.type, header.data
     if not isinstance(kind, str):
         raise ProtocolError("bad-frame", 'the line has no "type", which must be a string')
-    data = header.get("data")
-    if data is None:
-        data = {}
-    if not isinstance(data, dict):
+    if data is not None and not isinstance(data, dict):
         raise ProtocolError("bad-frame", '"data" is not a JSON object')
     if block:
-        data |= _decode_object(block, "the data block")
-    return Frame(kind, data, payload)
+        try:
+            more = _decode_block(block)
+        except _NOT_DECODED:
+            raise _not_an_object("the data block") from None
+        data = data | more if data else more
+    return Frame(kind, data or {}, payload)
 
 
-def _decode_object(text: bytes | memoryview, what: str) -> dict[str, Any]:
-    try:
-        decoded = msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        decoded = None
-    if not isinstance(decoded, dict):
-        raise ProtocolError("bad-frame", f"{what} is not a JSON object in UTF-8")
-    return decoded
+def _not_an_object(what: str) -> ProtocolError:
+    return ProtocolError("bad-frame", f"{what} is not a JSON object in UTF-8")
 
 
-def _length(header: dict[str, Any], key: str) -> int:
-    length = header.get(key)
+def _length(length: object, key: str) -> int:
     if length is None:
         return 0
-    if not isinstance(length, int) or isinstance(length, bool) or length < 0:
+    if type(length) is not int or length < 0:
         raise ProtocolError("bad-frame", f'"{key}" is not a count of bytes', fatal=True)
     if length > MAX_BYTES:
         raise ProtocolError("too-large", f'"{key}" is over {MAX_BYTES} bytes', fatal=True)

@@ -110,16 +110,17 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Hear what was read."""
-        before, frames = self._room.seconds, 0
-        self._decoder.feed(self._shared, nbytes)
+        room, decoder = self._room, self._decoder
+        before, frames = room.seconds, 0
+        decoder.feed(self._shared, nbytes)
         try:
             while True:
                 answer = b""
                 try:
-                    frame = self._decoder.next_frame()
+                    frame = decoder.next_frame()
                     if frame is None:
                         break
-                    answer = self._room.take(frame)
+                    answer = room.take(frame)
                 except ProtocolError as error:
                     if error.fatal:
                         raise
@@ -131,11 +132,12 @@ class Connection(asyncio.BufferedProtocol):
             self._close(error)
             return
         now = self._loop.time()
-        if not self._decoder.incomplete:
+        if not decoder.incomplete:
             self._frame_since = None
         elif frames or self._frame_since is None:
             self._frame_since = now
-        wait = self._pace.spend(max(self._room.seconds - before, frames * _LEAST), now)
+        seconds, least = room.seconds - before, frames * _LEAST
+        wait = self._pace.spend(seconds if seconds > least else least, now)
         if wait > 0:
             self._hold(wait)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _RATES = range(8_000, 192_001)
 _CHANNELS = range(1, 33)
 _UNSIGNED_BYTE, _INT16, _INT24, _INT32 = 1, 2, 3, 4
+_SAMPLES = np.dtype("<i2")
 
 
 class Intake:
@@ -53,7 +54,7 @@ class Intake:
     @property
     def trail(self) -> int:
         """Samples, at 16 kHz, that went in and have not come out yet."""
-        return self._resampler.trail
+        return 0 if self._plain else self._resampler.trail
 
     def seconds(self, payload: bytes | memoryview) -> float:
         """Return how long the payload lasts."""
@@ -73,7 +74,7 @@ class Intake:
                 f" {self._frame}",
             )
         if self._plain:
-            return np.frombuffer(payload, "<i2")
+            return np.frombuffer(payload, _SAMPLES)
         return self._resampler.push(_int16(payload, self._width))
 
     def flush(self) -> Pcm:
@@ -84,8 +85,8 @@ class Intake:
 def _int16(payload: bytes | memoryview, width: int) -> Pcm:
     """Return the samples as int16: of wider ones the upper 16 bits."""
     if width == _INT16:
-        return np.frombuffer(payload, "<i2")
+        return np.frombuffer(payload, _SAMPLES)
     if width == _UNSIGNED_BYTE:
         return (np.frombuffer(payload, np.uint8).astype(np.int16) - 128) << 8
     octets = np.frombuffer(payload, np.uint8).reshape(-1, width)
-    return np.ascontiguousarray(octets[:, -2:]).view("<i2")[:, 0]
+    return np.ascontiguousarray(octets[:, -2:]).view(_SAMPLES)[:, 0]

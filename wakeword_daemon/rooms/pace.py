@@ -9,17 +9,19 @@ _RATE = 1.01
 
 
 class Pace:
-    """How much audio a room may still send at once; `now` is any clock in seconds."""
+    """How much audio a room may still send at once; `now` is any clock in seconds.
 
-    __slots__ = ("_allowance", "_at")
+    The audio so far lasts until a moment that moves by what each piece adds, and that is never
+    longer ago than _AHEAD: the generic cell rate algorithm (ITU-T I.371).
+    """
+
+    __slots__ = ("_until",)
 
     def __init__(self, now: float) -> None:
-        self._allowance = _AHEAD
-        self._at = now
+        self._until = now - _AHEAD / _RATE
 
     def spend(self, seconds: float, now: float) -> float:
         """Count audio that came; return for how many seconds no more should be read."""
-        gained = (now - self._at) * _RATE
-        self._allowance = min(_AHEAD, self._allowance + gained) - seconds
-        self._at = now
-        return max(0.0, -self._allowance / _RATE)
+        until, earliest = self._until, now - _AHEAD / _RATE
+        self._until = until = (until if until > earliest else earliest) + seconds / _RATE
+        return until - now if until > now else 0.0
