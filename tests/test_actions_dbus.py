@@ -1,6 +1,8 @@
 """The daemon on a real session bus, asked by `gdbus` as any program would."""
 
 import sys
+import time
+from contextlib import contextmanager
 
 import pytest
 from support.bus import Bus
@@ -22,17 +24,29 @@ def config(tmp_path):
     return path
 
 
+@pytest.fixture
+def hearing(bus, config, tmp_path):
+    """Return a context manager: a daemon that hears some seconds of silence, and words."""
+
+    @contextmanager
+    def started(*sounds):
+        path = tmp_path / f"{time.monotonic_ns()}.wav"
+        recording(path, *sounds)
+        arguments = ("--config", config, "--input", path)
+        with Daemon(*arguments, settings=bus.settings) as daemon:
+            daemon.notified("READY")
+            yield daemon
+
+    return started
+
+
 def on_the_bus(daemon):
     until(lambda: "on the session bus as org.wakeword.Daemon1" in daemon.log, "the name")
 
 
 @pytest.mark.slow
-def test_programs_on_the_bus_learn_of_words_and_state(bus, config, tmp_path):
-    recording(tmp_path / "in.wav", 5.0, "jarvis-slt", 60.0)
-    with Daemon(
-        "--config", config, "--input", tmp_path / "in.wav", settings=bus.settings
-    ) as daemon:
-        daemon.notified("READY")
+def test_programs_on_the_bus_learn_of_words_and_state(bus, hearing):
+    with hearing(5.0, "jarvis-slt", 60.0) as daemon:
         on_the_bus(daemon)
         monitor = bus.monitor()
         assert bus.property("Words") == "(<['jarvis', 'smart_mirror']>,)"
@@ -46,12 +60,8 @@ def test_programs_on_the_bus_learn_of_words_and_state(bus, config, tmp_path):
 
 
 @pytest.mark.slow
-def test_pause_and_resume(bus, config, tmp_path):
-    recording(tmp_path / "in.wav", 60.0)
-    with Daemon(
-        "--config", config, "--input", tmp_path / "in.wav", settings=bus.settings
-    ) as daemon:
-        daemon.notified("READY")
+def test_pause_and_resume(bus, hearing):
+    with hearing(60.0) as daemon:
         on_the_bus(daemon)
         monitor = bus.monitor()
         assert bus.gdbus("call", "--method", "org.wakeword.Daemon1.Pause", "0") == "()"
@@ -65,13 +75,9 @@ def test_pause_and_resume(bus, config, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_daemon_waits_for_a_bus_that_starts_late_or_goes_away(bus, config, tmp_path):
-    recording(tmp_path / "in.wav", 6.0, "jarvis-slt", 60.0)
+def test_the_daemon_waits_for_a_bus_that_starts_late_or_goes_away(bus, hearing):
     bus.stop()
-    with Daemon(
-        "--config", config, "--input", tmp_path / "in.wav", settings=bus.settings
-    ) as daemon:
-        daemon.notified("READY")
+    with hearing(6.0, "jarvis-slt", 60.0) as daemon:
         until(lambda: "no session bus at " in daemon.log, "a complaint")
         bus.start()
         on_the_bus(daemon)
@@ -86,13 +92,10 @@ def test_the_daemon_waits_for_a_bus_that_starts_late_or_goes_away(bus, config, t
 
 
 @pytest.mark.slow
-def test_only_one_of_two_daemons_gets_the_name(bus, config, tmp_path):
-    recording(tmp_path / "in.wav", 60.0)
-    arguments = ("--config", config, "--input", tmp_path / "in.wav")
-    with Daemon(*arguments, settings=bus.settings) as first:
+def test_only_one_of_two_daemons_gets_the_name(hearing):
+    with hearing(60.0) as first:
         on_the_bus(first)
-        with Daemon(*arguments, settings=bus.settings) as second:
-            second.notified("READY")
+        with hearing(60.0) as second:
             until(lambda: "another daemon is org.wakeword.Daemon1" in second.log, "a complaint")
             first.stop()
             on_the_bus(second)

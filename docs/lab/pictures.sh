@@ -3,13 +3,11 @@
 set -eu
 wakeword=${1:-wakeword}
 here=$(cd "$(dirname "$0")" && pwd)
-work=$(mktemp -d)
-trap 'rm -r "$work"' EXIT
+. "$here/../pictures/speech.sh"
 
-# say VOICE TEXT NAME: 16 kHz mono, with a pause on either side.
-say() {
-    flite -voice "$1" -t "$2" -o "$work/raw.wav"
-    sox "$work/raw.wav" --rate 16000 --channels 1 --bits 16 "$work/$3.wav" pad 0.3 0.5 gain -n -6
+# phrase VOICE TEXT NAME: with a pause on either side.
+phrase() {
+    say "$1" "$2" "$work/$3.wav" 0.3 0.5
 }
 
 # mix NAME DECIBELS MIXED: pink noise below the speech by so much, both by their RMS.
@@ -24,22 +22,22 @@ level() {
     sox "$1" -n stats 2>&1 | awk '/RMS lev dB/ {print $4}'
 }
 
-say slt "good evening" good_evening
-say rms "the harvest" harvest
-say awb "jarring music" jarring_music
-say slt "service" service
-say kal "charge it" charge_it
-say slt "jarvis" jarvis
-say rms "yes please" yes_please
-say awb "a jar of honey" jar_of_honey
-say slt "java" java
-say kal "carvings" carvings
-say rms "good night" good_night
+phrase slt "good evening" good_evening
+phrase rms "the harvest" harvest
+phrase awb "jarring music" jarring_music
+phrase slt "service" service
+phrase kal "charge it" charge_it
+phrase slt "jarvis" jarvis
+phrase rms "yes please" yes_please
+phrase awb "a jar of honey" jar_of_honey
+phrase slt "java" java
+phrase kal "carvings" carvings
+phrase rms "good night" good_night
 (cd "$work" && "$wakeword" plot --word jarvis --output "$here/jarvis.png" good_evening.wav \
     harvest.wav jarring_music.wav service.wav charge_it.wav jarvis.wav yes_please.wav \
     jar_of_honey.wav java.wav carvings.wav good_night.wav)
 
-say rms "jarvis" jarvis_rms
+phrase rms "jarvis" jarvis_rms
 mix jarvis 20 jarvis_20_dB
 mix jarvis_rms 10 jarvis_10_dB
 mix jarvis 5 jarvis_5_dB

@@ -3,18 +3,11 @@
 set -eu
 wakeword=${1:-wakeword}
 here=$(cd "$(dirname "$0")" && pwd)
-work=$(mktemp -d)
-trap 'rm -r "$work"' EXIT
+. "$here/speech.sh"
 
-# say VOICE TEXT WAV PADDING: 16 kHz mono, with silence before and after.
-say() {
-    flite -voice "$1" -t "$2" -o "$work/raw.wav"
-    sox "$work/raw.wav" --rate 16000 --channels 1 --bits 16 "$3" pad "$4" "$4" gain -n -6
-}
-
-say rms "She sold us a jar of honey." "$work/1.wav" 0.4
-say slt "Jarvis," "$work/2.wav" 0.05
-say slt "what will the weather be like?" "$work/3.wav" 0.15
+say rms "She sold us a jar of honey." "$work/1.wav" 0.4 0.4
+say slt "Jarvis," "$work/2.wav" 0.05 0.05
+say slt "what will the weather be like?" "$work/3.wav" 0.15 0.15
 sox -R "$work"/[1-3].wav "$work/speech.wav" pad 0 0.4
 # The noise floor of a quiet room, instead of digital silence.
 sox -R -n -r 16000 -c 1 "$work/room.wav" synth "$(soxi -D "$work/speech.wav")" pinknoise gain -55
