@@ -168,21 +168,32 @@ class Daemon:
                 )
             self._pause.restore()
             self._source.start()
-            await self._watch()
+            self._check_later()
+            await self._end
         finally:
             await self._close()
 
-    async def _watch(self) -> None:
-        """Check the threads, and report to the service manager while they work."""
+    def _check_later(self) -> None:
         allowed = self._notifier.watchdog_seconds
         tick = _TICK if allowed is None else min(_TICK, allowed / 3)
-        while not self._end.done():
-            await asyncio.wait([self._end], timeout=tick)
+        self._loop.call_later(tick, self._check)
+
+    def _check(self) -> None:
+        """Check the threads, and report to the service manager while they work.
+
+        In a quiet room nothing else wakes the event loop, so this is no task, which would cost it
+        several turns.
+        """
+        if self._end.done():
+            return
+        try:
             self._watchdog.check()
             if self._watchdog.hears():
                 self._notifier.watchdog()
             self._pause.check()
-        self._end.result()
+        except Exception as error:  # noqa: BLE001 -- whatever it is, it ends the daemon
+            self._finish(error)
+        self._check_later()
 
     async def _close(self) -> None:
         """Stop in the order of the data, so that everything heard is still sent."""
