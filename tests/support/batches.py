@@ -8,4 +8,5 @@ from wakeword_daemon.training.fit.sequences import Sequences, Spoken
 def batch(size, spoken=()):
     """Return `size` sequences; `spoken` lists row, end and number of the words in them."""
     rows, ends, numbers = np.array(list(spoken), np.int64).reshape(-1, 3).T
-    return Sequences(np.zeros((size, 340, 40), "f"), Spoken(rows, ends, numbers))
+    silence = np.zeros((size, 340, 40), "f")
+    return Sequences(silence, silence, Spoken(rows, ends, numbers))

@@ -6,6 +6,7 @@ the generator they are given, so that a seed reproduces them.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,8 +29,12 @@ VOICES = 12
 """Voices of each vocal tract length."""
 KNOT_FRAMES = 25
 """The length of a syllable (250 ms), over which pace, stress and formants wander."""
-TELEPHONE_BAND = (300.0, 3400.0)
-"""Hertz (ITU-T G.712)."""
+FULL_SCALE = 3e4
+"""Mel power, summed over bands, of white noise whose RMS is full scale."""
+HARMONIC_FRAMES = 12
+"""Frames in which the pitch moves a harmonic of the voice across the edge of a filter."""
+QUIETEST = -65.0
+"""Decibels below full scale; what is fainter is no sound that overloads a microphone."""
 
 
 def tract_matrices(mels: int, tracts: Range) -> Batch:
@@ -141,9 +146,11 @@ def _pace(
     return played
 
 
-def _wander(frames: int, spread: float, rng: np.random.Generator) -> npt.NDArray[np.float64]:
-    """Return a random curve [frames] with a normally distributed knot every KNOT_FRAMES."""
-    knots = 2 + frames // KNOT_FRAMES
+def _wander(
+    frames: int, spread: float, rng: np.random.Generator, apart: int = KNOT_FRAMES
+) -> npt.NDArray[np.float64]:
+    """Return a random curve [frames] with a normally distributed knot every `apart` frames."""
+    knots = 2 + frames // apart
     steps = np.arange(frames) * ((knots - 1) / max(frames - 1, 1))
     curve: npt.NDArray[np.float64] = np.interp(
         steps, np.arange(knots), rng.normal(0, spread, knots)
@@ -174,23 +181,132 @@ def equalise(batch: Batch, rng: np.random.Generator, settings: AugmentationSetti
     return batch * (10 ** (curve / 10)).astype(np.float32)[:, None]
 
 
+def clip(batch: Batch, rng: np.random.Generator, settings: AugmentationSettings) -> Batch:
+    """Overload the microphone in a share of the sequences, so that their peaks are clipped.
+
+    A clipped Gaussian signal is the signal at a lower level plus distortion that is uncorrelated
+    with it; the powers of both follow from the ratio of the clipping level to the RMS (Bussgang
+    1952). The distortion has about the spectrum of the signal, smeared over many bands.
+    """
+    s = settings
+    loud = np.quantile(batch.sum(axis=2), 0.9, axis=1)
+    sounds = loud > FULL_SCALE * 10 ** (QUIETEST / 10)
+    rows = np.flatnonzero(sounds & (rng.random(len(batch)) < s.clipped_share))
+    heard = batch.copy()
+    if not len(rows):
+        return heard
+    power, loud = batch[rows], loud[rows]
+    overload = FULL_SCALE * 10 ** (rng.uniform(*s.overload, len(rows)) / 10)
+    power = power * (overload / loud).astype(np.float32)[:, None, None]
+    level = np.maximum(power.sum(axis=2, keepdims=True) / FULL_SCALE, 1e-12)
+    ratio = torch.from_numpy(1 / np.sqrt(level))
+    within = torch.erf(ratio / math.sqrt(2)).numpy()
+    density = math.sqrt(2 / math.pi) * ratio * torch.exp(-(ratio**2) / 2)
+    left = level * (within - density.numpy()) + torch.erfc(ratio / math.sqrt(2)).numpy()
+    distortion = np.maximum(left - within**2 * level, 0) * FULL_SCALE
+    width = _bandwidths(batch.shape[2])
+    smeared = (power / width) @ _smearing(len(width), rng.uniform(*s.distortion_spread, len(rows)))
+    smeared *= width
+    smeared /= np.maximum(smeared.sum(axis=2, keepdims=True), 1e-12)
+    white = rng.uniform(*s.distortion_white, (len(rows), 1, 1)).astype(np.float32)
+    shape = (1 - white) * smeared + white * width / width.sum()
+    heard[rows] = power * within**2 + distortion * shape
+    return heard
+
+
+def _bandwidths(mels: int) -> npt.NDArray[np.float32]:
+    """Return how wide each mel band is, [mels], in hertz."""
+    edges = band_edges(mels)
+    return ((edges[2:] - edges[:-2]) / 2).astype(np.float32)
+
+
+def _smearing(mels: int, spreads: npt.NDArray[np.float64]) -> Batch:
+    """Return matrices [count, mels, mels] that spread each band over its neighbours."""
+    apart = np.subtract.outer(np.arange(mels), np.arange(mels))
+    return np.exp(-0.5 * (apart / spreads[:, None, None]) ** 2).astype(np.float32)
+
+
 def telephone(batch: Batch, rng: np.random.Generator, settings: AugmentationSettings) -> Batch:
     """Make a share of the sequences sound like a telephone or a Bluetooth headset.
 
-    The band is 300 to 3,400 Hz; mu-law coding adds noise that follows the level of the speech
-    (ITU-T G.711), before the band is cut.
+    The band is about 300 to 3,400 Hz (ITU-T G.712); mu-law coding adds noise that follows the level
+    of the speech (ITU-T G.711), before the band is cut.
     """
     s = settings
-    heard = batch.copy()
+    heard, mels = batch.copy(), batch.shape[2]
     rows = np.flatnonzero(rng.random(len(batch)) < s.telephone_share)
-    mels = batch.shape[2]
-    centres = band_edges(mels)[1:-1]
-    outside = (centres < TELEPHONE_BAND[0]) | (centres > TELEPHONE_BAND[1])
-    ratio = 10 ** (-rng.uniform(*s.companding_ratio, (len(rows), 1, 1)) / 10)
-    depth = 10 ** (-rng.uniform(25, 60, (len(rows), 1)) / 10)
+    count, frames = len(rows), batch.shape[1]
+    ratio = 10 ** (-rng.uniform(*s.companding_ratio, (count, 1, 1)) / 10)
     coded = batch[rows] + batch[rows].mean(axis=2, keepdims=True) * ratio
-    heard[rows] = coded * np.where(outside, depth, 1.0)[:, None]
+    depth = 10 ** (-rng.uniform(*s.telephone_depth, (count, 1, 1)) / 10)
+    rings = rng.random(count) < s.ringing_share
+    strength = 10 ** (rng.uniform(*s.ringing, count) / 10) * rings
+    # Whether a harmonic of the voice lies within the band changes with its pitch.
+    spread = rng.uniform(*s.telephone_wander, count)
+    moves = [_wander(frames, hertz, rng, HARMONIC_FRAMES) for hertz in spread]
+    wander = np.stack(moves) if moves else np.zeros((0, frames))
+    low, high = (rng.uniform(*end, count) for end in (s.telephone_low, s.telephone_high))
+    passed = _share_below(high[:, None] + wander, mels) - _share_below(low[:, None] + wander, mels)
+    heard[rows] = coded * np.maximum(passed, depth)
+    for end in (low, high):
+        heard[rows] += _ringing(coded, end, strength)
     return heard
+
+
+def _share_below(frequency: npt.NDArray[np.float64], mels: int) -> npt.NDArray[np.float64]:
+    """Return which share of each triangular band lies below frequencies [...]: [..., mels]."""
+    edges = band_edges(mels)
+    left, centre, right = edges[:-2], edges[1:-1], edges[2:]
+    f = frequency[..., None]
+    rising = np.clip(f - left, 0, centre - left) ** 2 / (centre - left)
+    falling = np.clip(right - f, 0, right - centre) ** 2 / (right - centre)
+    share: npt.NDArray[np.float64] = (rising + right - centre - falling) / (right - left)
+    return share
+
+
+def _ringing(
+    power: Batch, edge: npt.NDArray[np.float64], strength: npt.NDArray[np.float64]
+) -> Batch:
+    """Return what an ideal filter adds at its edge: it rings before and after each sound.
+
+    The impulse response of such a filter falls with the distance in time, its power with the square
+    of it.
+
+    Args:
+        power: what is filtered, [count, frames, mels].
+        edge: of each filter, in hertz, [count].
+        strength: power one frame away, relative to the sound, [count].
+
+    """
+    frames = power.shape[1]
+    edges = band_edges(power.shape[2])
+    left, centre, right = edges[:-2], edges[1:-1], edges[2:]
+    f = edge[:, None]
+    at_edge = np.minimum((f - left) / (centre - left), (right - f) / (right - centre)).clip(0)
+    sound = (power * at_edge[:, None]).sum(axis=2)
+    away = np.minimum(np.arange(2 * frames), 2 * frames - np.arange(2 * frames))
+    falling = 1 / np.maximum(away, 1) ** 2
+    spectrum = np.fft.rfft(sound, 2 * frames) * np.fft.rfft(falling)
+    rung = np.fft.irfft(spectrum, 2 * frames)[:, :frames].clip(min=0) * strength[:, None]
+    ringing: Batch = (rung[:, :, None] * at_edge[:, None]).astype(np.float32)
+    return ringing
+
+
+def _passed(
+    mels: int, low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return which share of each triangular band lies between two frequencies, [count, mels]."""
+    edges = band_edges(mels)
+    left, centre, right = edges[:-2], edges[1:-1], edges[2:]
+
+    def below(frequency: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        f = frequency[:, None]
+        rising = np.clip(f - left, 0, centre - left) ** 2 / (centre - left)
+        falling = np.clip(right - f, 0, right - centre) ** 2 / (right - centre)
+        area: npt.NDArray[np.float64] = (rising + (right - centre) - falling) / (right - left)
+        return area
+
+    return below(high) - below(low)
 
 
 def reverberate(

@@ -24,6 +24,8 @@ class AugmentationSettings:
         before_share, after_share: sequences in which other speech comes before or after the word.
         run_on_share: pauses next to the word that are none at all, as people speak.
         run_on_gap: frames of such a gap; below zero the two overlap.
+        run_on_tail: frames of the recording kept after a word that is followed at once; below zero
+            its faint end is lost.
         longest_gap: frames of the longest other pause; short ones are likelier.
         margin: frames of the recording kept on either side of the word.
         loudness_spread: how much louder or softer than the word other speech is (sigma).
@@ -54,7 +56,16 @@ class AugmentationSettings:
         quiet_level: of speech that noise is measured by where nobody speaks.
         colour_spread: of the frequency response of a microphone (sigma).
         top_cut_share, bottom_cut_share: microphones and codecs that cut off treble or bass.
-        telephone_share: sequences heard over a telephone band of 300 to 3,400 Hz.
+        clipped_share: sequences that overload the microphone.
+        overload: level of their loud parts, in decibels relative to full scale.
+        distortion_spread: how many mel bands the distortion of clipping spreads over (sigma).
+        distortion_white: share of it that is white.
+        telephone_share: sequences heard over a telephone or a Bluetooth headset.
+        telephone_low, telephone_high: lower and upper end of its band, in hertz.
+        telephone_wander: how far the pitch of the voice moves these ends, in hertz (sigma).
+        telephone_depth: how far it damps what lies outside.
+        ringing_share: such filters that are ideal, and so ring at the ends of their band.
+        ringing: how loud, 10 ms before and after a sound.
         companding_ratio: of speech to the noise that mu-law coding adds.
         microphone_level: noise of the microphone itself, below full scale.
         microphone_tilt: how much pinker than white that noise is (natural log of power).
@@ -73,6 +84,7 @@ class AugmentationSettings:
     after_share: float = 0.65
     run_on_share: float = 0.5
     run_on_gap: Range = (-3, 8)
+    run_on_tail: tuple[int, int] = (-4, 8)
     longest_gap: int = 100
     margin: Range = (2, 14)
     loudness_spread: float = 3.0
@@ -104,7 +116,17 @@ class AugmentationSettings:
     colour_spread: float = 5.0
     top_cut_share: float = 0.3
     bottom_cut_share: float = 0.25
-    telephone_share: float = 0.12
+    clipped_share: float = 0.2
+    overload: Range = (-8, 12)
+    distortion_spread: Range = (4, 9)
+    distortion_white: Range = (0, 0.3)
+    telephone_share: float = 0.2
+    telephone_low: Range = (150, 450)
+    telephone_high: Range = (2900, 3900)
+    telephone_wander: Range = (0, 60)
+    telephone_depth: Range = (25, 100)
+    ringing_share: float = 0.5
+    ringing: Range = (-26, -14)
     companding_ratio: Range = (28, 42)
     microphone_level: Range = (-95, -58)
     microphone_tilt: Range = (0, 2.5)

@@ -8,9 +8,10 @@ import torch
 
 from wakeword_daemon.training.data.melpower import Frames, Library
 from wakeword_daemon.training.data.progress import track
+from wakeword_daemon.training.fit.augment import FULL_SCALE
 from wakeword_daemon.training.fit.composition import HardNegatives
 from wakeword_daemon.training.fit.network import TorchCRNN
-from wakeword_daemon.training.fit.sequences import FULL_SCALE, SequenceMaker
+from wakeword_daemon.training.fit.sequences import SequenceMaker
 
 MOST = 600
 """Places to keep."""

@@ -16,13 +16,14 @@ import numpy.typing as npt
 from wakeword_daemon.training.data.endpoints import LONGEST_PAUSE, Span
 from wakeword_daemon.training.data.melpower import Frames
 from wakeword_daemon.training.fit import augment
+from wakeword_daemon.training.fit.augment import FULL_SCALE
 from wakeword_daemon.training.fit.composition import Composition, HardNegatives, Word
-
-FULL_SCALE = 3e4
-"""Mel power, summed over bands, of white noise whose RMS is full scale."""
 
 SHORTEST = 12
 """Frames; less is no sound of speech."""
+
+ONSET = 0.02
+"""Share of the power of loud frames, -17 dB, from which a frame belongs to speech."""
 
 AFTER_WORD = 45
 """Frames of a sequence after the word, so that the network has time to respond."""
@@ -50,6 +51,12 @@ class PlacedWord(NamedTuple):
     stop: int
     begin: int
     end: int
+
+    def cut(self, tail: int) -> PlacedWord:
+        """Return a word that stands alone with so many frames after its end, or with fewer."""
+        if self.end > self.stop:  # its sentence goes on
+            return self
+        return self._replace(power=self.power[: max(self.start + 1, self.stop + tail)])
 
     def put(self, into: Frames, stop: int) -> None:
         """Add it to a sequence so that the word ends at frame `stop`."""
@@ -82,11 +89,13 @@ class Sequences:
 
     Attributes:
         log_mel: what is heard, [B, frames, mels].
+        clear: the same, not clipped, not by telephone and without masks: what teachers hear.
         spoken: all words that are known by their numbers, the word to detect among them.
 
     """
 
     log_mel: augment.Batch
+    clear: augment.Batch
     spoken: Spoken
 
     def __len__(self) -> int:
@@ -129,12 +138,14 @@ class SequenceMaker:
         speech = augment.reverberate(speech, rng, s, c.rooms)
         speech *= FULL_SCALE * (10 ** (rng.uniform(*s.level, (size, 1, 1)) / 10)).astype("f")
         mixed = augment.equalise(speech + self._noise(speech, rng), rng, s)
-        mixed = augment.telephone(mixed, rng, s)
         mixed += self._microphone(size, rng)
+        clear = mixed
+        mixed = augment.telephone(augment.clip(mixed, rng, s), rng, s)
         f = c.features
-        log_mel = np.log(np.clip(mixed, f.floor, f.ceiling))
+        log_mel, clear = (np.log(np.clip(power, f.floor, f.ceiling)) for power in (mixed, clear))
         return Sequences(
             augment.mask(log_mel, rng, s),
+            clear,
             Spoken(
                 np.array([row for row, _ in spoken], np.int64),
                 np.array([word.stop for _, word in spoken], np.int64),
@@ -151,7 +162,13 @@ class SequenceMaker:
         """
         s, frames = self._settings, len(into)
         times = 1 if rng.random() >= s.again_share else int(rng.integers(2, 4))
+        before, after = (
+            self._gap(rng) if rng.random() < share else None
+            for share in (s.before_share, s.after_share)
+        )
         said = self._say(rng)
+        if after is not None and self._at_once(after):
+            said = said.cut(int(rng.integers(*s.run_on_tail)))
         length = said.stop - said.start
         stop = int(rng.integers(min(length + 2, frames - AFTER_WORD - 5), frames - AFTER_WORD))
         words = [Word(0, stop)]
@@ -166,11 +183,10 @@ class SequenceMaker:
             words.append(Word(0, stop))
             said.put(into, stop)
             begin = stop - said.stop + said.begin
-        before, after = rng.random(2)
-        if before < s.before_share:
-            words += self._talk(into, 0, begin - self._gap(rng), rng)
-        if after < s.after_share:
-            words += self._talk(into, end + self._gap(rng), frames, rng)
+        if before is not None:
+            words += self._talk(into, 0, begin - before, rng)
+        if after is not None:
+            words += self._talk(into, end + after, frames, rng, at_once=self._at_once(after))
         return words
 
     def _say(self, rng: np.random.Generator) -> PlacedWord:
@@ -216,8 +232,22 @@ class SequenceMaker:
             span = Span(span.start, span.stop + pause)
         return span, power
 
-    def _talk(self, into: Frames, begin: int, end: int, rng: np.random.Generator) -> list[Word]:
-        """Fill frames [begin, end) with pieces of other speech; return the words known in it."""
+    def _at_once(self, gap: int) -> bool:
+        return gap <= self._settings.run_on_gap[1]
+
+    def _talk(
+        self,
+        into: Frames,
+        begin: int,
+        end: int,
+        rng: np.random.Generator,
+        *,
+        at_once: bool = False,
+    ) -> list[Word]:
+        """Fill frames [begin, end) with pieces of other speech; return the words known in it.
+
+        `at_once`: the silence that the first recording may begin with is left out.
+        """
         s = self._settings
         words: list[Word] = []
         if end - begin < SHORTEST:
@@ -230,6 +260,8 @@ class SequenceMaker:
                 kind = self._kind(rng)
                 level = rng.normal(0, s.loudness_spread)
             power, word = self._piece(kind, end - at + 60, rng)
+            if at_once:
+                power, word, at_once = *_from_onset(power, word), False
             spoken = augment.revoice(power, self._voices, rng, s)
             if word is not None and (stop := at + spoken.frame_of(word.stop)) < end:
                 words.append(Word(word.number, stop))
@@ -349,6 +381,14 @@ def _quietest(phrase: Frames) -> int:
     level = np.convolve(phrase.sum(axis=1), np.ones(3), mode="same")
     begin, end = round(0.35 * len(phrase)), round(0.68 * len(phrase))
     return begin + int(np.argmin(level[begin : end + 1]))
+
+
+def _from_onset(power: Frames, word: Word | None) -> tuple[Frames, Word | None]:
+    """Return a piece without the quiet before its speech, and where the word in it ends now."""
+    level = power.sum(axis=1)
+    onset = int(np.argmax(level >= ONSET * np.quantile(level, 0.9)))
+    moved = None if word is None else Word(word.number, max(1, word.stop - onset))
+    return power[onset:], moved
 
 
 def _crop(piece: Frames, longest: int, rng: np.random.Generator) -> Frames:

@@ -230,7 +230,8 @@ class Trainer:
             logits, words, states = stream(log_mel, states)
             said = None
             if self._teachers is not None:
-                said, teaching = self._teachers(log_mel, teaching)
+                clear = torch.from_numpy(sequences.clear[share]).to(self._device)
+                said, teaching = self._teachers(clear, teaching)
             self._loop.backward(self._losses(epoch, logits, words, sequences, said))
             self._loop.update()
 
