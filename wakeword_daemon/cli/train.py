@@ -51,6 +51,11 @@ Exit code 3 says that the word was trained, but should not be used; no model is 
 _EPOCHS, _EPOCHS_FOR_PEOPLE = 24, 64
 """Epochs if synthetic voices stand in for people, and if people say the word."""
 _EPOCHS_OF_MORE = 12
+_BASES = ("jarvis", "alexa", "view_glass", "smart_mirror")
+"""Shipped words from whose networks a phrase is trained where there are no recordings of people:
+they have learned from people, and differ, so that their mean is better than each."""
+_STARTS = 3
+"""How many of them; the word itself is none."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -101,11 +106,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--from",
-        dest="start",
+        dest="starts",
         type=Path,
+        action="append",
+        default=[],
         metavar="MODEL",
         help="start from the weights of this model file, of the same word or another, instead of "
-        "random weights; then fewer --epochs are enough",
+        "random weights; then fewer --epochs are enough. If given several times, as many networks "
+        "train side by side (default: random weights with --data; otherwise three of the words "
+        "that ship)",
     )
     parser.add_argument(
         "--teacher",
@@ -135,7 +144,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=_units,
         metavar="UNITS,...",
         help="GRU units of the networks that train side by side and learn from each other; the "
-        "first is the result (default: 64,64,64, and 64 alone with --from or --more)",
+        "first is the result (default: 64,64,64, or 64 for each --from)",
     )
     parser.add_argument(
         "--device",
@@ -229,15 +238,15 @@ def _job(args: argparse.Namespace, name: str, read_as: str) -> TrainingJob:
 
     title = f"{name}-folds" if args.folds else name
     output = args.output or Path(f"{title}.md" if args.folds else f"{title}.safetensors")
-    start, epochs = args.start, _EPOCHS_FOR_PEOPLE if args.data else _EPOCHS
+    starts, epochs = _starts(args, name), _EPOCHS_FOR_PEOPLE if args.data else _EPOCHS
     if args.more:
-        start, epochs = _improved(args, name, output), _EPOCHS_OF_MORE
-        title = improve.name_of_run(name, start, args.more)
+        starts, epochs = [_improved(args, name, output)], _EPOCHS_OF_MORE
+        title = improve.name_of_run(name, starts[0], args.more)
     settings = TrainingSettings(epochs=args.epochs or epochs, seed=args.seed)
-    if start:
-        settings = replace(settings, peers=(64,))
-        if read_model(start).name == name:
-            settings = replace(settings, rate=FINE_TUNING_RATE)
+    if starts:
+        settings = replace(settings, peers=(64,) * len(starts))
+    if any(read_model(start).name == name for start in starts):
+        settings = replace(settings, rate=FINE_TUNING_RATE)
     if args.peers:
         settings = replace(settings, peers=args.peers)
     return word.TrainingJob(
@@ -253,8 +262,8 @@ def _job(args: argparse.Namespace, name: str, read_as: str) -> TrainingJob:
         fold=None,
         licences=yaml.safe_load((resources.root() / "models" / "sources.yaml").read_text()),
         settings=settings,
-        command=_command(args, settings),
-        start=start,
+        command=_command(args, settings, starts),
+        starts=tuple(starts),
         teachers=tuple(args.teachers),
         more=args.more,
         device=pick_device(args.device),
@@ -266,8 +275,19 @@ def _improved(args: argparse.Namespace, name: str, output: Path) -> Path:
     """Return the model that --more is to improve."""
     if args.folds:
         raise TrainingError("--folds trains from chance, so it cannot be used with --more")
-    start: Path | None = args.start
-    return start or (output if output.exists() else resources.find_model(name))
+    if len(args.starts) > 1:
+        raise TrainingError("--more improves one model, so --from can be given only once")
+    if args.starts:
+        return Path(args.starts[0])
+    return output if output.exists() else resources.find_model(name)
+
+
+def _starts(args: argparse.Namespace, name: str) -> list[Path]:
+    """Return the models that training starts from."""
+    if args.starts or args.data or args.peers:
+        return list(args.starts)
+    shipped = resources.shipped_models()
+    return [shipped[base] for base in _BASES if base in shipped and base != name][:_STARTS]
 
 
 def _workers() -> int:
@@ -289,7 +309,7 @@ def _groups(text: str) -> int:
     return groups
 
 
-def _command(args: argparse.Namespace, settings: TrainingSettings) -> str:
+def _command(args: argparse.Namespace, settings: TrainingSettings, starts: list[Path]) -> str:
     parts = ["wakeword train", shlex.quote(args.phrase)]
     if args.data:
         parts.append("--data DIR")
@@ -300,8 +320,7 @@ def _command(args: argparse.Namespace, settings: TrainingSettings) -> str:
     peers = ",".join(map(str, settings.peers))
     parts.append(f"--epochs {settings.epochs} --seed {args.seed} --peers {peers}")
     parts.append(f"--synthetic {args.synthetic}")
-    if args.start:
-        parts.append(f"--from {args.start.name}")
+    parts += [f"--from {start.name}" for start in starts]
     parts += [f"--teacher {teacher.name}" for teacher in args.teachers]
     if args.more:
         parts.append("--more LABELLED")

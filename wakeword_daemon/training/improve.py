@@ -204,7 +204,7 @@ def improve_word(
     """Train a word on from a model, with labelled clips, and write it unless it is worse.
 
     Args:
-        job: what to train, with `start` and `more`.
+        job: what to train, with `more` and one of `starts`.
         on_epoch: called with each epoch's row of metrics.
         on_compared: called with what both models do, before anything is written.
         together: the processes that train together.
@@ -217,12 +217,12 @@ def improve_word(
         TrainingError: as for `train_word`; or the new model is worse, and nothing is written.
 
     """
-    if job.start is None or job.more is None:
-        raise TrainingError("a word is improved from a model, with labelled clips")
+    if len(job.starts) != 1 or job.more is None:
+        raise TrainingError("a word is improved from one model, with labelled clips")
     check_output(job.output, MODEL_SUFFIX)
-    model = read_model(job.start)
+    model = read_model(job.starts[0])
     if model.card.name != job.word:
-        raise TrainingError(f"{job.start} hears {model.card.name!r}, not {job.word!r}")
+        raise TrainingError(f"{job.starts[0]} hears {model.card.name!r}, not {job.word!r}")
     with held(job.run, together):
         fitted = fit_word(job, on_epoch, together, plan)
         if fitted is None:

@@ -105,7 +105,8 @@ class TrainingJob:
             for the validation split.
         licences: licence of each source, for the card.
         settings: how to train.
-        start: a model to start from the weights of; None to start from chance.
+        starts: models whose weights the networks start from, in their order; where there are more
+            networks, these start from chance.
         teachers: models of the same word to learn from, beside the recordings.
         more: labelled clips to learn from beside the recordings; None for none.
         device: what computes, as torch names it.
@@ -127,7 +128,7 @@ class TrainingJob:
     licences: Mapping[str, str]
     settings: TrainingSettings
     command: str
-    start: Path | None = None
+    starts: tuple[Path, ...] = ()
     teachers: tuple[Path, ...] = ()
     more: Path | None = None
     device: str = "cpu"
@@ -284,7 +285,7 @@ def fit_word(
 ) -> Fitted | None:
     """Do what `train_word` does, up to where model and card are written."""
     features = FeatureSettings()
-    start = None if job.start is None else _starting_model(job.start, features)
+    starts = _starting_models(job, features)
     teachers = [_teacher(path, job.word, features) for path in job.teachers]
     plan = plan or plan_word(job)
     with together.first_alone():  # it fills the cache, the others read it
@@ -313,9 +314,9 @@ def fit_word(
         build_streams(material.validation.dev, features),
         job.settings,
         job.run,
-        identity=_identity(job, corpus, labelled, start, teachers),
+        identity=_identity(job, corpus, labelled, starts, teachers),
         features=features,
-        start=None if start is None else torch_from_model(start),
+        starts=[torch_from_model(start) for start in starts],
         teachers=[torch_from_model(teacher) for teacher in teachers],
         processes=together,
         device=job.device,
@@ -326,10 +327,10 @@ def fit_word(
     progress.enter(MEASURING)
     hours_dev, hours_test = hours or (None, None)
     calibrate = functools.partial(_calibrate, dev=material.validation.dev, hours=hours_dev)
-    if start is None or labelled is None:
+    if labelled is None:
         calibrate(network)
     else:
-        network = _as_near_as_clips_allow(start, network, labelled, calibrate)
+        network = _as_near_as_clips_allow(starts[0], network, labelled, calibrate)
     measured = _measure(network, material.validation, hours_test)
     results = Results(
         phrase=job.phrase,
@@ -368,13 +369,13 @@ def _identity(
     job: TrainingJob,
     corpus: Corpus,
     labelled: Corpus | None,
-    start: Model | None,
+    starts: Sequence[Model],
     teachers: Sequence[Model],
 ) -> str:
     """Return what a run depends on beside its settings."""
     more = "" if labelled is None else f" and {labelled.fingerprint()}"
     recordings = f"{job.synthetic} {corpus.fingerprint()}{more}"
-    started = "" if start is None else f" from {start.card.checksum}"
+    started = "".join(f" from {start.card.checksum}" for start in starts)
     taught = "".join(f" taught by {teacher.card.checksum}" for teacher in teachers)
     return f"{job.word} “{job.read_as}” {recordings}{started}{taught}"
 
@@ -386,18 +387,27 @@ def _sounds(phrase: str) -> int:
     return len(synthesis.phonemes([phrase])[0])
 
 
-def _starting_model(path: Path, features: FeatureSettings) -> Model:
-    """Read the model to start from.
+def _starting_models(job: TrainingJob, features: FeatureSettings) -> list[Model]:
+    """Read the models to start from.
 
     Raises:
-        TrainingError: its network has another shape or front end than those that are trained.
-        ModelError: it is no model file.
+        TrainingError: there are more of them than networks to train, or one has another shape or
+            front end than the network that is to start from it.
+        ModelError: one is no model file.
 
     """
-    model = read_model(path)
-    if model.card.features != features or model.card.architecture != Architecture():
-        raise TrainingError(f"training cannot start from {path}: its network has another shape")
-    return model
+    peers = job.settings.peers
+    if len(job.starts) > len(peers):
+        raise TrainingError(
+            f"there are {len(job.starts)} models to start from, but only {len(peers)} networks to "
+            "train; --peers says how many"
+        )
+    models = [read_model(path) for path in job.starts]
+    for path, model, units in zip(job.starts, models, peers, strict=False):
+        shape = replace(Architecture(), hidden=units)
+        if model.card.features != features or model.card.architecture != shape:
+            raise TrainingError(f"training cannot start from {path}: its network has another shape")
+    return models
 
 
 def _teacher(path: Path, word: str, features: FeatureSettings) -> Model:

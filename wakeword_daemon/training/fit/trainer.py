@@ -106,8 +106,8 @@ class Trainer:
         identity: what the run depends on beside its settings, as a line of text; a folder that
             holds a run of another word or on other recordings is refused by it.
         architecture, features: the network's.
-        start: a trained network of the same shape, whose weights the first peer starts from; None
-            to start from chance.
+        starts: trained networks of the same shape, whose weights the peers start from, in their
+            order; further peers start from chance.
         teachers: trained networks of the same word, of any width, to learn from; their log-odds
             must have one scale. Peers then do not teach each other.
         processes: those that train together; the first alone measures and writes.
@@ -126,7 +126,7 @@ class Trainer:
         identity: str = "",
         architecture: Architecture | None = None,
         features: FeatureSettings | None = None,
-        start: TorchCRNN | None = None,
+        starts: Sequence[TorchCRNN] = (),
         teachers: Sequence[TorchCRNN] = (),
         processes: Processes | None = None,
         device: str = "cpu",
@@ -145,8 +145,8 @@ class Trainer:
         shapes = [replace(architecture or Architecture(), hidden=units) for units in s.peers]
         self._architecture = shapes[0]
         networks = [MultiTaskCRNN(TorchCRNN(shape, features), words) for shape in shapes]
-        if start is not None:
-            networks[0].network.load_state_dict(start.state_dict())
+        for network, start in zip(networks, starts, strict=False):
+            network.network.load_state_dict(start.state_dict())
         self._peers = Peers(networks).to(self._device)
         self._teachers = Teachers(teachers).to(self._device) if teachers else None
         phrase = maker.composition.takes.phrase
