@@ -48,7 +48,7 @@ is 1.
 Exit code 3 says that the word was trained, but should not be used; no model is written then.
 """
 
-_EPOCHS, _EPOCHS_FOR_PEOPLE = 16, 64
+_EPOCHS, _EPOCHS_FOR_PEOPLE = 20, 64
 """Epochs if synthetic voices stand in for people, and if people say the word."""
 _EPOCHS_OF_MORE = 12
 _BASES = ("jarvis", "alexa", "view_glass", "smart_mirror")
