@@ -104,13 +104,15 @@ def test_a_twentieth_of_a_core_is_enough(room, word):
         peer = stack.enter_context(Peer(daemon.socket))
         with little_cpu(daemon.process.pid, 0.05), busy_machine():
             room.go_first()
-            witness = Witness(room)
+            ends = []
             for _ in range(10):  # in case the sound server gets no time all the same
+                witness = Witness(room)
                 room.play(word)
+                ends.append(witness.end_of_speech())
                 if (status := asked(peer))["last_detection"]:
                     break
-            end = witness.end_of_speech()
-    assert abs(status["last_detection"]["wall_time"] - end) < 0.3
+    # A detection may come so late that it is seen only after another play.
+    assert min(abs(status["last_detection"]["wall_time"] - end) for end in ends) < 0.3
     assert status["state"] == "listening"
 
 
