@@ -488,6 +488,13 @@ def test_a_telephone_is_heard_in_some_sequences():
     assert 0.1 < changed.mean() < 0.3
     assert (heard[changed][:, :, 39] < 0.01).all()
     assert (heard[changed][:, :, 0] < 0.2).all()
+    narrow = replace(
+        SETTINGS, telephone_low=(300, 300), telephone_high=(3400, 3400), telephone_wander=(0, 0),
+        ringing_share=0.0,
+    )  # fmt: skip
+    cut = augment.telephone(speech, np.random.default_rng(0), narrow)
+    changed_too = (cut != speech).any(axis=(1, 2))
+    assert (cut[changed_too][:, :, [0, 39]] < 0.01).all()  # below 300 Hz and above 3.4 kHz
     assert (heard[changed][:, :, 12] > 1).all()
     assert (heard[changed][:, :, 12] < 1.01).all()
 

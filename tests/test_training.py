@@ -97,7 +97,7 @@ def test_a_trained_word_is_heard(recordings, trained_word, tmp_path, capsys):
     trained, rows = trained_word
     folder = trained.model.parent
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
-    assert rows[-1]["loss"] < rows[0]["loss"] * 0.75
+    assert rows[-1]["loss"] < rows[0]["loss"] * 0.7
     lines = (folder / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == rows
 

@@ -238,10 +238,11 @@ def _job(args: argparse.Namespace, name: str, read_as: str) -> TrainingJob:
 
     title = f"{name}-folds" if args.folds else name
     output = args.output or Path(f"{title}.md" if args.folds else f"{title}.safetensors")
-    starts, epochs = _starts(args, name), _EPOCHS_FOR_PEOPLE if args.data else _EPOCHS
     if args.more:
         starts, epochs = [_improved(args, name, output)], _EPOCHS_OF_MORE
         title = improve.name_of_run(name, starts[0], args.more)
+    else:
+        starts, epochs = _starts(args, name), _EPOCHS_FOR_PEOPLE if args.data else _EPOCHS
     settings = TrainingSettings(epochs=args.epochs or epochs, seed=args.seed)
     if starts:
         settings = replace(settings, peers=(64,) * len(starts))

@@ -30,11 +30,16 @@ def band_edges(mels: int) -> Array:
     return 700 * (10 ** (np.linspace(0, top, mels + 2) / 2595) - 1)
 
 
+def triangles(hertz: Array, mels: int) -> Array:
+    """Return how high each of `mels` triangular filters is at frequencies [n], [n, mels]."""
+    edges = band_edges(mels)
+    left, centre, right = edges[:-2], edges[1:-1], edges[2:]
+    rising = (hertz[:, None] - left) / (centre - left)
+    falling = (right - hertz[:, None]) / (right - centre)
+    return np.maximum(0, np.minimum(rising, falling))
+
+
 def mel_filters(settings: FeatureSettings) -> npt.NDArray[np.float32]:
     """Return triangular filters [window // 2 + 1, mels], equally spaced on the HTK mel scale."""
     bins = np.linspace(0, SAMPLE_RATE / 2, settings.window // 2 + 1)
-    edges = band_edges(settings.mels)
-    left, centre, right = edges[:-2], edges[1:-1], edges[2:]
-    rising = (bins[:, None] - left) / (centre - left)
-    falling = (right - bins[:, None]) / (right - centre)
-    return np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
+    return triangles(bins, settings.mels).astype(np.float32)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torchaudio.functional import fftconvolve, mask_along_axis_iid
 
-from wakeword_daemon.engine.mel import band_edges
+from wakeword_daemon.engine.mel import band_edges, triangles
 from wakeword_daemon.training.data.melpower import Frames
 from wakeword_daemon.training.fit.augmentation import AugmentationSettings, Range
 
@@ -244,7 +244,7 @@ def telephone(batch: Batch, rng: np.random.Generator, settings: AugmentationSett
     # Whether a harmonic of the voice lies within the band changes with its pitch.
     spread = rng.uniform(*s.telephone_wander, count)
     moves = [_wander(frames, hertz, rng, HARMONIC_FRAMES) for hertz in spread]
-    wander = np.stack(moves) if moves else np.zeros((0, frames))
+    wander = np.reshape(moves, (count, frames))  # also of no sequences
     low, high = (rng.uniform(*end, count) for end in (s.telephone_low, s.telephone_high))
     passed = _share_below(high[:, None] + wander, mels) - _share_below(low[:, None] + wander, mels)
     heard[rows] = coded * np.maximum(passed, depth)
@@ -279,10 +279,7 @@ def _ringing(
 
     """
     frames = power.shape[1]
-    edges = band_edges(power.shape[2])
-    left, centre, right = edges[:-2], edges[1:-1], edges[2:]
-    f = edge[:, None]
-    at_edge = np.minimum((f - left) / (centre - left), (right - f) / (right - centre)).clip(0)
+    at_edge = triangles(edge, power.shape[2])
     sound = (power * at_edge[:, None]).sum(axis=2)
     away = np.minimum(np.arange(2 * frames), 2 * frames - np.arange(2 * frames))
     falling = 1 / np.maximum(away, 1) ** 2
@@ -290,23 +287,6 @@ def _ringing(
     rung = np.fft.irfft(spectrum, 2 * frames)[:, :frames].clip(min=0) * strength[:, None]
     ringing: Batch = (rung[:, :, None] * at_edge[:, None]).astype(np.float32)
     return ringing
-
-
-def _passed(
-    mels: int, low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    """Return which share of each triangular band lies between two frequencies, [count, mels]."""
-    edges = band_edges(mels)
-    left, centre, right = edges[:-2], edges[1:-1], edges[2:]
-
-    def below(frequency: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        f = frequency[:, None]
-        rising = np.clip(f - left, 0, centre - left) ** 2 / (centre - left)
-        falling = np.clip(right - f, 0, right - centre) ** 2 / (right - centre)
-        area: npt.NDArray[np.float64] = (rising + (right - centre) - falling) / (right - left)
-        return area
-
-    return below(high) - below(low)
 
 
 def reverberate(

@@ -53,7 +53,7 @@ class PlacedWord(NamedTuple):
     end: int
 
     def cut(self, tail: int) -> PlacedWord:
-        """Return a word that stands alone with so many frames after its end, or with fewer."""
+        """Keep at most `tail` frames after the end of the word, if it is not in a sentence."""
         if self.end > self.stop:  # its sentence goes on
             return self
         return self._replace(power=self.power[: max(self.start + 1, self.stop + tail)])

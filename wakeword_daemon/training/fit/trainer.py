@@ -145,8 +145,8 @@ class Trainer:
         shapes = [replace(architecture or Architecture(), hidden=units) for units in s.peers]
         self._architecture = shapes[0]
         networks = [MultiTaskCRNN(TorchCRNN(shape, features), words) for shape in shapes]
-        for network, start in zip(networks, starts, strict=False):
-            network.network.load_state_dict(start.state_dict())
+        for peer, start in zip(networks, starts, strict=False):
+            peer.network.load_state_dict(start.state_dict())
         self._peers = Peers(networks).to(self._device)
         self._teachers = Teachers(teachers).to(self._device) if teachers else None
         phrase = maker.composition.takes.phrase
