@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,9 +26,9 @@ FEWEST_SOUNDS = 6
 
 _NAMES = {
     ALONE: "alone",
-    "run-on 0 ms": "run-on, at once",
-    RUN_ON: "run-on, 0.1 s later",
-    NOISE: "in noise, 10 dB",
+    "run-on 0 ms": "run-on at once",
+    RUN_ON: "run-on after 0.1 s",
+    NOISE: "in noise at 10 dB",
     ROOM: "in a room",
 }
 
@@ -81,23 +81,23 @@ def judge(measured: Measured, threshold: float, sounds: int) -> Verdict:
     lines = [(_NAMES[name], _missed(measured.both(name), threshold)) for name in _NAMES]
     lines += _by_voices(measured.both(ALONE), threshold)
     lines.append(("false accepts an hour", _accepted(other, threshold)))
-    failed = [
-        f"it misses {rate:.0%} {_NAMES[name]}"
-        for name, rate in misses.items()
-        if rate > USABLE[name]
-    ]
+    failed = _too_many(misses, USABLE)
     if accepts > USABLE_ACCEPTS:
         failed.append(f"it fires {accepts:.1f} times an hour at other speech")
     if failed:
         return Verdict("do not use", f"{_joined(failed)}; {_advice(sounds)}", lines)
-    wanting = [
-        f"it misses {rate:.0%} {_NAMES[name]}" for name, rate in misses.items() if rate > GOOD[name]
-    ]
+    wanting = _too_many(misses, GOOD)
     if accepts > GOOD_ACCEPTS:
         wanting.append(f"it fires {accepts:.1f} times an hour at other speech")
     if wanting:
         return Verdict("fair", f"{_joined(wanting)}; {_advice(sounds)}", lines)
     return Verdict("good", "", lines)
+
+
+def _too_many(misses: Mapping[str, float], most: Mapping[str, float]) -> list[str]:
+    """Return what is missed too often, in one part of a sentence, or nothing."""
+    parts = [f"{rate:.0%} {_NAMES[name]}" for name, rate in misses.items() if rate > most[name]]
+    return [f"it misses {_joined(parts)}"] if parts else []
 
 
 def _missed(report: StreamReport, threshold: float) -> str:
