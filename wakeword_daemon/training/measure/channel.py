@@ -21,6 +21,8 @@ Wave = npt.NDArray[np.float64]
 
 FULL_SCALE = 32_767
 TELEPHONE_BAND = (300.0, 3400.0)
+TELEPHONE_ORDER = 4
+"""Of the filter at each end of the band: it falls by 24 dB an octave, and does not ring."""
 TELEPHONE_RATE = 8000
 MU = 255.0
 BABBLE_VOICES = 6
@@ -41,7 +43,8 @@ class Background:
 
     Attributes:
         noise: recordings in which nobody speaks.
-        rooms: impulse responses of rooms, their direct sound first; empty: rooms are simulated.
+        rooms: impulse responses of rooms, their direct sound first, at any level; empty: rooms are
+            simulated.
         voices: recordings of other speakers, for babble.
 
     """
@@ -72,7 +75,7 @@ def transmit(
     heard = pcm.astype(np.float64)
     spoken = speech or slice(None)
     if condition.room:
-        heard = convolve(heard, _room(background, rng))
+        heard = convolve(heard, _as_loud(_room(background, rng)))
     if condition.snr_db is not None:
         make = _babble if condition.babble else _noise
         noise = make(background, len(heard), rng)
@@ -127,7 +130,8 @@ def trimmed(pcm: Pcm) -> Pcm:
 def through_headset(wave: Wave) -> Wave:
     """Return sound as a Bluetooth headset or a telephone gives it, as long as before.
 
-    300 to 3,400 Hz at 8 kHz, eight bits a sample by mu-law (ITU-T G.711), filtered again.
+    300 to 3,400 Hz at 8 kHz, eight bits a sample by mu-law (ITU-T G.711), filtered again. Filters
+    with steeper edges ring: a sound at 300 Hz lasts for tenths of a second.
     """
     narrow = _resampled(_telephone_band(wave), SAMPLE_RATE, TELEPHONE_RATE)
     coded = np.rint(127.5 * np.sign(narrow) * np.log1p(MU * np.abs(narrow)) / np.log1p(MU)) / 127.5
@@ -177,6 +181,15 @@ def _room(background: Background, rng: np.random.Generator) -> Wave:
     return simulated_room(rng)
 
 
+def _as_loud(response: Wave) -> Wave:
+    """Return an impulse response of energy 1, through which sound is about as loud as before.
+
+    Whoever speaks from further away is not louder for the echoes of the room.
+    """
+    loud: Wave = response / np.sqrt(np.sum(response**2))
+    return loud
+
+
 def _noise(background: Background, length: int, rng: np.random.Generator) -> Wave:
     """Return a stretch of one noise, of RMS 1; silence where there is none."""
     usable = [piece for piece in background.noise if len(piece)]
@@ -213,12 +226,14 @@ def _level(wave: Wave) -> Wave:
 
 
 def _telephone_band(wave: Wave) -> Wave:
+    """Filter with the response of a Butterworth filter and no delay."""
     padded = len(wave) + SAMPLE_RATE // 10  # what rings at one end must not reach the other
-    spectrum = np.fft.rfft(wave, padded)
     frequency = np.fft.rfftfreq(padded, 1 / SAMPLE_RATE)
     low, high = TELEPHONE_BAND
-    spectrum[(frequency < low) | (frequency > high)] = 0
-    band: Wave = np.fft.irfft(spectrum, padded)[: len(wave)]
+    order = 2 * TELEPHONE_ORDER
+    passed = frequency**order / (frequency**order + low**order)
+    passed *= high**order / (high**order + frequency**order)
+    band: Wave = np.fft.irfft(np.fft.rfft(wave, padded) * np.sqrt(passed), padded)[: len(wave)]
     return band
 
 
