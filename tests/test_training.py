@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from support.batches import batch
 from support.labelled import exported
 from support.recordings import manifest_corpus, word
@@ -30,6 +32,7 @@ from wakeword_daemon.training.data import neighbours, synthesis
 from wakeword_daemon.training.data.corpus import read_corpus
 from wakeword_daemon.training.data.endpoints import speech_span
 from wakeword_daemon.training.data.melpower import Library, MelPower
+from wakeword_daemon.training.data.mishearings import COMMON, mishearings
 from wakeword_daemon.training.data.synthesis import SpeakingJob
 from wakeword_daemon.training.data.takes import usable_takes
 from wakeword_daemon.training.data.variants import variants
@@ -652,6 +655,54 @@ def test_similar_words_are_similar_but_not_the_word(tmp_path, monkeypatch):
     pairs = set(islice(neighbours.similar("smart mirror", tmp_path, rng), 300))
     assert {"start mirror", "smart mirth"} <= pairs
     assert "smart mirror" not in pairs
+
+
+def apart(own, other):
+    """Return the edit distance of two lists of sounds, in which vowels are nearer to each other."""
+    if not own or not other:
+        return len(own) + len(other)
+    vowels = own[-1] in neighbours.VOWELS and other[-1] in neighbours.VOWELS
+    exchanged = 0 if own[-1] == other[-1] else 0.5 if vowels else 1
+    return min(
+        apart(own[:-1], other[:-1]) + exchanged,
+        apart(own[:-1], other) + 1,
+        apart(own, other[:-1]) + 1,
+    )
+
+
+SOUNDS = st.lists(st.sampled_from(["s", "n", "oU", "b", "OI"]), max_size=4)
+
+
+@given(SOUNDS, st.lists(SOUNDS, min_size=1, max_size=3))
+def test_alignments_are_edit_distances(own, others):
+    rows = list(neighbours.alignments(own, others, anywhere=False))
+    assert len(rows) == len(own) + 1
+    for i, row in enumerate(rows):
+        for other, found in zip(others, row, strict=True):
+            wanted = [apart(own[:i], other[:j]) for j in range(len(other) + 1)]
+            assert found[: len(other) + 1].tolist() == wanted
+            assert np.isinf(found[len(other) + 1 :]).all()
+
+
+@needs_espeak
+@pytest.mark.parametrize("phrase", ["snowboy", "hey nova", "view glass"])
+def test_mishearings_are_common_words_that_sound_like_the_phrase(phrase):
+    drawn = list(islice(mishearings(phrase, random.Random(0)), 100))  # noqa: S311 - a test
+    again = list(islice(mishearings(phrase, random.Random(0)), 100))  # noqa: S311 - a test
+    assert drawn == again
+    assert len(set(drawn)) > 80
+    assert {word for text in drawn for word in text.split()} <= set(COMMON)
+    assert not any(phrase in text for text in drawn)
+    own, *sounds = synthesis.phonemes([phrase, *drawn])
+    differ = neighbours.distances(own, sounds) - 0.1 * np.abs([len(s) - len(own) for s in sounds])
+    rows = synthesis.phonemes(random.Random(0).choices(COMMON, k=100))  # noqa: S311 - a test
+    far = neighbours.distances(own, rows)
+    assert np.median(differ) < np.median(far) - 1
+
+
+@needs_espeak
+def test_even_a_sound_that_no_words_resemble_has_mishearings():
+    assert len(list(islice(mishearings("a", random.Random(0)), 3))) == 3  # noqa: S311 - a test
 
 
 @needs_espeak

@@ -54,6 +54,7 @@ SIMPLE_TAKES = 400
 # How often synthetic other speech is drawn, relative to all recordings together.
 NONSENSE_SHARE = 0.15
 SIMILAR_SHARE = 0.3
+MISHEARD_SHARE = 0.4
 RUNNING_SHARE = 0.2
 INVENTED_SHARE = 0.6
 RESPELT_SHARE = 0.3
@@ -290,6 +291,11 @@ def _synthetic_negatives(
     kinds = (
         (simple.nonsense, "nonsense", NONSENSE_SHARE),
         (simple.similar, "similar", SIMILAR_SHARE),
+        (
+            [*simple.misheard, *(u.path for u in natural.misheard)],
+            "mishearings",
+            MISHEARD_SHARE,
+        ),
         (simple.running, "running", RUNNING_SHARE),
         (simple.invented, "invented", INVENTED_SHARE),
         (simple.respelt, "respelt", RESPELT_SHARE),

@@ -180,7 +180,29 @@ def distances(own: Sequence[str], others: Sequence[Sequence[str]]) -> npt.NDArra
 
     It is the edit distance (Sellers 1980), in which another vowel counts as half a sound, plus a
     tenth of the difference in length: of two words with an equally near part, the shorter is
-    nearer. All words are computed at once.
+    nearer.
+    """
+    *_, last = alignments(own, others, anywhere=True)
+    lengths = np.array([len(sounds) for sounds in others])
+    differ: npt.NDArray[np.float32] = last.min(axis=1)
+    differ += 0.1 * np.abs(lengths - len(own))
+    return differ
+
+
+def alignments(
+    own: Sequence[str], others: Sequence[Sequence[str]], *, anywhere: bool
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Return the edit distances of the first 0, 1, 2, … sounds of `own` from parts of the `others`.
+
+    Each is float32[others, sounds + 1]: in column j, from the part of another that ends after its
+    first j sounds; infinite beyond its end. A vowel instead of another counts half. All others are
+    computed at once.
+
+    Args:
+        own: the sounds.
+        others: sounds each.
+        anywhere: whether the part may begin anywhere; otherwise it begins at the start.
+
     """
     numbers = {sound: i for i, sound in enumerate(sorted({*own, *itertools.chain(*others)}))}
     lengths = np.array([len(sounds) for sounds in others])
@@ -188,14 +210,14 @@ def distances(own: Sequence[str], others: Sequence[Sequence[str]]) -> npt.NDArra
     for row, sounds in zip(table, others, strict=True):
         row[: len(sounds)] = [numbers[sound] for sound in sounds]
     vowels = np.isin(table, [numbers[sound] for sound in VOWELS if sound in numbers])
-    row = np.zeros((len(others), table.shape[1] + 1), np.float32)
+    columns = np.arange(table.shape[1] + 1)
+    beyond = columns > lengths[:, None]
+    row = np.tile(np.where(anywhere, 0, columns).astype(np.float32), (len(others), 1))
+    yield np.where(beyond, np.inf, row)
     for i, sound in enumerate(own, 1):
         above, row = row, np.full_like(row, i)
         cost = np.where(vowels, 0.5, 1) if sound in VOWELS else 1
         exchanged = above[:, :-1] + (table != numbers[sound]) * cost
         for j in range(table.shape[1]):
             row[:, j + 1] = np.minimum(exchanged[:, j], np.minimum(row[:, j], above[:, j + 1]) + 1)
-    row[np.arange(row.shape[1]) > lengths[:, None]] = np.inf
-    differ: npt.NDArray[np.float32] = row.min(axis=1)
-    differ += 0.1 * np.abs(lengths - len(own))
-    return differ
+        yield np.where(beyond, np.inf, row)

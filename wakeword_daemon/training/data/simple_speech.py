@@ -15,6 +15,7 @@ from pathlib import Path
 
 from wakeword_daemon.training.data import neighbours, synthesis
 from wakeword_daemon.training.data.cache import digest
+from wakeword_daemon.training.data.mishearings import mishearings
 from wakeword_daemon.training.data.synthesis import SpeakingJob, Voice, holds
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ class SimpleSpeech:
         word: the word, by many voices.
         nonsense: near-sounding nonsense, in English accents.
         similar: near-sounding words of the dictionary.
+        misheard: common words that together sound like it.
         running: words of the dictionary in random order.
         invented: invented words, in thirty accents.
         respelt: the word with some of its letters changed, in foreign accents.
@@ -37,6 +39,7 @@ class SimpleSpeech:
     word: list[Path] = field(default_factory=list)
     nonsense: list[Path] = field(default_factory=list)
     similar: list[Path] = field(default_factory=list)
+    misheard: list[Path] = field(default_factory=list)
     running: list[Path] = field(default_factory=list)
     invented: list[Path] = field(default_factory=list)
     respelt: list[Path] = field(default_factory=list)
@@ -102,6 +105,7 @@ def simple_jobs(
             engines=["espeak"],
         )
         add("similar", f"similar-{name}", lambda r: neighbours.similar(phrase, cache, r), 2 * count)
+        add("misheard", f"misheard-{name}", lambda r: mishearings(phrase, r), 2 * count)
         add(
             "respelt",
             respelt,

