@@ -6,6 +6,7 @@ wanted. A second of speech takes about half a second of one core.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 import random
@@ -79,9 +80,9 @@ BESIDE_PEOPLE = Amounts(word=100, carriers=40, near=25, misheard=60)
 INSTEAD_OF_PEOPLE = Amounts(word=160, carriers=60, near=30, misheard=60)
 """If people say the word too, and if nobody does."""
 ORDERS, EVERYDAY, BULK = 150, 200, 1200
+"""How many recordings without the word all words are trained with."""
 _SMALL_MISHEARD = 5
 """How many mishearings fast engines say for each that Kokoro says."""
-"""How many recordings without the word all words are trained with."""
 
 
 def natural_jobs(
@@ -190,21 +191,15 @@ def _near_job(phrase: str, count: int, cache: Path, seed: int) -> SpeakingJob:
 
 def _misheard_job(phrase: str, count: int, cache: Path, seed: int) -> SpeakingJob:
     """Return common words that together sound like the phrase."""
-
-    def texts(rng: random.Random) -> Iterator[str]:
-        return mishearings(phrase, rng)
-
+    texts = functools.partial(mishearings, phrase)
     return _job(f"misheard-{_name(phrase)}", texts, count, cache, seed, speeds=_SENTENCES)
 
 
 def _small_misheard_job(
     phrase: str, count: int, engines: list[str], cache: Path, seed: int
 ) -> SpeakingJob:
-    """Return the like by fast engines."""
-
-    def texts(rng: random.Random) -> Iterator[str]:
-        return mishearings(phrase, rng)
-
+    """Return such words by fast engines."""
+    texts = functools.partial(mishearings, phrase)
     draws = _Draws(f"misheard-{_name(phrase)}", seed, texts, _fast(engines, held_out=False))
     return _other_speech(draws, count, engines, cache)
 
