@@ -1,7 +1,7 @@
 """Common words that sound like a phrase when they are said in one breath.
 
-"A small boy" is heard as snowboy, and "have no more" as hey nova. No word of these sounds like the
-phrase, so `neighbours` does not find them.
+"A small boy" sounds like snowboy, and "have no more" like hey nova. No single one of these words
+does, so `neighbours` does not find them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wakeword_daemon.training.data import synthesis
-from wakeword_daemon.training.data.neighbours import alignments, distances
+from wakeword_daemon.training.data.neighbours import alignments
 
 _COMMON = """
 a able about above across act add afraid after again against age ago agree air all allow almost
@@ -65,7 +65,7 @@ wild will win wind window winter wish with without woman wood word work world wo
 wrong year yellow yes yesterday yet you young your
 """
 COMMON = _COMMON.split()
-"""Eight hundred words that are said often."""
+"""Nearly eight hundred words that are said often."""
 
 _MOST_WORDS = 3
 _SPREAD = 0.2
@@ -133,8 +133,8 @@ class _Table:
         weights = (np.exp((cost.min() - cost) / _SPREAD) for cost in costs)
         drawn = [rng.choices(range(len(COMMON)), likely)[0] for likely in weights]
         joined = [sound for word in drawn for sound in self.spoken[word]]
-        apart = distances(self.sounds, [joined])[0] - 0.1 * abs(len(joined) - most)
-        near_enough = _NEAREST - 1e-3 <= apart <= _FARTHEST * most
+        *_, apart = alignments(self.sounds, [joined], anywhere=True)
+        near_enough = _NEAREST <= apart.min() <= _FARTHEST * most
         return [COMMON[word] for word in drawn], bool(near_enough)
 
 

@@ -140,17 +140,15 @@ def speak_naturally(jobs: Mapping[str, SpeakingJob], without: Sequence[str]) -> 
 
     """
     said = {kind: job.make() for kind, job in jobs.items()}
-    others = [u for kind in ("near", "orders", "everyday", "bulk") for u in said.get(kind, ())]
+
+    def without_it(*kinds: str) -> list[Utterance]:
+        return [u for kind in kinds for u in said.get(kind, ()) if not holds(u.text, without)]
+
     return NaturalSpeech(
         word=said.get("word", []),
         carriers=said.get("carriers", []),
-        misheard=[
-            u
-            for kind in ("misheard", "misheard-small")
-            for u in said.get(kind, ())
-            if not holds(u.text, without)
-        ],
-        others=[u for u in others if not holds(u.text, without)],
+        misheard=without_it("misheard", "misheard-small"),
+        others=without_it("near", "orders", "everyday", "bulk"),
     )
 
 
@@ -200,8 +198,9 @@ def _small_misheard_job(
 ) -> SpeakingJob:
     """Return such words by fast engines."""
     texts = functools.partial(mishearings, phrase)
-    draws = _Draws(f"misheard-{_name(phrase)}", seed, texts, _fast(engines, held_out=False))
-    return _other_speech(draws, count, engines, cache)
+    voices = functools.partial(synthesis.voices, installed=engines)
+    draws = _Draws(f"misheard-{_name(phrase)}", seed, texts, voices)
+    return draws.job("other speech", count, cache, "-".join(engines))
 
 
 def order_job(count: int, cache: Path, seed: int = 0, *, held_out: bool = False) -> SpeakingJob:
@@ -237,8 +236,8 @@ def sentence_job(
         while True:
             yield next(commands if rng.random() < _ORDERS_SHARE else everyday)
 
-    draws = _Draws(kind, seed, texts, _fast(engines, held_out=held_out))
-    return _other_speech(draws, count, engines, cache)
+    voices = functools.partial(synthesis.voices, installed=engines, held_out=held_out)
+    return _Draws(kind, seed, texts, voices).job("other speech", count, cache, "-".join(engines))
 
 
 def _job(
@@ -258,9 +257,7 @@ def _job(
         return synthesis.natural_voices(rng, held_out=held_out, speeds=speeds)
 
     draws = _Draws(kind, seed, texts, voices)
-    return SpeakingJob(
-        kind.replace("_", " "), draws.begin, count, draws.folder(cache, "kokoro"), phrase
-    )
+    return draws.job(kind.replace("_", " "), count, cache, "kokoro", phrase=phrase)
 
 
 @dataclass(frozen=True)
@@ -278,21 +275,16 @@ class _Draws:
         said, by = (random.Random(seed) for seed in seeds)  # noqa: S311 - a seed, not a secret
         return self.texts(said), self.voices(by)
 
-    def folder(self, cache: Path, engines: str) -> Path:
+    def job(
+        self, title: str, count: int, cache: Path, engines: str, *, phrase: str = ""
+    ) -> SpeakingJob:
+        return SpeakingJob(title, self.begin, count, self._folder(cache, engines), phrase)
+
+    def _folder(self, cache: Path, engines: str) -> Path:
         """Return where the takes are kept; other texts or voices have another folder."""
         first = itertools.islice(zip(*self.begin(), strict=False), _CHECKED)
         key = digest(f"{text} {voice}" for text, voice in first)[:8]
         return cache / "speech" / f"{engines}-{self.kind}-{self.seed}-{key}"
-
-
-def _fast(
-    engines: list[str], *, held_out: bool | None
-) -> Callable[[random.Random], Iterator[Voice]]:
-    return lambda rng: synthesis.voices(rng, engines, held_out=held_out)
-
-
-def _other_speech(draws: _Draws, count: int, engines: list[str], cache: Path) -> SpeakingJob:
-    return SpeakingJob("other speech", draws.begin, count, draws.folder(cache, "-".join(engines)))
 
 
 def _name(phrase: str) -> str:
