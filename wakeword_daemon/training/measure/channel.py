@@ -141,11 +141,9 @@ def through_headset(wave: Wave) -> Wave:
 
 
 def measured_room(pcm: Pcm) -> Wave:
-    """Return the recording of an impulse response with its direct sound first, of height 1."""
+    """Return the recording of an impulse response with its direct sound first."""
     response = pcm.astype(np.float64)
-    peak = int(np.abs(response).argmax())
-    direct: Wave = response[max(0, peak - _DIRECT_SOUND) :] / max(1.0, abs(response[peak]))
-    return direct
+    return response[max(0, int(np.abs(response).argmax()) - _DIRECT_SOUND) :]
 
 
 def simulated_room(rng: np.random.Generator) -> Wave:
@@ -182,10 +180,7 @@ def _room(background: Background, rng: np.random.Generator) -> Wave:
 
 
 def _as_loud(response: Wave) -> Wave:
-    """Return an impulse response of energy 1, through which sound is about as loud as before.
-
-    Whoever speaks from further away is not louder for the echoes of the room.
-    """
+    """Return an impulse response of energy 1, through which sound is about as loud as before."""
     loud: Wave = response / np.sqrt(np.sum(response**2))
     return loud
 

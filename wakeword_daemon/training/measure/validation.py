@@ -161,7 +161,7 @@ def divide_rooms(corpus: Corpus) -> tuple[list[Wave], list[Wave]]:
     """Return the measured rooms to train with, and those to measure with: every second one.
 
     They are the impulse responses in the folder `rooms` beside the recordings, their direct sound
-    first and of height 1; both lists are empty where there is no such folder.
+    first; both lists are empty where there is no such folder.
     """
     paths = sorted(p for p in (corpus.root / ROOMS).glob("*") if p.is_file())
     rooms = [measured_room(files.read(path)) for path in paths]
