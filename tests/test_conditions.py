@@ -152,6 +152,13 @@ def test_a_headset_passes_only_the_telephone_band():
     assert len(heard) == len(pcm)
 
 
+@pytest.mark.parametrize(("hertz", "loss"), [(150, 48), (300, 6), (1000, 0), (3400, 6)])
+def test_a_headset_filters_twice_by_24_decibels_an_octave(hertz, loss):
+    wave = 8000 * np.sin(2 * np.pi * hertz * np.arange(2 * SAMPLE_RATE) / SAMPLE_RATE)
+    heard = channel.through_headset(wave)[4000:-4000]
+    assert 20 * np.log10(rms(wave[4000:-4000]) / rms(heard)) == pytest.approx(loss, abs=0.7)
+
+
 def test_a_headset_does_not_ring():
     click = np.zeros(SAMPLE_RATE)
     click[SAMPLE_RATE // 2] = 10_000

@@ -46,8 +46,8 @@ class Machine(SystemManager):
         self.path("/usr/sbin/policy-rc.d").unlink(missing_ok=True)
 
     def install(self, package):
-        shutil.copy(package, self.path("/root"))
-        self.dpkg("--install", f"/root/{package.name}")
+        shutil.copy(package, self.path("/srv"))
+        self.dpkg("--install", f"/srv/{package.name}")
         self.systemctl("daemon-reload")
 
     def dpkg(self, *arguments):
