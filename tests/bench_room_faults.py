@@ -226,9 +226,10 @@ def an_hour_of_silence():
         service.stdin.close()
         heard = [json.loads(line) for line in service.stdout]
     return (
-        f"During an hour of silence on standard input, read in {time.perf_counter() - began:.0f} s,"
-        f" the memory was {min(sizes):.1f} to {max(sizes):.1f} MiB; the answer to the word after"
-        f" it: {', '.join(event['type'] for event in heard)} at"
+        "The service then read an hour of silence from standard input, as fast as it could, which"
+        f" took {time.perf_counter() - began:.0f} s. Its memory stayed between {min(sizes):.1f} and"
+        f" {max(sizes):.1f} MiB. To the word that followed it answered with"
+        f" {', '.join(event['type'] for event in heard)}, at"
         f" {heard[0]['data']['timestamp'] / 1000:,.2f} s."
     )
 
