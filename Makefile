@@ -7,7 +7,7 @@ PIP     = $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet 
 MINUTES ?= 10
 SEED    ?= 1
 SERVER  ?= pulse
-WORKERS ?= 3
+WORKERS ?= 4
 # Of each fuzzer.
 SECONDS ?= 60
 
@@ -65,9 +65,10 @@ check: $(VENV)/test
 	    -m "not (torch or sound or systemd or slow or long or container)" $(TESTS)
 
 # Most tests wait for sound or a process, so more tests than cores run at the same time; those of
-# one module run one after the other.
+# one module run one after the other. tests/conftest.py says in which order the modules start.
 test: $(VENV)/test
-	$(VENV)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(TESTS)
+	$(VENV)/bin/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder \
+	    $(TESTS)
 
 # Guided by coverage: Python with atheris, the step in C with libFuzzer. Failing inputs are in .fuzz/.
 FUZZERS ?= events rooms config model manifest audio page step

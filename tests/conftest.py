@@ -1,5 +1,6 @@
 """Settings of all tests, and fixtures that several files use."""
 
+import itertools
 import signal
 import tempfile
 from pathlib import Path
@@ -13,6 +14,25 @@ hypothesis.settings.load_profile("unhurried")
 
 # A shell that starts the tests in the background has SIGINT ignored, and programs inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the modules that take longest, so that no process is left with one at the end.
+
+    One that trains networks, and so keeps a core busy, comes beside one that mostly waits for sound
+    or for a process.
+    """
+    turn = {}
+    busy, waiting = itertools.count(0, 2), itertools.count(1, 2)
+    for path, tests in itertools.groupby(items, key=lambda item: item.path):
+        marks = {mark.name for test in tests for mark in test.iter_markers()}
+        if "torch" in marks:
+            turn[path] = next(busy)
+        elif marks & {"sound", "systemd", "slow"}:
+            turn[path] = next(waiting)
+        else:
+            turn[path] = len(items)
+    items.sort(key=lambda item: turn[item.path])
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from itertools import islice
 import numpy as np
 import pytest
 import soundfile
+from support.measuring import few_conditions
 from support.recordings import manifest_corpus, word, write
 
 from wakeword_daemon import resources
@@ -35,8 +36,6 @@ from wakeword_daemon.training.data.corpus import read_corpus
 from wakeword_daemon.training.data.noises import noises
 from wakeword_daemon.training.data.progress import Stage
 from wakeword_daemon.training.fit.trainer import TrainingSettings
-from wakeword_daemon.training.measure import verdict
-from wakeword_daemon.training.measure.conditions import CONDITIONS
 from wakeword_daemon.training.measure.validation import divide_noise
 
 pytestmark = pytest.mark.torch
@@ -56,8 +55,7 @@ def few_voices(monkeypatch, tmp_path):
     monkeypatch.setattr(strangers, "_TAKES", 8)
     monkeypatch.setattr(strangers, "_SENTENCES", 80)
     monkeypatch.setattr(own_word, "LONG_FORM", 12)
-    judged = [c for c in CONDITIONS if c.name in verdict._NAMES]
-    monkeypatch.setattr(own_word, "measurable", lambda: (judged, []))
+    monkeypatch.setattr(own_word, "measurable", lambda: (few_conditions(), []))
     monkeypatch.setattr("wakeword_daemon.training.data.neighbours.DICTIONARY", tmp_path / "none")
     return tmp_path / "cache" / "wakeword"
 

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.batches import batch
 from support.labelled import exported
+from support.measuring import few_conditions
 from support.recordings import manifest_corpus, word
 
 from wakeword_daemon.audio import files
@@ -46,7 +47,7 @@ from wakeword_daemon.training.fit.word_classifier import MultiTaskCRNN, word_cla
 from wakeword_daemon.training.folds import cross_validate
 from wakeword_daemon.training.material import Voices, gather
 from wakeword_daemon.training.measure import verdict
-from wakeword_daemon.training.measure.conditions import CLEAN, CONDITIONS
+from wakeword_daemon.training.measure.conditions import CONDITIONS
 from wakeword_daemon.training.measure.evaluation import build_streams, clip_metric, measure
 from wakeword_daemon.training.measure.validation import SHORTEST_SPEECH, divide_noise, halves
 from wakeword_daemon.training.word import TrainingJob, train_word
@@ -158,14 +159,12 @@ def test_a_trained_word_is_heard(recordings, trained_word, tmp_path, capsys):
 def improve(trained_word, recordings, cache, tmp_path, monkeypatch):
     """Return a function that improves a copy of the trained word by labelled clips.
 
-    Few batches, and the conditions that the verdict speaks of, of which the clean one alone counts
-    false accepts: the rest takes minutes, and a minute of tunes in a room is no measure.
+    Few batches and few conditions: the rest takes minutes, and a minute of tunes in a room is no
+    measure.
     """
     for file in trained_word[0].model.parent.glob("sweep.*"):
         shutil.copy(file, tmp_path)
-    few = [
-        replace(c, counts_false_accepts=c == CLEAN) for c in CONDITIONS if c.name in verdict._NAMES
-    ]
+    few = few_conditions()
     monkeypatch.setattr("wakeword_daemon.training.word.CONDITIONS", few)
     for module in ("word", "improve"):
         monkeypatch.setattr(f"wakeword_daemon.training.{module}.measurable", lambda: (few, []))

@@ -3,10 +3,11 @@
 import sys
 from pathlib import Path
 
+from support.measuring import few_conditions
+
 from wakeword_daemon.training import word
 from wakeword_daemon.training.fit import distributed
 from wakeword_daemon.training.fit.trainer import TrainingSettings
-from wakeword_daemon.training.measure.conditions import CONDITIONS
 from wakeword_daemon.training.word import TrainingJob, train_word
 
 SETTINGS = TrainingSettings(
@@ -21,8 +22,7 @@ def train(recordings, cache, run):
         cache=cache, synthetic=0, fold=None, licences={"tones": "CC0-1.0"},
         settings=SETTINGS, command="test",
     )  # fmt: skip
-    # Measured as where Praat is missing: other tests measure changed voices, which takes long.
-    word.measurable = lambda: ([c for c in CONDITIONS if not c.changes_voice], [])
+    word.measurable = lambda: (few_conditions(), [])
     with distributed.joined() as processes:
         return train_word(job, processes=processes)
 

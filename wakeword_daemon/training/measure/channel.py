@@ -212,11 +212,10 @@ def _stretch(piece: Pcm, length: int, rng: np.random.Generator) -> Wave:
 
 def _level(wave: Wave) -> Wave:
     """Return the RMS over 25 ms around each sample."""
-    total = np.concatenate([[0.0], np.cumsum(wave**2)])
-    at = np.arange(len(wave))
-    first = np.maximum(0, at - _SMOOTHED // 2)
-    last = np.minimum(len(wave), at + _SMOOTHED // 2)
-    level: Wave = np.sqrt(np.maximum(0.0, total[last] - total[first]) / _SMOOTHED)
+    half = _SMOOTHED // 2
+    total = np.pad(np.concatenate([[0.0], np.cumsum(wave**2)]), half, mode="edge")
+    around = total[2 * half : -1] - total[: len(wave)]
+    level: Wave = np.sqrt(np.maximum(0.0, around) / _SMOOTHED)
     return level
 
 
