@@ -41,6 +41,9 @@ SETTLE = 4.0
 CONDITIONS = ("quiet", "speech", "noise")
 PATIENCE = 2.0
 """Seconds after a word within which its event is expected."""
+SIX_WORDS = """\
+words: {alexa: {}, computer: {}, jarvis: {}, smart mirror: {}, snowboy: {}, view glass: {}}
+"""
 PAGE = ROOT / "docs" / "cost.md"
 FIGURE = ROOT / "docs" / "cost.svg"
 
@@ -287,10 +290,13 @@ def main():
             server.hum()
         awake = pulse.root / "awake.yaml"
         awake.write_text("audio: {naps: false}\n")
+        six = pulse.root / "six.yaml"
+        six.write_text(SIX_WORDS)
         stock = {"ALSA_CONFIG_PATH": "/usr/share/alsa/alsa.conf"}
         listeners = [
             Listener("PulseAudio", pulse),
             Listener("PulseAudio, without naps", pulse, arguments=("--config", str(awake))),
+            Listener("PulseAudio, 6 words", pulse, arguments=("--config", str(six))),
             Listener("PipeWire", pipewire),
             Listener("PulseAudio, step in numpy", pulse, command=_NUMPY),
             Listener("PulseAudio, Debian's ALSA configuration", pulse, stock),

@@ -690,8 +690,12 @@ def test_mishearings_are_common_words_that_sound_like_the_phrase(phrase):
     again = list(islice(mishearings(phrase, random.Random(0)), 100))  # noqa: S311 - a test
     assert drawn == again
     assert len(set(drawn)) > 80
-    assert {word for text in drawn for word in text.split()} <= set(COMMON)
+    parts = phrase.split()
+    assert {word for text in drawn for word in text.split()} <= {*COMMON, *parts}
     assert not any(phrase in text for text in drawn)
+    if len(parts) > 1:  # as "a smart move" is for smart mirror
+        for part in parts:
+            assert sum(part in text.split() for text in drawn) >= 10
     own, *sounds = synthesis.phonemes([phrase, *drawn])
     differ = neighbours.distances(own, sounds) - 0.1 * np.abs([len(s) - len(own) for s in sounds])
     rows = synthesis.phonemes(random.Random(0).choices(COMMON, k=100))  # noqa: S311 - a test

@@ -1,7 +1,8 @@
 """Common words that sound like a phrase when they are said in one breath.
 
 "A small boy" sounds like snowboy, and "have no more" like hey nova. No single one of these words
-does, so `neighbours` does not find them.
+does, so `neighbours` does not find them. A phrase of several words also sounds like one of them
+beside another word, as "a smart move" begins like smart mirror.
 """
 
 from __future__ import annotations
@@ -74,6 +75,10 @@ _NEAREST = 1.0
 """Sounds that a sequence differs by at least; nearer ones may be the phrase in another accent."""
 _FARTHEST = 0.5
 """And at most, as a share of the phrase's sounds."""
+_KEPT = 0.4
+"""Share of the sequences in which one word of the phrase stays, if it has several."""
+_KEPT_SPREAD = 1.0
+"""The same as _SPREAD for the words that replace the others."""
 _SURROUNDED = 0.5
 """Share of the sequences that stand between other words."""
 _TRIES = 1000
@@ -83,8 +88,9 @@ _TRIES = 1000
 def mishearings(phrase: str, rng: random.Random) -> Iterator[str]:
     """Return two or three common words that together sound like the phrase, without end.
 
-    The sound begins within the first word and ends within the last. Half of the sequences stand
-    between other words.
+    The sound begins within the first word and ends within the last. If the phrase has several
+    words, some of the sequences have one of them, and common words instead of the others. Half of
+    the sequences stand between other words.
 
     Args:
         phrase: as voices read it.
@@ -92,11 +98,12 @@ def mishearings(phrase: str, rng: random.Random) -> Iterator[str]:
 
     """
     table = _table(phrase)
+    parts = phrase.split()
     while True:
-        for _ in range(_TRIES):
-            words, near_enough = table.draw(rng)
-            if near_enough and phrase not in " ".join(words):
-                break
+        if len(parts) > 1 and rng.random() < _KEPT:
+            words = _with_one_kept(parts, rng)
+        else:
+            words = table.mishearing(phrase, rng)
         if rng.random() < _SURROUNDED:
             words = [rng.choice(COMMON), *words, rng.choice(COMMON)]
         yield " ".join(words)
@@ -120,6 +127,14 @@ class _Table:
     first: npt.NDArray[np.float32]
     whole: npt.NDArray[np.float32]
     last: npt.NDArray[np.float32]
+
+    def mishearing(self, phrase: str, rng: random.Random) -> list[str]:
+        """Return words that together sound like the phrase, if such words are found."""
+        for _ in range(_TRIES):
+            words, near_enough = self.draw(rng)
+            if near_enough and phrase not in " ".join(words):
+                break
+        return words
 
     def draw(self, rng: random.Random) -> tuple[list[str], bool]:
         """Return words, those that fit more often, and whether they sound like the phrase."""
@@ -154,3 +169,24 @@ def _table(phrase: str) -> _Table:
         last[i] = row.min(axis=1)
     first = np.array([row[words, ends] for row in alignments(sounds, spoken, anywhere=True)])
     return _Table(sounds, spoken, first, whole, last)
+
+
+def _with_one_kept(parts: Sequence[str], rng: random.Random) -> list[str]:
+    """Return the words of a phrase, of which all but one are replaced by common words."""
+    kept = rng.randrange(len(parts))
+    return [
+        part if place == kept else rng.choices(COMMON, _likely_instead(part))[0]
+        for place, part in enumerate(parts)
+    ]
+
+
+@functools.cache
+def _likely_instead(word: str) -> list[float]:
+    """Return how often each common word is drawn in the place of a word: the nearest most often."""
+    sounds, *spoken = synthesis.phonemes([word, *COMMON])
+    *_, rows = alignments(sounds, spoken, anywhere=False)
+    apart = rows[np.arange(len(COMMON)), [len(one) for one in spoken]]
+    likely: list[float] = np.where(
+        apart >= _NEAREST, np.exp((_NEAREST - apart) / _KEPT_SPREAD), 0.0
+    ).tolist()
+    return likely
