@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -124,6 +125,22 @@ def test_pruning_reads_only_what_may_be_deleted(folder, opened):
     assert opened == [f"{names[0]}.json"]
     assert folder.prune(ClipLimits(100, 100, 0.001)) == 17
     assert opened == [f"{names[0]}.json"]  # the name says how old it is
+
+
+def test_a_folder_that_is_not_full_takes_no_memory_to_look_through(folder):
+    folder.path.mkdir(parents=True)
+    for number in range(500):
+        for file in (folder.path / f"{clip(number).name}.json", folder.audio(clip(number).name)):
+            file.write_bytes(b"{}")
+    peaks = []
+    for limits in (ClipLimits(500, 100, 100_000), ClipLimits(499, 100, 100_000)):
+        folder.prune(ClipLimits(500, 100, 100_000))  # loads what it needs
+        tracemalloc.start()
+        folder.prune(limits)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[0] < 20_000
+    assert peaks[1] > 100_000  # to find the oldest, it has to know all
 
 
 def test_a_damaged_clip_does_not_stay_for_ever(folder):

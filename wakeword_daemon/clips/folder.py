@@ -47,12 +47,12 @@ def folder_of_clips(setting: str | None) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class _Listed:
-    """What a listing tells about a clip."""
+    """What a listing tells about a file, or about a clip."""
 
     size: int
-    """Bytes of both files."""
+    """Bytes; of both files of a clip."""
     written: int
-    """When the JSON file was written, in ns."""
+    """When the file was written, in ns; of a clip its JSON file."""
 
 
 class ClipFolder:
@@ -146,8 +146,10 @@ class ClipFolder:
         This costs what a listing of the folder costs: names tell the time. Only a clip that would
         be deleted for the space is read, because it may have a label, and only once if it has one.
         """
-        listed = self._listing()
         oldest = stamp(time.time() - limits.days * _DAY)
+        if self._fits(limits, oldest):
+            return 0
+        listed = self._listing()
         left = {name: entry.size for name, entry in listed.items() if name >= oldest}
         for name in listed.keys() - left.keys():
             self.delete(name)
@@ -159,13 +161,32 @@ class ClipFolder:
             size -= left.pop(name)
         return len(listed) - len(left)
 
+    def _fits(self, limits: ClipLimits, oldest: str) -> bool:
+        """Return whether no clip has to go.
+
+        After nearly every new clip none has to, so nothing is remembered: what a listing takes
+        grows with the clips, and Python rarely gives back what it once took.
+        """
+        count, size = 0, 0
+        with contextlib.suppress(FileNotFoundError):
+            for entry in os.scandir(self.path):
+                name, _, kind = entry.name.rpartition(".")
+                if kind == "json" and is_name(name):
+                    if name < oldest:
+                        return False
+                    count += 1
+                with contextlib.suppress(FileNotFoundError):
+                    size += entry.stat().st_size
+        return count <= limits.count and size <= limits.megabytes * 1e6
+
     def _listing(self) -> dict[str, _Listed]:
         """Return all clips, the oldest first."""
         files = {}
         with contextlib.suppress(FileNotFoundError):
             for entry in os.scandir(self.path):
                 with contextlib.suppress(FileNotFoundError):
-                    files[entry.name] = entry.stat()
+                    found = entry.stat()
+                    files[entry.name] = _Listed(found.st_size, found.st_mtime_ns)
         names = sorted(
             name
             for name in (file.removesuffix(".json") for file in files if file.endswith(".json"))
@@ -173,8 +194,8 @@ class ClipFolder:
         )
         return {
             name: _Listed(
-                files[f"{name}.json"].st_size + files[f"{name}.flac"].st_size,
-                files[f"{name}.json"].st_mtime_ns,
+                files[f"{name}.json"].size + files[f"{name}.flac"].size,
+                files[f"{name}.json"].written,
             )
             for name in names
         }
