@@ -7,7 +7,7 @@ PIP     = $(VENV)/bin/python -m pip --disable-pip-version-check install --quiet 
 MINUTES ?= 10
 SEED    ?= 1
 SERVER  ?= pulse
-WORKERS ?= 3
+WORKERS ?= 4
 # Of each fuzzer.
 SECONDS ?= 60
 
