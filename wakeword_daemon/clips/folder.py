@@ -164,8 +164,8 @@ class ClipFolder:
     def _fits(self, limits: ClipLimits, oldest: str) -> bool:
         """Return whether no clip has to go.
 
-        After nearly every new clip none has to, so nothing is remembered: what a listing takes
-        grows with the clips, and Python rarely gives back what it once took.
+        Nothing is remembered for this, as a listing would: it grows with the clips, and Python
+        rarely gives back the memory that it once took.
         """
         count, size = 0, 0
         with contextlib.suppress(FileNotFoundError):
