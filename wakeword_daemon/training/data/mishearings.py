@@ -1,8 +1,8 @@
 """Common words that sound like a phrase when they are said in one breath.
 
 "A small boy" sounds like snowboy, and "have no more" like hey nova. No single one of these words
-does, so `neighbours` does not find them. A phrase of several words also sounds like one of them
-beside another word, as "a smart move" begins like smart mirror.
+does, so `neighbours` does not find them. If a phrase has several words, one of them and a
+different word may be enough: "a smart move" is taken for smart mirror.
 """
 
 from __future__ import annotations
@@ -153,11 +153,17 @@ class _Table:
         return [COMMON[word] for word in drawn], bool(near_enough)
 
 
+@functools.cache
+def _spoken() -> list[list[str]]:
+    """Return the sounds of each common word."""
+    return synthesis.phonemes(COMMON)
+
+
 @functools.cache  # every start of the same draws asks again
 def _table(phrase: str) -> _Table:
     sounds = synthesis.phonemes([phrase])[0]
     sounds += [""] * (2 - len(sounds))  # a word of one sound cannot be divided
-    spoken = synthesis.phonemes(COMMON)
+    spoken = _spoken()
     count = len(sounds)
     whole = np.full((count + 1, count + 1, len(COMMON)), np.inf, np.float32)
     last = np.full((count + 1, len(COMMON)), np.inf, np.float32)
@@ -183,7 +189,7 @@ def _with_one_kept(parts: Sequence[str], rng: random.Random) -> list[str]:
 @functools.cache
 def _likely_instead(word: str) -> list[float]:
     """Return how often each common word is drawn in the place of a word: the nearest most often."""
-    sounds, *spoken = synthesis.phonemes([word, *COMMON])
+    sounds, spoken = synthesis.phonemes([word])[0], _spoken()
     *_, rows = alignments(sounds, spoken, anywhere=False)
     apart = rows[np.arange(len(COMMON)), [len(one) for one in spoken]]
     likely: list[float] = np.where(
