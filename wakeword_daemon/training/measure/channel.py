@@ -141,7 +141,7 @@ def through_headset(wave: Wave) -> Wave:
 
 
 def measured_room(pcm: Pcm) -> Wave:
-    """Return the recording of an impulse response with its direct sound first."""
+    """Return a recorded impulse response, from its direct sound on."""
     response = pcm.astype(np.float64)
     return response[max(0, int(np.abs(response).argmax()) - _DIRECT_SOUND) :]
 
