@@ -11,9 +11,10 @@ WORKERS ?= 4
 # Of each fuzzer.
 SECONDS ?= 60
 
-# PortAudio for the daemon; for the tests also sound servers, a service manager, voices,
-# and valgrind, which counts instructions; to train, more voices.
-RUN_PACKAGES  = libportaudio2
+# For the daemon: libpulse for a sound server's default microphone, PortAudio for any other. For the
+# tests also sound servers, a service manager, voices, and valgrind, which counts instructions. To
+# train, more voices.
+RUN_PACKAGES  = libpulse0 libportaudio2
 TRAIN_PACKAGES = espeak-ng flite festival festvox-kallpc16k festvox-kdlpc16k festvox-us-slt-hts \
     wamerican
 TEST_PACKAGES = $(RUN_PACKAGES) pulseaudio pulseaudio-utils libasound2-plugins sox espeak-ng flite \

@@ -92,7 +92,6 @@ def main():
         with pytest.MonkeyPatch.context() as monkeypatch, kind() as server:
             server.adopt(monkeypatch)
             server.hum()
-            devices.portaudio()
             devices.refresh()
             print(kind.__name__)
             print(f"  CPU of a blocking read       {blocking_read():6.2f} ms per second of audio")

@@ -1,6 +1,7 @@
 """The microphone, with a real sound server that fails in every way a sound server fails."""
 
 import time
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import soundfile
 from support.ear import Ear
 from support.soundserver import PipeWireServer, PulseServer
 
+from wakeword_daemon.audio import capture, devices
 from wakeword_daemon.audio.stream import InputStream
 from wakeword_daemon.clock import SAMPLE_RATE, seconds
 from wakeword_daemon.errors import AudioError
@@ -43,7 +45,15 @@ def server(request, monkeypatch):
 
 @pytest.fixture
 def ear():
+    """A capture that asks the sound server itself."""
     with Ear() as ear:
+        yield ear
+
+
+@pytest.fixture
+def portaudio_ear():
+    """A capture that reaches the same server through PortAudio and ALSA."""
+    with Ear("default") as ear:
         yield ear
 
 
@@ -69,6 +79,43 @@ def test_a_killed_server_that_comes_back(server, ear, capfd):
     assert ear.names == ["listening", "deaf", "listening"], "each once, however often it tried"
     assert ear.capture.counters.gaps == ear.capture.counters.reopened == 1
     assert ear.capture.counters.lost > SAMPLE_RATE / 2
+    assert capfd.readouterr().err == ""
+
+
+def test_a_killed_server_is_awaited_without_portaudio(pulse, ear, monkeypatch):
+    """It would open the device itself, and then the server could not have it."""
+    ear.wait_for("listening")
+    found = Mock(side_effect=AssertionError)
+    monkeypatch.setattr(devices, "find", found)
+    pulse.kill()
+    assert "the sound server cannot be reached" in ear.wait_for("deaf").reason.lower()
+    pulse.start()
+    pulse.hum()
+    ear.wait_for("listening")
+    assert not found.called
+
+
+def test_a_server_that_stays_away_leaves_the_microphone_to_portaudio(pulse, ear, monkeypatch):
+    monkeypatch.setattr(capture, "_AWAY", 0.5)
+    ear.wait_for("listening")
+    found = Mock(side_effect=AudioError("it is asked"))
+    monkeypatch.setattr(devices, "find", found)
+    pulse.kill()
+    ear.wait_until(lambda: found.called)
+
+
+def test_portaudio_recovers_from_a_killed_server_too(pulse, portaudio_ear, capfd):
+    ear = portaudio_ear
+    ear.wait_for("listening")
+    begin = time.monotonic() - seconds(ear.ring.clock)
+    pulse.kill()
+    ear.wait_for("deaf")
+    pulse.start()
+    pulse.hum()
+    ear.wait_for("listening")
+    ear.wait_for_audio()
+    wait_for_the_clock(ear, begin)
+    assert ear.capture.counters.gaps == 1
     assert "Expression" not in (err := capfd.readouterr().err)
     assert "ALSA lib" not in err
 
@@ -115,7 +162,24 @@ def test_a_server_that_is_not_there_yet(monkeypatch):
     assert ear.capture.counters.gaps == 0, "nothing was lost before the first sample"
 
 
-def test_a_server_that_hangs_shows_in_the_heartbeat(server, ear):
+def test_a_server_that_hangs_does_not_hang_the_capture(server, ear):
+    ear.wait_for("listening")
+    begin = time.monotonic() - seconds(ear.ring.clock)
+    server.stop_hang()
+    assert "no audio arrives" in ear.wait_for("deaf").reason
+    for _ in range(3):
+        beat = ear.capture.heartbeat
+        ear.wait_until(lambda beat=beat: ear.capture.heartbeat > beat)
+    server.resume()
+    ear.wait_for("listening")
+    ear.wait_for_audio()
+    wait_for_the_clock(ear, begin)
+    assert ear.names == ["listening", "deaf", "listening"]
+    assert ear.capture.counters.gaps == 1
+
+
+def test_a_library_that_hangs_shows_in_the_heartbeat(server, portaudio_ear):
+    ear = portaudio_ear
     ear.wait_for("listening")
     begin = time.monotonic() - seconds(ear.ring.clock)
     server.stop_hang()
@@ -130,7 +194,8 @@ def test_a_server_that_hangs_shows_in_the_heartbeat(server, ear):
     assert ear.capture.counters.gaps == 1
 
 
-def test_stopping_does_not_wait_for_a_library_that_hangs(pulse, ear):
+def test_stopping_does_not_wait_for_a_library_that_hangs(pulse, portaudio_ear):
+    ear = portaudio_ear
     ear.wait_for("listening")
     pulse.stop_hang()
     ear.wait_for("deaf")
@@ -223,17 +288,46 @@ def test_a_source_with_exact_zeros_in_its_pauses_keeps_its_state(pulse_without_h
     assert ear.capture.state.name == "listening"
 
 
-@pytest.mark.usefixtures("pulse")
-def test_a_starved_thread_counts_the_audio_it_missed(ear, monkeypatch):
-    ear.wait_for("listening")
-    begin = time.monotonic() - seconds(ear.ring.clock)
-    poll, naps = InputStream.poll, [2.2]
+def starve(monkeypatch, nap):
+    """Let the capture's next poll come `nap` seconds later; return how late it came, in a list."""
+    poll, late = InputStream.poll, []
 
-    def late(self, blocks):
-        time.sleep(naps.pop() if naps else 0)
+    def starved(self, blocks):
+        if not late:
+            begin = time.monotonic()
+            time.sleep(nap)
+            late.append(time.monotonic() - begin)
         return poll(self, blocks)
 
-    monkeypatch.setattr(InputStream, "poll", late)
+    monkeypatch.setattr(InputStream, "poll", starved)
+    return late
+
+
+@pytest.mark.usefixtures("server")
+def test_a_thread_that_is_starved_for_a_second_misses_nothing(ear, monkeypatch):
+    ear.wait_for("listening")
+    begin = time.monotonic() - seconds(ear.ring.clock)
+    late = starve(monkeypatch, 1.2)
+    ear.wait_until(lambda: late)
+    if late[0] > 1.5:
+        pytest.skip("this machine is too busy for a short starvation")
+    ear.wait_for_audio(3)
+    wait_for_the_clock(ear, begin)
+    assert ear.names == ["listening"]
+    assert ear.capture.counters.gaps == ear.capture.counters.reopened == 0
+
+
+@pytest.mark.usefixtures("pulse")
+@pytest.mark.parametrize(("device", "nap"), [(None, 4.0), ("default", 2.2)])
+def test_a_starved_thread_counts_the_audio_it_missed(monkeypatch, device, nap):
+    with Ear(device) as ear:
+        misses_audio(ear, monkeypatch, nap)
+
+
+def misses_audio(ear, monkeypatch, nap):
+    ear.wait_for("listening")
+    begin = time.monotonic() - seconds(ear.ring.clock)
+    starve(monkeypatch, nap)
     ear.wait_until(lambda: ear.capture.counters.gaps)
     ear.wait_for_audio()
     wait_for_the_clock(ear, begin)

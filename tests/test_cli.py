@@ -536,9 +536,16 @@ def test_status_reports_that_no_daemon_is_running(tmp_path):
 
 
 def test_missing_portaudio_names_the_command_that_installs_it(tmp_path):
-    """The library is hidden from the loader, as on a machine that lacks it."""
+    """It and libpulse are hidden from the loader, as on a machine that lacks them."""
     hide = tmp_path / "sitecustomize.py"
-    hide.write_text("import ctypes.util\nctypes.util.find_library = lambda name: None\n")
+    hide.write_text(
+        "import ctypes.util\n"
+        "ctypes.util.find_library = lambda name: None\n"
+        "load = ctypes._dlopen\n"
+        "def _dlopen(name, mode):\n"
+        "    return load(f'no-{name}' if name and 'pulse' in name else name, mode)\n"
+        "ctypes._dlopen = _dlopen\n"
+    )
     path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
     for command in (("devices",), ("run", "--socket", tmp_path / "s")):
         done = wakeword(*command, env=os.environ | {"PYTHONPATH": path})

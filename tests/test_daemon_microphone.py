@@ -97,8 +97,10 @@ def test_listening_resumes_after_the_server_died(room, tmp_path):
     assert event["sample"] / SAMPLE_RATE > status["lost"] / SAMPLE_RATE
 
 
-def test_a_hung_sound_library_ends_the_process(room):
-    with Daemon(settings=room.env() | {"WATCHDOG_USEC": "8000000"}) as daemon:
+def test_a_hung_sound_library_ends_the_process(room, tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text("audio: {device: default}")  # through PortAudio
+    with Daemon("--config", config, settings=room.env() | {"WATCHDOG_USEC": "8000000"}) as daemon:
         daemon.notified("READY")
         daemon.notified("WATCHDOG")
         room.stop_hang()

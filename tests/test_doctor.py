@@ -171,12 +171,14 @@ def test_a_machine_without_sound_is_told_to_start_a_server(tmp_path):
     assert "fix it with: systemctl --user start" in done.stdout
 
 
-def test_an_encoder_that_alsa_loads_is_noted(pulse):
+def test_an_encoder_that_alsa_loads_is_noted(pulse, tmp_path):
     """Debian's stock ALSA configuration, in which a plug-in brings libavcodec along."""
     if not os.path.exists("/etc/alsa/conf.d/60-a52-encoder.conf"):  # noqa: PTH110
         pytest.skip("the plug-in is not configured here")
     environment = {k: v for k, v in pulse.env().items() if k != "ALSA_CONFIG_PATH"}
-    _, found = examined(environment)
+    config = tmp_path / "config.yaml"
+    config.write_text("audio: {device: default}\n")  # ALSA's, not the server's own
+    _, found = examined(environment, "--config", config)
     assert found["memory"]["verdict"] == "note", found
     assert found["memory"]["command"] == "sudo rm /etc/alsa/conf.d/60-a52-encoder.conf"
 
@@ -193,13 +195,15 @@ def test_levels_follow_their_definition():
     assert measure(np.full(8000, -32_768, np.int16)).clipped == 1
 
 
-def test_the_microphone_is_recorded_and_measured(pulse, monkeypatch):
+@pytest.mark.parametrize(("device", "library"), [(None, "libpulse."), ("default", "libportaudio.")])
+def test_the_microphone_is_recorded_and_measured(pulse, monkeypatch, device, library):
     pulse.adopt(monkeypatch)
     pulse.hum()
-    found = probe(CaptureSettings(), 1.0)
+    found = probe(CaptureSettings(device), 1.0)
     assert found.rate == 16_000
     assert found.memory > 0
-    assert any(name.startswith("libportaudio") for name in found.libraries)
+    assert any(name.startswith(library) for name in found.libraries)
+    assert any(name.startswith("libportaudio.") for name in found.libraries) == bool(device)
 
 
 def test_programs_that_use_the_microphone_are_found(tmp_path):

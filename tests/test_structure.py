@@ -62,7 +62,7 @@ ROOMS_OF_TRAINING = {
 FLOORS = {
     "audio": [
         {"devices", "player", "problems", "resample", "ring", "timekeeper", "zeros"},
-        {"files"},
+        {"files", "portaudio", "pulse"},
         {"sources"},
         {"stream"},
         {"capture", "probe", "recorder"},

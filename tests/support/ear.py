@@ -43,6 +43,7 @@ class Ear:
         self.writes: list[int] = []
         """The sample clock after each write."""
         self._calm = calm
+        self._device = device
         settings = CaptureSettings(device, channel, rate)
         self.capture = Capture(settings, self.ring, self._hear, self._note)
 
@@ -91,9 +92,9 @@ class Ear:
         return start + at, float(heard @ sound[: len(heard)] / scale) if scale else 0.0
 
     def __enter__(self) -> Self:
-        # PortAudio has one state for the whole process, with the devices of an earlier test.
-        devices.portaudio()
-        devices.refresh()
+        if self._device is not None:
+            # PortAudio has one state for the whole process, with the devices of an earlier test.
+            devices.refresh()
         self.capture.start()
         return self
 

@@ -10,8 +10,10 @@ import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
-from wakeword_daemon.audio import capture, devices, sources, stream, timekeeper
+from wakeword_daemon.audio import capture, sources, stream, timekeeper
+from wakeword_daemon.audio.stream import InputStream
 from wakeword_daemon.clock import SAMPLE_RATE
+from wakeword_daemon.errors import AudioError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,46 +56,28 @@ class VirtualMicrophone:
             monkeypatch.setattr(module, "time", clock)
         for module in (stream, capture, timekeeper):
             monkeypatch.setattr(module, "now", lambda: self.now)
-        library = SimpleNamespace(
-            RawInputStream=lambda **_: self,
-            PortAudioError=devices.AudioError,
-            _check=None,
-            _ffi=SimpleNamespace(from_buffer=lambda buffer: buffer),
-            _lib=self,
-        )
-        monkeypatch.setattr(devices, "require_portaudio", lambda: None)
-        for module in (devices, stream):
-            monkeypatch.setattr(module, "portaudio", lambda: library)
-        monkeypatch.setattr(devices, "set_periods", lambda _: None)
-        microphone = devices.InputDevice(0, "virtual", "test", 1, SAMPLE_RATE, True)
-        monkeypatch.setattr(devices, "find", lambda _: microphone)
+        monkeypatch.setattr(capture, "require_library", lambda _: None)
+        monkeypatch.setattr(capture, "open_microphone", lambda *_, **__: InputStream(self, 1))
 
     def _sleep(self, seconds: float) -> None:
         self.now += seconds
         self.polls += 1
 
-    # What sounddevice's stream has, and what PortAudio has
+    # What `InputStream` asks of it
 
-    _ptr = None
+    name, of_server, channels, rate = "virtual", False, 1, SAMPLE_RATE
 
-    def start(self) -> None:
-        pass
-
-    def abort(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-    def Pa_GetStreamReadAvailable(self, _: None) -> int:  # noqa: N802
+    def waiting(self) -> int:
         recorded = int((self.now - START) * SAMPLE_RATE)
         delivered = self._first + (recorded - self._first) // self._delivery * self._delivery
         if delivered >= len(self._pcm):
             self.gone.set()
-            raise devices.AudioError("the recording is over")
+            raise AudioError("the recording is over")
         return max(delivered - self._read, 0)
 
-    def Pa_ReadStream(self, _: None, buffer: NDArray[np.int16], count: int) -> int:  # noqa: N802
-        buffer[:count] = self._pcm[self._read : self._read + count]
+    def read(self, count: int) -> tuple[NDArray[np.int16], bool]:
         self._read += count
-        return 0
+        return self._pcm[self._read - count : self._read], False
+
+    def close(self) -> None:
+        pass

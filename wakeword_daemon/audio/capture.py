@@ -1,13 +1,13 @@
 """The microphone: a thread that records, notices when no audio comes, and recovers.
 
-PortAudio is polled. A callback would need memory that is both writable and executable, which a
-sandbox forbids, and a blocking read does not return when the sound server hangs. Recording fails in
-these ways:
+The sound library is polled. A callback would need memory that is both writable and executable,
+which a sandbox forbids, and a blocking read does not return when the sound server hangs. Recording
+fails in these ways:
 
 - The server or the device is gone: a call fails. The stream is opened again, with growing pauses
   and, if necessary, after a new search for devices.
-- The server hangs or the device stalls: no block comes for 1 s. The stream is opened again; if that
-  hangs too, the heartbeat stops.
+- The server hangs or the device stalls: no block comes for 1 s. The stream is opened again; if
+  PortAudio hangs then, the heartbeat stops.
 - The source is gone, but the server goes on: it sends exact zeros, which no real microphone does.
   The state is "degraded". The stream is opened again, more and more rarely, because the microphone
   may just be muted (see `zeros`).
@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import math
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ import numpy as np
 from wakeword_daemon.audio import devices
 from wakeword_daemon.audio.problems import ProblemWatch
 from wakeword_daemon.audio.sources import AudioSource, CaptureSettings, CaptureState
-from wakeword_daemon.audio.stream import InputStream
+from wakeword_daemon.audio.stream import open_microphone, require_library
 from wakeword_daemon.audio.timekeeper import DriftError, Timekeeper, now
 from wakeword_daemon.audio.zeros import ZeroWatch
 from wakeword_daemon.clock import seconds
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wakeword_daemon.audio.ring import RingBuffer
-    from wakeword_daemon.audio.stream import Recorded
+    from wakeword_daemon.audio.stream import InputStream, Recorded
     from wakeword_daemon.pcm import Pcm
 
 __all__ = ["Capture", "CaptureSettings", "CaptureState"]
@@ -70,8 +71,18 @@ _FORGIVEN = 2
 """Streams in a row that may end sooner; then one must last as long to count as "listening"."""
 
 
+_AWAY = 10.0
+"""Seconds for which a sound server that was there may be away, as when it is started again.
+
+Only then is a microphone opened without it, which would keep the server from having it.
+"""
+
+
 class _StallError(Exception):
     """The stream is open, but no audio comes."""
+
+
+_FAULTS = (AudioError, DriftError, _StallError)
 
 
 class Capture(AudioSource):
@@ -101,6 +112,7 @@ class Capture(AudioSource):
         self._opened = False
         self._time = Timekeeper()
         self._broken = 0
+        self._served = -math.inf  # when a sound server's stream ended
         self._rested = False  # what is missing before the next block was not to be heard
         self._zeros = ZeroWatch()
         self._watch = ProblemWatch(settings.channel)
@@ -109,10 +121,10 @@ class Capture(AudioSource):
         """Start recording.
 
         Raises:
-            AudioError: PortAudio is not installed.
+            AudioError: no sound library is installed.
 
         """
-        devices.require_portaudio()
+        require_library(self._settings)
         super().start()
 
     def stop(self, timeout: float = 1.0) -> bool:
@@ -131,7 +143,6 @@ class Capture(AudioSource):
     def _run(self) -> None:
         # PortAudio and ALSA print something when a call fails, as polling a dead stream does.
         with devices.quiet():
-            self._errors = (AudioError, DriftError, _StallError, devices.portaudio().PortAudioError)
             pause = 0.0
             while not self._stopping.wait(pause):
                 if self._paused:
@@ -156,13 +167,13 @@ class Capture(AudioSource):
             # The result of new settings is always reported, even if they cannot be used.
             self.state = CaptureState("starting", "", None, None)
         reason = ""
-        for refresh in (False, True):
+        for search in (False, True):
             self._beat()
             try:
-                if refresh:
-                    devices.refresh()
-                stream = InputStream(devices.find(self._settings.device), self._settings)
-            except self._errors as error:
+                stream = open_microphone(
+                    self._settings, search=search, server_only=now() - self._served < _AWAY
+                )
+            except _FAULTS as error:
                 reason = str(error)
             else:
                 if self._opened and not self._rested:  # the end of a pause is no trouble
@@ -179,7 +190,7 @@ class Capture(AudioSource):
         opened = now()
         try:
             self._listen(stream, opened)
-        except self._errors as error:
+        except _FAULTS as error:
             self._watch.broke_off(now())
             stable = now() - opened > _STABLE
             if stable:
@@ -192,6 +203,8 @@ class Capture(AudioSource):
                 logger.info("opening %s again: %s", stream.name, error)
             return stable
         finally:
+            if stream.of_server:
+                self._served = now()
             self._time.broken(stream.trail)
             stream.close()
         return True
@@ -200,9 +213,8 @@ class Capture(AudioSource):
         """Write to the ring; return when the stream must be opened again.
 
         Raises:
-            AudioError: the device cannot be used.
+            AudioError: the device is gone.
             DriftError: audio was lost.
-            PortAudioError: the device is gone.
             _StallError: no audio comes.
 
         """

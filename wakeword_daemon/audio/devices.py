@@ -129,13 +129,16 @@ def refresh() -> None:
     Every stream must be closed first.
 
     Raises:
-        PortAudioError: it cannot be initialised.
+        AudioError: it cannot be initialised.
 
     """
     sounddevice = portaudio()
-    if sounddevice._initialized:  # noqa: SLF001 -- sounddevice offers no public way
-        sounddevice._terminate()  # noqa: SLF001
-    sounddevice._initialize()  # noqa: SLF001
+    try:
+        if sounddevice._initialized:  # noqa: SLF001 -- sounddevice offers no public way
+            sounddevice._terminate()  # noqa: SLF001
+        sounddevice._initialize()  # noqa: SLF001
+    except sounddevice.PortAudioError as error:
+        raise AudioError(str(error)) from None
 
 
 @contextlib.contextmanager

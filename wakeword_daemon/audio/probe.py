@@ -12,7 +12,7 @@ import numpy as np
 
 from wakeword_daemon.audio import devices
 from wakeword_daemon.audio.problems import Problem, examine
-from wakeword_daemon.audio.stream import InputStream
+from wakeword_daemon.audio.stream import open_microphone
 from wakeword_daemon.clock import HOP, samples
 from wakeword_daemon.errors import AudioError
 from wakeword_daemon.levels import decibels, noise_floor, of_hops
@@ -117,23 +117,15 @@ def _report(pipe: Connection, settings: CaptureSettings, seconds: float) -> None
 
 def _look(settings: CaptureSettings, seconds: float) -> Probe:
     before = resident_bytes()
-    sounddevice = devices.portaudio()
-    try:
-        with devices.quiet():
-            device = devices.find(settings.device)
-            stream = InputStream(device, settings)
-    except sounddevice.PortAudioError as error:
-        raise AudioError(f"the microphone does not open: {error.args[0]}") from None
+    with devices.quiet():
+        stream = open_microphone(settings)
     blocks: list[NDArray[np.int16]] = []
     raws: list[NDArray[np.int16]] = []
     end = time.monotonic() + seconds
-    try:
-        while time.monotonic() < end:
-            if (block := stream.poll()) is not None:
-                blocks.append(block.pcm.copy())
-                raws.append(stream.raw.copy())
-    except sounddevice.PortAudioError as error:
-        raise AudioError(f"the microphone stopped: {error.args[0]}") from None
+    while time.monotonic() < end:
+        if (block := stream.poll()) is not None:
+            blocks.append(block.pcm.copy())
+            raws.append(stream.raw.copy())
     pcm = np.concatenate(blocks) if blocks else np.zeros(0, np.int16)
     # The first moments of a device are often silence or a click.
     pcm = pcm[samples(0.5) :]
@@ -145,7 +137,7 @@ def _look(settings: CaptureSettings, seconds: float) -> Probe:
     )
     libraries = frozenset(Path(name[0]).name for name in files if name)
     return Probe(
-        device.name,
+        stream.name,
         stream.rate,
         measure(pcm),
         examine(pcm, raw, settings.channel),

@@ -6,13 +6,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from wakeword_daemon.audio import devices
-from wakeword_daemon.audio.stream import InputStream
+from wakeword_daemon.audio.portaudio import UnavailableError
+from wakeword_daemon.audio.stream import open_microphone
 from wakeword_daemon.errors import AudioError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wakeword_daemon.audio.sources import CaptureSettings
+    from wakeword_daemon.audio.stream import InputStream
     from wakeword_daemon.pcm import Pcm
 
 _PATIENCE = 50
@@ -27,18 +29,13 @@ def microphone(settings: CaptureSettings) -> Iterator[Iterator[Pcm]]:
         AudioError: it is not there, does not open, or breaks off.
 
     """
-    sounddevice = devices.portaudio()
     try:
         with devices.quiet():
-            stream = InputStream(devices.find(settings.device), settings)
-    except sounddevice.PortAudioError as error:
-        raise AudioError(
-            f"the microphone does not open: {error.args[0]}; if the daemon holds it: wakeword pause"
-        ) from None
+            stream = open_microphone(settings)
+    except UnavailableError as error:
+        raise AudioError(f"{error}; if the daemon holds it: wakeword pause") from None
     try:
         yield _blocks(stream)
-    except sounddevice.PortAudioError as error:
-        raise AudioError(f"the microphone stopped: {error.args[0]}") from None
     finally:
         stream.close()
 

@@ -1,52 +1,36 @@
-"""One open microphone, polled for blocks of 80 ms or several of them.
-
-A poll follows a sleep, so it costs by the code and the memory that it touches. sounddevice's own
-read makes a buffer each time and catches two exceptions inside; PortAudio's, into a buffer that
-stays, takes half as long.
-"""
+"""One open microphone, polled for blocks of 80 ms or several of them."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from wakeword_daemon.audio import devices
-from wakeword_daemon.audio.devices import portaudio
+from wakeword_daemon.audio import devices, pulse
+from wakeword_daemon.audio.portaudio import PortAudioInput
+from wakeword_daemon.audio.pulse import PulseInput, ServerAwayError
 from wakeword_daemon.audio.resample import MicrophoneResampler
 from wakeword_daemon.audio.timekeeper import now
 from wakeword_daemon.clock import HOP, SAMPLE_RATE, seconds
-from wakeword_daemon.errors import AudioError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from wakeword_daemon.audio.devices import InputDevice
     from wakeword_daemon.audio.sources import CaptureSettings
     from wakeword_daemon.pcm import Pcm
-
-_PERIODS = 16
-"""Half blocks that the device buffers, 0.64 s together, so that a longer sleep loses nothing.
-
-Servers deliver two parts at a time, which is one block.
-"""
 
 _CREEP = 3e-4
 """Seconds by which each block is expected earlier than the last, to find out when it is due."""
 
 _BLOCK = seconds(HOP)
 
+_MOST = 8
+"""Blocks that one poll returns at most."""
+
 _RETRY = 4e-3
 _LONGEST_RETRY = 32e-3
 """Seconds before looking again for a block that was not complete; twice as long each time."""
-
-_VIRTUAL = 16
-"""Only sound servers have more input channels than this, and they mix down by themselves."""
-
-_INVALID_RATE = -9997
-_INPUT_OVERFLOWED = -9981
-"""PortAudio's paInvalidSampleRate and paInputOverflowed."""
 
 
 class Recorded(NamedTuple):
@@ -62,45 +46,52 @@ class Recorded(NamedTuple):
     """Whether the sound system dropped audio before it."""
 
 
+class Input(Protocol):
+    """What a sound system delivers; see `PulseInput` and `PortAudioInput`."""
+
+    name: str
+    of_server: bool
+    channels: int
+    rate: int
+
+    def waiting(self) -> int:
+        """Return how many frames there are to read."""
+
+    def read(self, count: int) -> tuple[Pcm, bool]:
+        """Return that many frames, and whether some were lost before them."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
 class InputStream:
-    """A stream from a device, open until `close`.
+    """A stream from a microphone, open until `close`.
+
+    Args:
+        source: where the audio comes from.
+        channel: which channel to keep, or "mix" for the mean of all.
 
     Attributes:
         name: the device's name.
+        of_server: whether a sound server delivers it by its own protocol.
         rate: samples a second of the device.
 
     Raises:
-        AudioError: the device has no such channel or rate.
-        PortAudioError: the device is gone; every method may raise it.
+        AudioError: the device is gone; every method may raise it.
 
     """
 
-    def __init__(self, device: InputDevice, settings: CaptureSettings) -> None:
-        if settings.channel == "mix":
-            channels = device.channels if device.channels <= _VIRTUAL else 1
-        elif settings.channel <= device.channels:
-            channels = settings.channel
-        else:
-            raise AudioError(
-                f"{device.name} has no channel {settings.channel}: there are {device.channels};"
-                ' choose another, or "mix".'
-            )
-        self.name = device.name
-        self.rate, self._stream = _open(device, channels, settings.rate)
-        self._channels = channels
+    def __init__(self, source: Input, channel: int | Literal["mix"]) -> None:
+        self.name, self.rate, self.of_server = source.name, source.rate, source.of_server
+        self._source = source
+        self._channels = source.channels
         self._resampler = (
             None
-            if self.rate == SAMPLE_RATE and channels == 1
-            else MicrophoneResampler(self.rate, channels, settings.channel)
+            if self.rate == SAMPLE_RATE and self._channels == 1
+            else MicrophoneResampler(self.rate, self._channels, channel)
         )
         self._size = HOP * self.rate // SAMPLE_RATE
-        sounddevice = portaudio()
-        self._check = sounddevice._check  # noqa: SLF001 -- see above, as the next ones
-        self._library, self._pointer = sounddevice._lib, self._stream._ptr  # noqa: SLF001
-        self._most = _PERIODS // 2 * self._size
-        self._buffer = np.empty(self._most * channels, np.int16)
-        self._target = sounddevice._ffi.from_buffer(self._buffer)  # noqa: SLF001
-        self._read = 0
+        self._raw = np.empty(0, np.int16)
         self._due = now()
         self._retry = _RETRY
 
@@ -112,7 +103,7 @@ class InputStream:
     @property
     def raw(self) -> NDArray[np.int16]:
         """The last blocks before they were converted, int16[m, channels], until the next poll."""
-        return self._buffer[: self._read * self._channels].reshape(-1, self._channels)
+        return self._raw.reshape(-1, self._channels)
 
     def poll(self, blocks: int = 1) -> Recorded | None:
         """Sleep until `blocks` blocks should be complete; return all that are complete, or None.
@@ -122,60 +113,70 @@ class InputStream:
         """
         due = self._due + (blocks - 1) * _BLOCK
         time.sleep(max(due - now(), 0))
-        waiting = self._library.Pa_GetStreamReadAvailable(self._pointer)
+        waiting = self._source.waiting()
         time_ = now()
-        if waiting < 0:
-            self._check(waiting)
-        count = min(waiting, self._most) // self._size * self._size
+        count = min(waiting // self._size, _MOST) * self._size
         if not count:
             self._due = time_ + self._retry
             self._retry = min(2 * self._retry, _LONGEST_RETRY)
             return None
-        result = self._library.Pa_ReadStream(self._pointer, self._target, count)
-        dropped = result == _INPUT_OVERFLOWED
-        if result and not dropped:
-            self._check(result)
-        self._read = count
+        pcm, dropped = self._source.read(count)
+        self._raw = pcm
         if count < blocks * self._size:  # the rest is about to come
             self._due = time_ + _RETRY
         else:
             self._due = (due if self._retry == _RETRY else time_) + _BLOCK - _CREEP
         self._retry = _RETRY
-        pcm = self._buffer[: count * self._channels]
         if self._resampler is not None:
             pcm = self._resampler.push(pcm)
         left = (waiting - count) / self.rate
         return Recorded(pcm, count / self.rate, time_ - left, dropped)
 
     def close(self) -> None:
-        """Close the device, whatever its state; hangs if the library hangs."""
-        self._stream.abort()
-        self._stream.close()
+        """Close the device; hangs if PortAudio hangs."""
+        self._source.close()
 
 
-def _open(device: InputDevice, channels: int, rate: int | None) -> tuple[int, Any]:
-    """Return the first rate that the device accepts, and the stream, started."""
-    sounddevice = portaudio()
-    devices.set_periods(_PERIODS)
-    rates = [rate] if rate else [SAMPLE_RATE, device.default_rate]
-    for wanted in rates:
+def require_library(settings: CaptureSettings) -> None:
+    """Check that there is a library to record with, without loading PortAudio.
+
+    Raises:
+        AudioError: there is none.
+
+    """
+    if settings.device is not None or not pulse.installed():
+        devices.require_portaudio()
+
+
+def open_microphone(
+    settings: CaptureSettings, *, search: bool = False, server_only: bool = False
+) -> InputStream:
+    """Open the microphone that the settings name.
+
+    The default one is the sound server's, if there is a server; otherwise it is PortAudio's.
+
+    Args:
+        settings: which one, and how.
+        search: let PortAudio look for devices again, which takes time.
+        server_only: do not ask PortAudio for a default microphone.
+
+    Raises:
+        UnavailableError: it does not open.
+        AudioError: there is no such microphone, channel or rate.
+
+    """
+    channels = None if settings.channel == "mix" else settings.channel
+    if settings.device is None and pulse.installed():
+        rate = settings.rate or SAMPLE_RATE
         try:
-            stream = sounddevice.RawInputStream(
-                samplerate=wanted,
-                blocksize=HOP * wanted // SAMPLE_RATE,
-                device=device.index,
-                channels=channels,
-                dtype="int16",
-                latency=_PERIODS / 2 * seconds(HOP),
-            )
-        except sounddevice.PortAudioError as error:
-            if error.args[1:2] != (_INVALID_RATE,):
+            source = PulseInput(channels or 1, rate, HOP * rate // SAMPLE_RATE)
+        except ServerAwayError:
+            if server_only:
                 raise
-            continue
-        try:
-            stream.start()
-        except sounddevice.PortAudioError:
-            stream.close()
-            raise
-        return wanted, stream
-    raise AudioError(f"{device.name} does not run at {' or '.join(map(str, rates))} Hz.")
+        else:
+            return InputStream(source, settings.channel)
+    if search:
+        devices.refresh()
+    device = devices.find(settings.device)
+    rates = [settings.rate] if settings.rate else [SAMPLE_RATE, device.default_rate]
+    return InputStream(PortAudioInput(device, channels, rates), settings.channel)
