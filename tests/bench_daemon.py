@@ -292,14 +292,17 @@ def main():
         awake.write_text("audio: {naps: false}\n")
         six = pulse.root / "six.yaml"
         six.write_text(SIX_WORDS)
-        stock = {"ALSA_CONFIG_PATH": "/usr/share/alsa/alsa.conf"}
+        by_name = pulse.root / "by_name.yaml"
+        by_name.write_text("audio: {device: default}\n")
+        through_portaudio = ("--config", str(by_name))
+        stock = {"ALSA_CONFIG_PATH": "/usr/share/alsa/alsa.conf"}  # Debian's
         listeners = [
             Listener("PulseAudio", pulse),
             Listener("PulseAudio, without naps", pulse, arguments=("--config", str(awake))),
             Listener("PulseAudio, 6 words", pulse, arguments=("--config", str(six))),
             Listener("PipeWire", pipewire),
             Listener("PulseAudio, step in numpy", pulse, command=_NUMPY),
-            Listener("PulseAudio, Debian's ALSA configuration", pulse, stock),
+            Listener("PulseAudio, through PortAudio", pulse, stock, arguments=through_portaudio),
         ]
         measure_starts(listeners)
         daemons = [stack.enter_context(listener.daemon()) for listener in listeners]

@@ -178,14 +178,14 @@ def test_a_server_that_hangs_does_not_hang_the_capture(server, ear):
     assert ear.capture.counters.gaps == 1
 
 
-def test_a_library_that_hangs_shows_in_the_heartbeat(server, portaudio_ear):
+def test_a_library_that_hangs_shows_in_the_heartbeat(pulse, portaudio_ear):
     ear = portaudio_ear
     ear.wait_for("listening")
     begin = time.monotonic() - seconds(ear.ring.clock)
-    server.stop_hang()
+    pulse.stop_hang()
     assert "no audio arrives" in ear.wait_for("deaf").reason
     ear.wait_until(lambda: time.monotonic() - ear.capture.heartbeat > 1)
-    server.resume()
+    pulse.resume()
     ear.wait_for("listening")
     ear.wait_for_audio()
     wait_for_the_clock(ear, begin)
