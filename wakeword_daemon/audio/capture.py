@@ -5,7 +5,8 @@ which a sandbox forbids, and a blocking read does not return when the sound serv
 fails in these ways:
 
 - The server or the device is gone: a call fails. The stream is opened again, with growing pauses
-  and, if necessary, after a new search for devices.
+  and, if necessary, after a new search for devices. Where a server was, a device is opened without
+  it only after ten seconds.
 - The server hangs or the device stalls: no block comes for 1 s. The stream is opened again; if
   PortAudio hangs then, the heartbeat stops.
 - The source is gone, but the server goes on: it sends exact zeros, which no real microphone does.
@@ -69,7 +70,6 @@ _STABLE = 3.0
 
 _FORGIVEN = 2
 """Streams in a row that may end sooner; then one must last as long to count as "listening"."""
-
 
 _AWAY = 10.0
 """Seconds for which a sound server that was there may be away, as when it is started again.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from wakeword_daemon.pcm import Pcm
 
 _PERIODS = 16
-"""Half blocks of 80 ms that the device buffers, so that a longer sleep loses nothing.
+"""Halves of a block of 80 ms that the device buffers, so that a longer sleep loses nothing.
 
 Servers deliver two parts at a time, which is one block.
 """
@@ -112,11 +112,8 @@ class PortAudioInput:
 
     def close(self) -> None:
         """Close the device, whatever its state; hangs if the library hangs."""
-        try:
-            self._stream.abort()
-            self._stream.close()
-        except self._error as error:
-            raise AudioError(str(error)) from None
+        self._stream.abort()
+        self._stream.close()
 
     def _fail(self, code: int) -> None:
         try:

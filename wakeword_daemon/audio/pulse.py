@@ -24,7 +24,7 @@ from wakeword_daemon.errors import AudioError
 if TYPE_CHECKING:
     from wakeword_daemon.pcm import Pcm
 
-HELD = 3.0
+_HELD = 3.0
 """Seconds of audio that are kept for a reader that comes late."""
 
 _MOST_CHANNELS = 32
@@ -95,7 +95,7 @@ class PulseInput:
         self.channels, self.rate = channels, rate
         self._frame = 2 * channels
         self._held = self._given = 0  # bytes in `_buffer`; of these, bytes already returned
-        self._buffer = np.empty(int(HELD * rate) * channels, np.int16)
+        self._buffer = np.empty(int(_HELD * rate) * channels, np.int16)
         self._room = self._buffer.nbytes
         self._address: int = self._buffer.ctypes.data
         self._data, self._size = ctypes.c_void_p(), ctypes.c_size_t()
@@ -119,11 +119,11 @@ class PulseInput:
         """Return how many frames there are to read.
 
         Raises:
-            AudioError: the server ended the stream, or the last call was more than `HELD` ago.
+            AudioError: the server ended the stream, or the last call is too long ago.
 
         """
         before, self._looked = self._looked, now()
-        if self._looked - before > HELD:
+        if self._looked - before > _HELD:
             raise AudioError("it was not read for too long, so what waits is not whole")
         while self._lib.pa_mainloop_iterate(self._loop, 0, None) > 0:
             pass
