@@ -201,8 +201,9 @@ def test_waiting_ends_in_time_with_an_error(folder):
 
 def test_a_subscriber_that_reaches_a_deaf_daemon_is_warned(listen, caplog):
     deaf = replace(info(), state="deaf", reason="There is no microphone.")
-    with RunningServer(info=lambda: deaf) as server, listen(server):
-        pass
+    with RunningServer(info=lambda: deaf) as server, listen(server) as listener:
+        server.publish(detection())
+        listener()  # by then it has read what the daemon said of itself
     (warning,) = [record for record in caplog.records if record.levelname == "WARNING"]
     where = f"connected to {server.path}, which is deaf"
     assert warning.getMessage() == f"{where}: There is no microphone."
