@@ -321,16 +321,12 @@ def test_a_thread_that_is_starved_for_a_second_misses_nothing(ear, monkeypatch):
 @pytest.mark.parametrize(("device", "nap"), [(None, 4.0), ("default", 2.2)])
 def test_a_starved_thread_counts_the_audio_it_missed(monkeypatch, device, nap):
     with Ear(device) as ear:
-        misses_audio(ear, monkeypatch, nap)
-
-
-def misses_audio(ear, monkeypatch, nap):
-    ear.wait_for("listening")
-    begin = time.monotonic() - seconds(ear.ring.clock)
-    starve(monkeypatch, nap)
-    ear.wait_until(lambda: ear.capture.counters.gaps)
-    ear.wait_for_audio()
-    wait_for_the_clock(ear, begin)
+        ear.wait_for("listening")
+        begin = time.monotonic() - seconds(ear.ring.clock)
+        starve(monkeypatch, nap)
+        ear.wait_until(lambda: ear.capture.counters.gaps)
+        ear.wait_for_audio()
+        wait_for_the_clock(ear, begin)
     assert ear.names == ["listening"], "it was never deaf"
     assert ear.capture.counters.lost > SAMPLE_RATE
 

@@ -98,7 +98,7 @@ def test_a_killed_daemon_is_restarted_and_its_subscriber_reconnects(room, word, 
 
 
 def test_a_hung_sound_library_leads_to_a_restart(room, word, manager):
-    manager.write(manager.config, "audio: {device: default}\n")  # PortAudio waits for the server
+    manager.write(manager.config, "audio: {device: default}\n")  # PortAudio hangs with it
     manager.systemctl("start", SERVICE)
     listener = manager.listen("--count", "1", "--timeout", str(PATIENCE))
     room.stop_hang()

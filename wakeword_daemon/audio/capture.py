@@ -31,6 +31,7 @@ import numpy as np
 
 from wakeword_daemon.audio import devices
 from wakeword_daemon.audio.problems import ProblemWatch
+from wakeword_daemon.audio.pulse import ServerError
 from wakeword_daemon.audio.sources import AudioSource, CaptureSettings, CaptureState
 from wakeword_daemon.audio.stream import open_microphone, require_library
 from wakeword_daemon.audio.timekeeper import DriftError, Timekeeper, now
@@ -173,6 +174,9 @@ class Capture(AudioSource):
                 stream = open_microphone(
                     self._settings, search=search, server_only=now() - self._served < _AWAY
                 )
+            except ServerError as error:  # PortAudio was not asked, so it has nothing to search
+                reason = str(error)
+                break
             except _FAULTS as error:
                 reason = str(error)
             else:

@@ -88,6 +88,19 @@ def find(device: str | int | None = None) -> InputDevice:
     raise AudioError(f'{what} "{device}"; choose one of: {names}.')
 
 
+def check_channel(name: str, channel: int, channels: int) -> None:
+    """Check that a device of so many channels has one of this number, counted from 1.
+
+    Raises:
+        AudioError: it has not.
+
+    """
+    if channel > channels:
+        raise AudioError(
+            f'{name} has no channel {channel}: there are {channels}; choose another, or "mix".'
+        )
+
+
 def portaudio() -> Any:  # noqa: ANN401 -- sounddevice has no types
     """Return the module sounddevice; the first call loads and initialises PortAudio.
 

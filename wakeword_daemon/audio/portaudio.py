@@ -26,11 +26,11 @@ _PERIODS = 16
 Servers deliver two parts at a time, which is one block.
 """
 
-_HELD = _PERIODS / 2 * seconds(HOP)
-"""Seconds of audio that are kept for a reader that comes late."""
+MOST_BLOCKS = _PERIODS // 2
+"""Blocks that one read returns at most."""
 
 _VIRTUAL = 16
-"""Only sound servers have more input channels than this, and they mix down by themselves."""
+"""A device with more input channels than this is a sound server, which mixes them by itself."""
 
 _INVALID_RATE = -9997
 _INPUT_OVERFLOWED = -9981
@@ -65,11 +65,8 @@ class PortAudioInput:
     def __init__(self, device: InputDevice, channels: int | None, rates: list[int]) -> None:
         if channels is None:
             channels = device.channels if device.channels <= _VIRTUAL else 1
-        elif channels > device.channels:
-            raise AudioError(
-                f"{device.name} has no channel {channels}: there are {device.channels};"
-                ' choose another, or "mix".'
-            )
+        else:
+            devices.check_channel(device.name, channels, device.channels)
         self.name, self.channels = device.name, channels
         sounddevice = portaudio()
         try:
@@ -79,7 +76,8 @@ class PortAudioInput:
         self._error = sounddevice.PortAudioError
         self._check = sounddevice._check  # noqa: SLF001 -- see above, as the next ones
         self._library, self._pointer = sounddevice._lib, self._stream._ptr  # noqa: SLF001
-        self._buffer = np.empty(int(_HELD * self.rate) * channels, np.int16)
+        most = MOST_BLOCKS * (HOP * self.rate // SAMPLE_RATE)
+        self._buffer = np.empty(most * channels, np.int16)
         self._target = sounddevice._ffi.from_buffer(self._buffer)  # noqa: SLF001
 
     def waiting(self) -> int:
@@ -92,10 +90,10 @@ class PortAudioInput:
         count: int = self._library.Pa_GetStreamReadAvailable(self._pointer)
         if count < 0:
             self._fail(count)
-        return min(count, len(self._buffer) // self.channels)
+        return count
 
     def read(self, count: int) -> tuple[Pcm, bool]:
-        """Return the next frames, of which at least `count` are waiting.
+        """Return the next frames, of which at least `count` are waiting; `MOST_BLOCKS` at most.
 
         Returns:
             int16[count * channels], until the next call; and whether some were lost before them.
@@ -119,7 +117,7 @@ class PortAudioInput:
         try:
             self._check(code)
         except self._error as error:
-            raise AudioError(str(error)) from None
+            raise AudioError(f"the microphone stopped: {error.args[0]}") from None
 
 
 def _open(device: InputDevice, channels: int, rates: list[int]) -> tuple[int, Any]:
@@ -134,7 +132,7 @@ def _open(device: InputDevice, channels: int, rates: list[int]) -> tuple[int, An
                 device=device.index,
                 channels=channels,
                 dtype="int16",
-                latency=_HELD,
+                latency=MOST_BLOCKS * seconds(HOP),
             )
         except sounddevice.PortAudioError as error:
             if error.args[1:2] != (_INVALID_RATE,):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wakeword_daemon.audio.devices import check_channel
 from wakeword_daemon.audio.timekeeper import now
 from wakeword_daemon.errors import AudioError
 
@@ -30,7 +31,7 @@ _HELD = 3.0
 _MOST_CHANNELS = 32
 
 _ANSWER = 2.0
-"""Seconds within which a server answers, unless it hangs."""
+"""A server that has not answered after so many seconds hangs."""
 
 _NO_AUTOSPAWN = 0x0001
 _ADJUST_LATENCY = 0x2000
@@ -42,7 +43,11 @@ _ALSA_ORDER = 1
 _UNUSED = 0xFFFF_FFFF
 
 
-class ServerAwayError(AudioError):
+class ServerError(AudioError):
+    """The sound server does not let this program record."""
+
+
+class ServerAwayError(ServerError):
     """There is no sound server, or it does not admit this program."""
 
 
@@ -79,7 +84,8 @@ class PulseInput:
 
     Raises:
         ServerAwayError: there is no server.
-        AudioError: the server has no microphone or no such channel, or does not answer.
+        ServerError: the server has no microphone, or does not answer.
+        AudioError: it has no such channel.
 
     """
 
@@ -87,11 +93,9 @@ class PulseInput:
     of_server = True
 
     def __init__(self, channels: int, rate: int, block: int) -> None:
-        if channels > _MOST_CHANNELS:
-            raise AudioError(
-                f"{self.name} has no channel {channels}: there are {_MOST_CHANNELS};"
-                ' choose another, or "mix".'
-            )
+        library = _library()
+        if library is None:
+            raise ServerAwayError("libpulse is not installed")
         self.channels, self.rate = channels, rate
         self._frame = 2 * channels
         self._held = self._given = 0  # bytes in `_buffer`; of these, bytes already returned
@@ -102,9 +106,6 @@ class PulseInput:
         self._piece = ctypes.byref(self._data), ctypes.byref(self._size)
         self._dropped = False
         self._context = self._stream = None
-        library = _library()
-        if library is None:
-            raise ServerAwayError("libpulse is not installed")
         self._lib = library
         self._loop = library.pa_mainloop_new()
         try:
@@ -124,11 +125,11 @@ class PulseInput:
         """
         before, self._looked = self._looked, now()
         if self._looked - before > _HELD:
-            raise AudioError("it was not read for too long, so what waits is not whole")
+            raise AudioError("it was read too late, and some of it is lost")
         while self._lib.pa_mainloop_iterate(self._loop, 0, None) > 0:
             pass
         if self._lib.pa_stream_get_state(self._stream) != _STREAM_READY:
-            raise AudioError(f"the sound server ended it: {self._reason()}")
+            raise AudioError(f"the sound server ended the recording: {self._reason()}")
         if self._given:
             self._held -= self._given
             ctypes.memmove(self._address, self._address + self._given, self._held)
@@ -183,6 +184,7 @@ class PulseInput:
             raise ServerAwayError(f"The sound server cannot be reached: {self._reason()}.")
 
     def _record(self, block: int) -> None:
+        check_channel(self.name, self.channels, _MOST_CHANNELS)
         spec = _SampleSpec(_S16, self.rate, self.channels)
         order = _ChannelMap()
         self._lib.pa_channel_map_init_extend(ctypes.byref(order), self.channels, _ALSA_ORDER)
@@ -191,7 +193,7 @@ class PulseInput:
             self._context, b"wake word", ctypes.byref(spec), ctypes.byref(order)
         )
         if not self._stream:
-            raise AudioError(f"The microphone does not run at {self.rate} Hz.")
+            raise ServerError(f"The microphone does not run at {self.rate} Hz.")
         asked = self._lib.pa_stream_connect_record(
             self._stream, None, ctypes.byref(attr), _ADJUST_LATENCY
         )
@@ -199,14 +201,14 @@ class PulseInput:
             lambda: self._lib.pa_stream_get_state(self._stream), _STREAM_READY, _STREAM_FAILED
         ):
             if self._lib.pa_context_errno(self._context) == _NO_ENTITY:
-                raise AudioError("There is no microphone.")
-            raise AudioError(f"The microphone does not open: {self._reason()}.")
+                raise ServerError("There is no microphone.")
+            raise ServerError(f"The microphone does not open: {self._reason()}.")
 
     def _comes(self, state: Any, wanted: int, failed: int) -> bool:  # noqa: ANN401
         """Wait for a state; return whether it came, and not a worse one.
 
         Raises:
-            AudioError: neither came.
+            ServerError: neither came.
 
         """
         end = time.monotonic() + _ANSWER
@@ -214,7 +216,7 @@ class PulseInput:
             if current == wanted:
                 return True
             if (left := end - time.monotonic()) < 0:
-                raise AudioError("The sound server does not answer.")
+                raise ServerError("The sound server does not answer.")
             self._lib.pa_mainloop_prepare(self._loop, int(left * 1e6) + 1_000)
             self._lib.pa_mainloop_poll(self._loop)
             self._lib.pa_mainloop_dispatch(self._loop)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 import numpy as np
 
 from wakeword_daemon.audio import devices, pulse
-from wakeword_daemon.audio.portaudio import PortAudioInput
+from wakeword_daemon.audio.portaudio import MOST_BLOCKS, PortAudioInput
 from wakeword_daemon.audio.pulse import PulseInput, ServerAwayError
 from wakeword_daemon.audio.resample import MicrophoneResampler
 from wakeword_daemon.audio.timekeeper import now
@@ -24,9 +24,6 @@ _CREEP = 3e-4
 """Seconds by which each block is expected earlier than the last, to find out when it is due."""
 
 _BLOCK = seconds(HOP)
-
-_MOST = 8
-"""Blocks that one poll returns at most."""
 
 _RETRY = 4e-3
 _LONGEST_RETRY = 32e-3
@@ -58,7 +55,7 @@ class Input(Protocol):
         """Return how many frames there are to read."""
 
     def read(self, count: int) -> tuple[Pcm, bool]:
-        """Return that many frames, and whether some were lost before them."""
+        """Return that many frames, `MOST_BLOCKS` at most, and whether some were lost before."""
 
     def close(self) -> None:
         """Close it."""
@@ -115,7 +112,7 @@ class InputStream:
         time.sleep(max(due - now(), 0))
         waiting = self._source.waiting()
         time_ = now()
-        count = min(waiting // self._size, _MOST) * self._size
+        count = min(waiting // self._size, MOST_BLOCKS) * self._size
         if not count:
             self._due = time_ + self._retry
             self._retry = min(2 * self._retry, _LONGEST_RETRY)
@@ -166,7 +163,7 @@ def open_microphone(
 
     """
     channels = None if settings.channel == "mix" else settings.channel
-    if settings.device is None and pulse.installed():
+    if settings.device is None:
         rate = settings.rate or SAMPLE_RATE
         try:
             source = PulseInput(channels or 1, rate, HOP * rate // SAMPLE_RATE)

@@ -143,9 +143,9 @@ class ClipFolder:
     def prune(self, limits: ClipLimits) -> int:
         """Delete what is too old or too much; return how many clips that was.
 
-        This costs what a listing of the folder costs, or two if the folder is full: names tell the
-        time. Only a clip that would be deleted for the space is read, because it may have a label,
-        and only once if it has one.
+        The folder is listed once, or twice if it is full. No clip is read to know its time, which
+        its name tells. A clip that would be deleted for the space is read, because it may have a
+        label, and only once if it has one.
         """
         oldest = stamp(time.time() - limits.days * _DAY)
         if self._fits(limits, oldest):
