@@ -224,7 +224,7 @@ $(VENV)/fuzz: $(VENV)/test tests/fuzz/step.c
 	@$(call apt_install,$(FUZZ_PACKAGES))
 	$(PIP) --group fuzz
 	mkdir -p .fuzz
-	$(if $(WIDE),$(SANITIZED) -fsanitize=fuzzer-no-link -DAVX2 -mavx2 -mfma \
+	$(if $(WIDE),$(SANITIZED) -fsanitize=fuzzer-no-link -DAVX2 -mavx2 -mfma -mf16c \
 	    -c wakeword_daemon/engine/_step.c -o .fuzz/wide.o)
 	$(SANITIZED) -fsanitize=fuzzer $(WIDE) -o .fuzz/step-fuzzer \
 	    tests/fuzz/step.c wakeword_daemon/engine/_plan.c wakeword_daemon/engine/_step.c

@@ -35,7 +35,7 @@ FLAGS = (
     "-std=gnu11", "-O3", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra",
     "-fno-math-errno", "-fno-trapping-math",
 )  # fmt: skip
-AVX2 = ("-DAVX2", "-mavx2", "-mfma")
+AVX2 = ("-DAVX2", "-mavx2", "-mfma", "-mf16c")
 
 
 def compile_step(target: Path, *more: str, sources: Path = ENGINE, avx2: bool = True) -> str | None:

@@ -131,6 +131,18 @@ def test_int8_weights_are_scaled_row_by_row(tmp_path):
     assert np.abs(read - weight).max() <= scale.max() / 2 + 1e-7
 
 
+def test_weights_that_float16_holds_take_half_the_space(tmp_path):
+    whole = random_model()
+    size = save_model(tmp_path / "whole", whole) and (tmp_path / "whole").stat().st_size
+    weights = {n: w.astype(np.float16).astype(np.float32) for n, w in whole.weights.items()}
+    weights["conv.bias"] = whole.weights["conv.bias"]
+    save_model(tmp_path / "half", replace(whole, weights=weights))
+    saved = read_model(tmp_path / "half").weights
+    assert all(np.array_equal(saved[name], weights[name]) for name in weights)
+    numbers = sum(weight.size for weight in weights.values())
+    assert size - (tmp_path / "half").stat().st_size > 1.9 * numbers
+
+
 def test_a_machine_with_other_results_fails_the_self_test(saved):
     _, model = saved
     vector = replace(

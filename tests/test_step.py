@@ -45,8 +45,32 @@ def step_in_c():
     return step
 
 
+def compiled(folder, *, avx2):
+    """Return the step in C, compiled anew, with or without the form for AVX2."""
+    if not COMPILER:
+        pytest.skip("no C compiler is installed")
+    built = folder / "_step.abi3.so"
+    assert build_hook().compile_step(built, avx2=avx2) is None
+    spec = importlib.util.spec_from_file_location("_step", built)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def native_stream(networks):
     return native.native_step().Stream(native.pack(networks))
+
+
+def with_halves(networks):
+    """Return the networks with weights that float16 holds exactly, as trained ones have."""
+    rounded = [
+        {name: weight.astype(np.float16).astype(np.float32) for name, weight in one.weights.items()}
+        for one in networks
+    ]
+    return [
+        CRNN(one.architecture, one.features, weights)
+        for one, weights in zip(networks, rounded, strict=True)
+    ]
 
 
 def sounds(count, seed=0):
@@ -96,6 +120,30 @@ def test_both_steps_give_the_same_scores_for_any_split(architecture, words):
     for seed in (None, 0, 1):
         stream.reset()
         assert alike(heard(stream, pcm, seed), expected) < 1e-5
+
+
+@pytest.mark.parametrize("architecture", [Architecture(), TINY, ODD])
+@pytest.mark.parametrize("avx2", [True, False])
+def test_weights_as_halves_give_the_same_bytes(architecture, avx2, tmp_path):
+    step, pcm = compiled(tmp_path, avx2=avx2), sounds(60_000)
+    one, two = networks(architecture, 2)
+    mixed = [*with_halves([one]), two]
+    small, large = native.pack(mixed, halves=True), native.pack(mixed)
+    assert large.size - small.size == native.pack([one]).size - native.pack(
+        with_halves([one]), halves=True
+    ).size
+    assert 0.9 * large.size > small.size
+    found = heard(step.Stream(small), pcm, 0)
+    assert len(found) > 40
+    assert found == heard(step.Stream(large), pcm, 1)
+    assert alike(found, heard(NumpyStream(mixed), pcm)) < 1e-5
+
+
+def test_weights_that_halves_cannot_hold_stay_whole():
+    (one,) = with_halves(networks(TINY, 1))
+    for value in (0.1, 1e6, 1e-8):
+        one.weights["gru.weight_hh_l0"][0, 0] = value
+        assert native.pack([one], halves=True).tobytes() == native.pack([one]).tobytes()
 
 
 @pytest.mark.usefixtures("step_in_c")
@@ -159,11 +207,11 @@ def test_invalid_plans_are_refused(step_in_c):
     for wrong in (plan[:-1], plan[:100], plan[:3], plan[:0], np.append(plan, np.float32(0))):
         with pytest.raises(ValueError, match="not a plan"):
             step_in_c.Stream(wrong)
-    for at in range(6 + 2 * 8 + 2 * 40):  # every integer, too small and too large
+    for at in range(6 + 2 * 9 + 2 * 40):  # every integer, too small and too large
         kept = integers[at]
         for value in (-1, 0, 1025, 2**31 - 1):
             integers[at] = value
-            filters = at >= 6 + 2 * 8
+            filters = at >= 6 + 2 * 9
             if not (filters and value in (0, kept)):
                 with pytest.raises(ValueError, match="not a plan"):
                     step_in_c.Stream(plan)
@@ -193,7 +241,7 @@ def test_a_stream_is_used_by_one_thread_at_a_time(step_in_c):
     ("content", "sentence"),
     [
         (b"\x7fELF of another machine", "cannot be loaded, numpy takes over"),
-        (None, "of version 99, not 2, and numpy takes over"),
+        (None, "of version 99, not 3, and numpy takes over"),
     ],
 )
 def test_a_step_of_another_version_is_refused_in_one_sentence(tmp_path, content, sentence):
@@ -206,7 +254,7 @@ def test_a_step_of_another_version_is_refused_in_one_sentence(tmp_path, content,
         pytest.skip("no C compiler is installed")
     else:
         source = package / "engine/_module.c"
-        source.write_text(source.read_text().replace("INTERFACE 2", "INTERFACE 99"))
+        source.write_text(source.read_text().replace("INTERFACE 3", "INTERFACE 99"))
         assert build_hook().compile_step(target, sources=package / "engine") is None
     program = (
         "import logging; logging.basicConfig()\n"
@@ -227,10 +275,12 @@ FUZZ = """
 import sys
 sys.path[:0] = [{tests!r}, {root!r}]
 import test_step as t
-words = {{a: t.networks(a, w) for a, w in ((t.Architecture(), 1), (t.TINY, 3), (t.ODD, 2))}}
+words = [t.networks(a, w) for a, w in ((t.Architecture(), 1), (t.TINY, 3), (t.ODD, 2))]
+plans = [t.native.pack(one) for one in words]
+plans += [t.native.pack(t.with_halves(one), halves=True) for one in words]
 for seed in range(3):
-    for one in words.values():
-        stream = t.native_stream(one)
+    for plan in plans:
+        stream = t.native.native_step().Stream(plan)
         for _ in range(2):
             made = t.heard(stream, t.sounds(40_000), seed)
             assert made and all(0 <= score <= 1 for _, _, row in made for score in row)

@@ -61,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     numbers = (size_t)(data[0] | (data[1] & 0x7f) << 8);
     int wide = data[1] >> 7;
 #ifdef WITH_AVX2
-    wide = wide && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    wide = wide && has_avx2();
 #endif
     if (numbers > MOST_NUMBERS || 2 * numbers > size - 2)
         return 0;

@@ -9,10 +9,15 @@
 
 #include "_step.h"
 
-#define INTERFACE 2 /* as in native.py; raised when the plan or a method changes */
+#define INTERFACE 3 /* as in native.py; raised when the plan or a method changes */
 
 static HearSamples *hear_samples = hear_samples_plain;
 static HearFrames *hear_frames = hear_frames_plain;
+#ifdef __aarch64__
+static int halves = 1;
+#else
+static int halves; /* whether the processor converts halves, so that they save time */
+#endif
 
 typedef struct {
     PyObject_HEAD
@@ -162,12 +167,13 @@ static struct PyModuleDef definition = {.m_name = "_step", .m_size = 0};
 PyMODINIT_FUNC PyInit__step(void)
 {
 #ifdef WITH_AVX2
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        hear_samples = hear_samples_avx2, hear_frames = hear_frames_avx2;
+    if (has_avx2())
+        hear_samples = hear_samples_avx2, hear_frames = hear_frames_avx2, halves = 1;
 #endif
     PyObject *module = PyModule_Create(&definition), *type = PyType_FromSpec(&stream);
     if (!module || !type || PyModule_AddObject(module, "Stream", type)
-        || PyModule_AddIntConstant(module, "INTERFACE", INTERFACE))
+        || PyModule_AddIntConstant(module, "INTERFACE", INTERFACE)
+        || PyModule_AddObject(module, "HALVES", PyBool_FromLong(halves)))
         return NULL;
     return module;
 }

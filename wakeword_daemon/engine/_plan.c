@@ -50,12 +50,14 @@ size_t lay_out(Stream *s, const void *plan, size_t length, size_t parts[5])
         size_t hidden = (size_t)a->hidden, gates = ROUND_UP(3 * hidden, TILE);
         size_t inputs = (size_t)a->bands * (size_t)a->channels;
         size_t inner = ROUND_UP((size_t)a->attention, TILE);
-        if (a->channels % BLOCK || a->hidden % BLOCK
+        size_t numbers = inputs * gates + hidden * gates + (size_t)(a->layers - 1) * 2 * hidden * gates
+                         + hidden * inner;
+        if (a->channels % BLOCK || a->hidden % BLOCK || (a->weight_size != 2 && a->weight_size != 4)
             || (a->bands - 1) * a->stride_mels + a->kernel_mels > f->mels)
             return 0;
         at += (size_t)a->kernel_mels * (size_t)f->kernel_frames * (size_t)a->channels
-              + (inputs + hidden + 2) * gates + (size_t)(a->layers - 1) * (2 * hidden + 2) * gates
-              + (hidden + 2) * inner + hidden + BLOCK;
+              + numbers * (size_t)a->weight_size / 4 + (size_t)a->layers * 2 * gates + 2 * inner + hidden
+              + BLOCK;
         states += (size_t)a->layers * hidden + ROUND_UP(2 * (size_t)a->steps, BLOCK);
         size_t wanted = inputs + (2 * gates > inner ? 2 * gates : inner);
         room = wanted > room ? wanted : room;

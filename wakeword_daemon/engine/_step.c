@@ -9,6 +9,7 @@
 #include "_step.h"
 
 #ifdef AVX2
+#include <immintrin.h>
 #define LANES 8
 #define VARIANT(name) name##_avx2
 #else
@@ -203,29 +204,57 @@ INLINE const float *convolve(const Shape *a, int frames, const float *w, const f
     return w + taps * a->channels;
 }
 
-/* y = W x + b, with W in blocks [outputs / TILE][b, then inputs][TILE]. */
-INLINE const float *multiply(const float *w, const float *x, int inputs, float *y, int outputs)
+/* LANES weights. Halves become floats without rounding. */
+INLINE Lanes weights(int size, const char *w)
 {
-    for (int output = 0; output < outputs; output += TILE) {
-        Lanes sums[TILE / LANES];
-        memcpy(sums, w, sizeof sums);
-        w += TILE;
-        for (int input = 0; input < inputs; input += BLOCK, w += BLOCK * TILE)
-            for (int row = 0; row < BLOCK; row++)
-                for (int part = 0; part < TILE / LANES; part++)
-                    sums[part] += x[input + row] * *(const Lanes *)(w + row * TILE + part * LANES);
-        memcpy(y + output, sums, sizeof sums);
-    }
-    return w;
+    if (size == 4)
+        return *(const Lanes *)w;
+#ifdef AVX2
+    return (Lanes)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)w));
+#elif defined(__aarch64__)
+    typedef __fp16 Halves __attribute__((vector_size(2 * LANES), aligned(2), may_alias));
+    return __builtin_convertvector(*(const Halves *)w, Lanes);
+#else
+    typedef uint16_t Halves __attribute__((vector_size(2 * LANES), aligned(2), may_alias));
+    Bits half = __builtin_convertvector(*(const Halves *)w, Bits);
+    Lanes magnitude = (Lanes)((half & 0x7fffu) << 13) * 0x1p112f;
+    return (Lanes)((Bits)magnitude | (half & 0x8000u) << 16);
+#endif
 }
 
-INLINE const float *gru(const float *w, const float *x, int inputs, float *hidden, int size,
+/* y = W x + b, with W in blocks [outputs / TILE][b, then inputs][TILE]; a weight has `size` bytes. */
+INLINE const float *multiply(int size, const float *w, const float *x, int inputs, float *y,
+                             int outputs)
+{
+    const char *at = (const char *)w;
+    for (int output = 0; output < outputs; output += TILE) {
+        Lanes sums[TILE / LANES];
+        memcpy(sums, at, sizeof sums);
+        at += sizeof sums;
+        for (int input = 0; input < inputs; input += BLOCK)
+            for (int row = 0; row < BLOCK; row++, at += TILE * size)
+                for (int part = 0; part < TILE / LANES; part++)
+                    sums[part] += x[input + row] * weights(size, at + part * LANES * size);
+        memcpy(y + output, sums, sizeof sums);
+    }
+    return (const float *)at;
+}
+
+/* The same, with a loop of its own for each size. */
+INLINE const float *product(const Shape *a, const float *w, const float *x, int inputs, float *y,
+                            int outputs)
+{
+    return a->weight_size == 2 ? multiply(2, w, x, inputs, y, outputs)
+                               : multiply(4, w, x, inputs, y, outputs);
+}
+
+INLINE const float *gru(const Shape *a, const float *w, const float *x, int inputs, float *hidden,
                         float *room)
 {
-    int outputs = ROUND_UP(3 * size, TILE);
+    int size = a->hidden, outputs = ROUND_UP(3 * size, TILE);
     const Lanes *input_part = (Lanes *)room, *hidden_part = (Lanes *)(room + outputs);
-    w = multiply(w, x, inputs, room, outputs);
-    w = multiply(w, hidden, size, room + outputs, outputs);
+    w = product(a, w, x, inputs, room, outputs);
+    w = product(a, w, hidden, size, room + outputs, outputs);
     for (int r = 0, u = size / LANES, c = 2 * u; r < size / LANES; r++, u++, c++) {
         Lanes reset = logistic(input_part[r] + hidden_part[r]), *h = (Lanes *)hidden + r;
         Lanes update = logistic(input_part[u] + hidden_part[u]);
@@ -248,7 +277,7 @@ INLINE const float *attend(const Shape *a, const float *w, const float *hidden, 
 {
     int inner = ROUND_UP(a->attention, TILE);
     Lanes energy = {0}, vote = {0};
-    w = multiply(w, hidden, a->hidden, room, inner);
+    w = product(a, w, hidden, a->hidden, room, inner);
     for (int unit = 0; unit < inner; unit += LANES, w += LANES)
         energy += hyperbolic_tangent(*(Lanes *)(room + unit)) * *(const Lanes *)w;
     for (int unit = 0; unit < a->hidden; unit += LANES, w += LANES)
@@ -275,7 +304,7 @@ static void make_step(Stream *s)
         float *input = s->room, *room = input + inputs;
         w = convolve(a, f->kernel_frames, w, s->history, input);
         for (int layer = 0; layer < a->layers; layer++) {
-            w = gru(w, input, inputs, state, a->hidden, room);
+            w = gru(a, w, input, inputs, state, room);
             input = state, inputs = a->hidden;
             state += a->hidden;
         }

@@ -17,6 +17,7 @@ typedef struct { /* the head of a plan: what all words share, and then each word
 } Front;
 typedef struct {
     int32_t bands, channels, kernel_mels, stride_mels, hidden, layers, attention, steps;
+    int32_t weight_size; /* bytes of a number in the matrices: 4, or 2 for halves (IEEE 754 binary16) */
 } Shape;
 typedef struct {
     int32_t first, bins;
@@ -48,6 +49,15 @@ typedef int HearSamples(Stream *stream, const char *pcm, size_t samples, size_t 
 typedef int HearFrames(Stream *stream, const char *frames, size_t count, size_t *used);
 HearSamples hear_samples_plain, hear_samples_avx2;
 HearFrames hear_frames_plain, hear_frames_avx2;
+
+#ifdef WITH_AVX2
+/* Whether the processor has what is compiled with -DAVX2. */
+static inline int has_avx2(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
+           && __builtin_cpu_supports("f16c");
+}
+#endif
 
 /* The radix of the FFT's next stage, of the length that is left; 0 if there is none. */
 static inline int next_radix(int length)

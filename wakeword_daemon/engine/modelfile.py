@@ -1,8 +1,9 @@
 """The model file of a wake word: its weights, and what was measured with it; no code.
 
 A safetensors file: named arrays, and one metadata entry `wakeword` that holds the `ModelCard` as
-JSON. A checksum over both shows whether the file was altered. Weights are floats of 32 or 16 bits,
-or int8 with a float array NAME.scale, which has one factor for each row or one for all.
+JSON. A checksum over both shows whether the file was altered. Weights are floats of 32 bits, or of
+16 where these hold them exactly, or int8 with a float array NAME.scale, which has one factor for
+each row or one for all.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
+from wakeword_daemon.engine.arrays import halved
 from wakeword_daemon.engine.crnn import CRNN, weight_shapes
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.engine.streams import new_stream
@@ -283,7 +285,7 @@ def save_model(path: Path, model: Model) -> Model:
     """
     vector = model.self_test_vector
     arrays: dict[str, npt.NDArray[np.generic]] = {
-        **model.weights,
+        **{name: _shortest(weight) for name, weight in model.weights.items()},
         _SELF_TEST_INPUT: vector.mel,
         _SELF_TEST_OUTPUT: vector.probabilities,
     }
@@ -357,6 +359,12 @@ def _float32(arrays: dict[str, npt.NDArray[np.generic]], name: str) -> npt.NDArr
     rows = arrays[name + _SCALE].astype(np.float32)
     numbers *= rows.reshape(-1, *[1] * (stored.ndim - 1))
     return numbers
+
+
+def _shortest(weight: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """Return a weight as float16, if that changes nothing."""
+    half = halved(weight) if weight.dtype == np.float32 else None
+    return weight if half is None else half
 
 
 def _checksum(unsigned: str, arrays: dict[str, npt.NDArray[np.generic]]) -> str:

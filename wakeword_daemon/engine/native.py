@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from wakeword_daemon.engine.arrays import halved
+from wakeword_daemon.engine.crnn import MATRICES
 from wakeword_daemon.engine.logmel import FULL_SCALE, hann
 from wakeword_daemon.engine.mel import mel_filters
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-INTERFACE = 2
+INTERFACE = 3
 """Version of the step in C that this module can call; the same as in _module.c."""
 TILE = 32
 BLOCK = 8
@@ -76,22 +78,28 @@ def radices(points: int) -> list[int]:
     return found
 
 
-def pack(networks: Sequence[CRNN]) -> Array:
+def pack(networks: Sequence[CRNN], *, halves: bool = False) -> Array:
     """Return the plan of networks that share their features and steps: one block of float32.
 
     It holds the integers of _step.h, the tables of the front end, and each network's weights in the
     order of use. Its parts start at cache lines.
+
+    Args:
+        networks: one for each word.
+        halves: whether to keep the matrices of a network as float16, if that changes none of them.
+
     """
     features, first = networks[0].features, networks[0].architecture
+    small = [halves and are_halves(network) for network in networks]
     head = [
         features.window, features.hop, features.mels, first.kernel_frames, first.stride_frames,
         len(networks),
     ]  # fmt: skip
-    for network in networks:
+    for network, by_half in zip(networks, small, strict=True):
         a = network.architecture
         head += [
             a.bands(features), _up(a.channels, BLOCK), a.kernel_mels, a.stride_mels,
-            _up(a.hidden, BLOCK), a.layers, a.attention, a.steps,
+            _up(a.hidden, BLOCK), a.layers, a.attention, a.steps, 2 if by_half else 4,
         ]  # fmt: skip
     triangles = []
     for column in mel_filters(features).T:
@@ -101,7 +109,13 @@ def pack(networks: Sequence[CRNN]) -> Array:
     parts = [
         np.array(head, np.int32).view(np.float32),
         np.concatenate([*_tables(features), *triangles], dtype=np.float32),
-        np.concatenate([part.ravel() for network in networks for part in _weights(network)]),
+        np.concatenate(
+            [
+                part.ravel()
+                for network, by_half in zip(networks, small, strict=True)
+                for part in _weights(network, np.float16 if by_half else np.float32)
+            ]
+        ),
     ]
     sizes = [_up(len(part), ALIGNMENT) for part in parts[:-1]] + [len(parts[-1])]
     block = np.zeros(sum(sizes) + ALIGNMENT, np.float32)
@@ -111,6 +125,15 @@ def pack(networks: Sequence[CRNN]) -> Array:
         begin = end - _up(len(part), ALIGNMENT if part is not parts[-1] else 1)
         plan[begin : begin + len(part)] = part
     return plan
+
+
+def are_halves(network: CRNN) -> bool:
+    """Return whether float16 holds the matrices of a network exactly."""
+    return all(
+        halved(weight) is not None
+        for name, weight in network.weights.items()
+        if name.startswith(MATRICES)
+    )
 
 
 def _tables(features: FeatureSettings) -> Iterator[npt.NDArray[np.float64]]:
@@ -126,8 +149,11 @@ def _tables(features: FeatureSettings) -> Iterator[npt.NDArray[np.float64]]:
     yield _unit(np.arange(window // 4 + 1) / window).ravel()
 
 
-def _weights(network: CRNN) -> Iterator[Array]:
-    """Yield the weights of a network: convolution, GRU layers, attention, classifier."""
+def _weights(network: CRNN, number: npt.DTypeLike) -> Iterator[Array]:
+    """Yield the weights of a network: convolution, GRU layers, attention, classifier.
+
+    `number` is the type of those in blocks.
+    """
     a, w = network.architecture, network.weights
     bands, channels = a.bands(network.features), _up(a.channels, BLOCK)
     kernel = np.zeros((channels, a.kernel_mels * a.kernel_frames), np.float32)
@@ -142,10 +168,10 @@ def _weights(network: CRNN) -> Iterator[Array]:
             bias = bias + np.einsum("gcb,c->g", by_channel, w["conv.bias"])
             matrix = np.zeros((len(matrix), bands, channels), np.float32)
             matrix[..., : a.channels] = by_channel.swapaxes(1, 2)
-        yield _gates(matrix.reshape(len(matrix), -1), bias, a.hidden)
-        yield _gates(w[f"gru.weight_hh_l{layer}"], w[f"gru.bias_hh_l{layer}"], a.hidden)
+        yield _gates(matrix.reshape(len(matrix), -1), bias, a.hidden, number)
+        yield _gates(w[f"gru.weight_hh_l{layer}"], w[f"gru.bias_hh_l{layer}"], a.hidden, number)
     hidden = _up(a.hidden, BLOCK)
-    yield _blocks(_padded(w["energy.0.weight"], 1, hidden), w["energy.0.bias"])
+    yield _blocks(_padded(w["energy.0.weight"], 1, hidden), w["energy.0.bias"], number)
     yield _padded(w["energy.2.weight"], 1, _up(a.attention, TILE))
     # Softmax over two classes is the logistic function of their difference. The attention weights
     # sum to 1, so the classifier can be applied to each step before the sum.
@@ -154,19 +180,24 @@ def _weights(network: CRNN) -> Iterator[Array]:
     yield _padded(w["classifier.bias"][1:] - w["classifier.bias"][:1], 0, BLOCK)
 
 
-def _gates(matrix: Array, bias: Array, size: int) -> Array:
+def _gates(matrix: Array, bias: Array, size: int, number: npt.DTypeLike) -> Array:
     """Return the matrix and bias of three gates, in blocks, each gate padded."""
     full = _up(size, BLOCK)
     by_gate = _padded(matrix.reshape(3, size, -1), 1, full)
     by_gate = _padded(by_gate, 2, _up(matrix.shape[1], BLOCK))
-    return _blocks(by_gate.reshape(3 * full, -1), _padded(bias.reshape(3, size), 1, full).ravel())
+    by_gate = by_gate.reshape(3 * full, -1)
+    return _blocks(by_gate, _padded(bias.reshape(3, size), 1, full).ravel(), number)
 
 
-def _blocks(matrix: Array, bias: Array) -> Array:
-    """Return [outputs, inputs] and a bias as blocks [outputs / TILE, 1 + inputs, TILE]."""
+def _blocks(matrix: Array, bias: Array, number: npt.DTypeLike) -> Array:
+    """Return [outputs, inputs] and a bias as blocks: a bias and rows of weights for TILE outputs.
+
+    `number` is the type of the weights, whose bytes are returned as if they were float32.
+    """
     outputs = _up(len(matrix), TILE)
-    rows = _padded(np.concatenate([bias[:, None], matrix], axis=1), 0, outputs)
-    return rows.reshape(-1, TILE, rows.shape[1]).swapaxes(1, 2)
+    rows = _padded(matrix, 0, outputs).reshape(-1, TILE, matrix.shape[1]).swapaxes(1, 2)
+    weights = np.ascontiguousarray(rows, number).reshape(len(rows), -1).view(np.float32)
+    return np.concatenate([_padded(bias, 0, outputs).reshape(-1, TILE), weights], axis=1)
 
 
 def _padded(array: Array, axis: int, length: int) -> Array:

@@ -59,7 +59,8 @@ class Stream(Protocol):
 def new_stream(networks: Sequence[CRNN]) -> Stream:
     """Return a new stream through networks of the same features and steps."""
     if can_run(networks):
-        stream: Stream = native_step().Stream(pack(networks))
+        step = native_step()
+        stream: Stream = step.Stream(pack(networks, halves=step.HALVES))
         return stream
     return NumpyStream(networks)
 

@@ -43,6 +43,7 @@ from wakeword_daemon.training.fit.distributed import Processes
 from wakeword_daemon.training.fit.export import (
     engine_from_torch,
     folded_weights,
+    round_matrices,
     shift_log_odds,
     torch_from_model,
 )
@@ -475,11 +476,12 @@ def _as_near_as_clips_allow(
 
 
 def _calibrate(network: TorchCRNN, dev: SpeechSet, hours: FeatureStreams | None) -> None:
-    """Shift the network's log-odds so that the default operating point lies at a score of 0.5.
+    """Round the network as it ships, and shift its log-odds: the default threshold becomes 0.5.
 
     Networks of different words and runs use different scales; users should not have to learn each
     one's.
     """
+    round_matrices(network)
     counted = [c for c in CONDITIONS if c.counts_false_accepts]
     reports = list(_under(counted, network, dev).values())
     if hours is not None:
