@@ -129,9 +129,10 @@ def test_weights_as_halves_give_the_same_bytes(architecture, avx2, tmp_path):
     one, two = networks(architecture, 2)
     mixed = [*with_halves([one]), two]
     small, large = native.pack(mixed, halves=True), native.pack(mixed)
-    assert large.size - small.size == native.pack([one]).size - native.pack(
-        with_halves([one]), halves=True
-    ).size
+    assert (
+        large.size - small.size
+        == native.pack([one]).size - native.pack(with_halves([one]), halves=True).size
+    )
     assert 0.9 * large.size > small.size
     found = heard(step.Stream(small), pcm, 0)
     assert len(found) > 40

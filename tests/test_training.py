@@ -93,7 +93,7 @@ def job(recordings, cache, run, settings=SETTINGS):
 def trained_word(recordings, cache, tmp_path_factory):
     """What came of training a word, and the rows of its epochs."""
     rows = []
-    asked = job(recordings, cache, tmp_path_factory.mktemp("run"), replace(SETTINGS, batches=120))
+    asked = job(recordings, cache, tmp_path_factory.mktemp("run"), replace(SETTINGS, batches=90))
     return train_word(asked, rows.append), rows
 
 

@@ -28,7 +28,7 @@ def word(rng, pitch):
 def other(rng, pitch, seconds):
     """Return a tune that is not the word."""
     glides = [
-        tone(*rng.uniform(1, 2, 2), rng.uniform(0.1, 0.4), pitch * rng.uniform(0.8, 1.2))
+        tone(*rng.uniform(1, 3, 2), rng.uniform(0.1, 0.4), pitch * rng.uniform(0.8, 1.2))
         for _ in range(round(seconds * 4))
     ]
     tune = np.concatenate(glides)[: round(seconds * SAMPLE_RATE)]

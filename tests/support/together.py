@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from unittest import mock
 
 from support.measuring import few_conditions
 
@@ -22,8 +23,8 @@ def train(recordings, cache, run):
         cache=cache, synthetic=0, fold=None, licences={"tones": "CC0-1.0"},
         settings=SETTINGS, command="test",
     )  # fmt: skip
-    word.measurable = lambda: (few_conditions(), [])
-    with distributed.joined() as processes:
+    few = mock.patch.object(word, "measurable", return_value=(few_conditions(), []))
+    with few, distributed.joined() as processes:
         return train_word(job, processes=processes)
 
 

@@ -13,6 +13,9 @@
 #define LANES 8
 #define VARIANT(name) name##_avx2
 #else
+#ifdef __aarch64__
+#include <arm_neon.h>
+#endif
 #define LANES 4
 #define VARIANT(name) name##_plain
 #endif
@@ -212,8 +215,7 @@ INLINE Lanes weights(int size, const char *w)
 #ifdef AVX2
     return (Lanes)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)w));
 #elif defined(__aarch64__)
-    typedef __fp16 Halves __attribute__((vector_size(2 * LANES), aligned(2), may_alias));
-    return __builtin_convertvector(*(const Halves *)w, Lanes);
+    return (Lanes)vcvt_f32_f16(vld1_f16((const float16_t *)w));
 #else
     typedef uint16_t Halves __attribute__((vector_size(2 * LANES), aligned(2), may_alias));
     Bits half = __builtin_convertvector(*(const Halves *)w, Bits);
