@@ -16,8 +16,8 @@ HOPS = 100
 SLACK = 1.1
 
 INSTRUCTIONS = {("avx2", 1): 62_400, ("avx2", 6): 207_400, ("plain", 1): 163_600}
-"""A hop of so many words of the shipped size, by gcc 12; with AVX2 an eighth are conversions of
-halves, which save more time in reading than they take. Lower a count when the step gets cheaper;
+"""A hop of so many words of the shipped size, by gcc 12; with AVX2 some of them convert halves,
+which takes less time than reading whole floats. Lower a count when the step gets cheaper;
 raise it only for what is worth it."""
 
 PROGRAM = """

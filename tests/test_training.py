@@ -211,7 +211,7 @@ def test_clips_of_a_voice_that_was_missed_improve_a_word(improve, tmp_path, monk
     # Whether to use a word, a minute of tones does not show.
     monkeypatch.setattr(verdict, "USABLE", dict.fromkeys(verdict.USABLE, 1.0))
     monkeypatch.setattr(verdict, "USABLE_ACCEPTS", math.inf)
-    # Nor which threshold is right: a single tune that sounds like the word would set it.
+    # Nor does it show the right threshold: one tune that sounds like the word would decide it.
     monkeypatch.setattr("wakeword_daemon.training.word.default_threshold", lambda *_: 0.5)
     labelled = exported(tmp_path, pitch=(700, 1000))  # the word was trained at 150 to 275 Hz
     capsys.readouterr()

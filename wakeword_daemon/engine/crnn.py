@@ -55,8 +55,8 @@ class CRNN:
 
 
 MATRICES = ("gru.weight", "energy.0.weight")
-"""How the names of those weights begin that float16 holds exactly in the words that ship: nearly
-all of a network. Then a file, and what a step reads, is half as large."""
+"""The names of the large matrices begin so. Training rounds these to float16, which halves the model
+file and what a step reads."""
 
 
 def weight_shapes(a: Architecture, features: FeatureSettings) -> dict[str, tuple[int, ...]]:

@@ -54,10 +54,9 @@ def torch_from_model(model: Model, architecture: Architecture | None = None) -> 
 
 @torch.no_grad()
 def round_matrices(network: TorchCRNN) -> None:
-    """Round the matrices of the GRU and of the attention to float16, in place.
+    """Round the large matrices to numbers that float16 can hold, in place.
 
-    They are nearly all of the weights, and the step in C reads them all at each hop: now half as
-    many bytes.
+    The step in C reads them all at each hop, and half as many bytes take less time.
     """
     for name, weight in network.named_parameters():
         if name.startswith(crnn.MATRICES):
