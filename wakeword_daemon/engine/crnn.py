@@ -55,8 +55,8 @@ class CRNN:
 
 
 MATRICES = ("gru.weight", "energy.0.weight")
-"""The names of the large matrices begin so. Training rounds these to float16, which halves the model
-file and what a step reads."""
+"""The names of the large matrices begin so. Training rounds these to float16, which halves the file
+of a model and what a step reads."""
 
 
 def weight_shapes(a: Architecture, features: FeatureSettings) -> dict[str, tuple[int, ...]]:
