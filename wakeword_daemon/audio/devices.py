@@ -89,7 +89,7 @@ def find(device: str | int | None = None) -> InputDevice:
 
 
 def check_channel(name: str, channel: int, channels: int) -> None:
-    """Check that a device of so many channels has one of this number, counted from 1.
+    """Check that a device with `channels` channels has the wanted one; the first is number 1.
 
     Raises:
         AudioError: it has not.

@@ -13,10 +13,11 @@
 
 static HearSamples *hear_samples = hear_samples_plain;
 static HearFrames *hear_frames = hear_frames_plain;
+/* Whether the processor converts halves, so that they save time. */
 #ifdef __aarch64__
 static int halves = 1;
 #else
-static int halves; /* whether the processor converts halves, so that they save time */
+static int halves;
 #endif
 
 typedef struct {

@@ -90,16 +90,16 @@ def pack(networks: Sequence[CRNN], *, halves: bool = False) -> Array:
 
     """
     features, first = networks[0].features, networks[0].architecture
-    small = [halves and are_halves(network) for network in networks]
+    types = [np.float16 if halves and are_halves(one) else np.float32 for one in networks]
     head = [
         features.window, features.hop, features.mels, first.kernel_frames, first.stride_frames,
         len(networks),
     ]  # fmt: skip
-    for network, by_half in zip(networks, small, strict=True):
+    for network, number in zip(networks, types, strict=True):
         a = network.architecture
         head += [
             a.bands(features), _up(a.channels, BLOCK), a.kernel_mels, a.stride_mels,
-            _up(a.hidden, BLOCK), a.layers, a.attention, a.steps, 2 if by_half else 4,
+            _up(a.hidden, BLOCK), a.layers, a.attention, a.steps, np.dtype(number).itemsize,
         ]  # fmt: skip
     triangles = []
     for column in mel_filters(features).T:
@@ -112,8 +112,8 @@ def pack(networks: Sequence[CRNN], *, halves: bool = False) -> Array:
         np.concatenate(
             [
                 part.ravel()
-                for network, by_half in zip(networks, small, strict=True)
-                for part in _weights(network, np.float16 if by_half else np.float32)
+                for network, number in zip(networks, types, strict=True)
+                for part in _weights(network, number)
             ]
         ),
     ]
