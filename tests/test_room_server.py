@@ -282,6 +282,30 @@ def test_a_stream_is_served_to_its_end_when_the_service_is_told_to_stop():
 
 
 @pytest.mark.slow
+def test_a_peer_that_is_just_being_accepted_does_not_wait_for_the_end_of_the_drain(tmp_path):
+    async def stop_in_that_turn():
+        path = tmp_path / "wake.sock"
+        server = RoomServer(detectors(["jarvis"]))
+        await server.start([path])
+        with socket.socket(socket.AF_UNIX) as streaming, socket.socket(socket.AF_UNIX) as peer:
+            streaming.connect(str(path))
+            streaming.sendall(
+                b'{"type": "audio-start", "data": {"rate": 16000, "width": 2, "channels": 1}}\n'
+            )
+            while not server.connections or next(iter(server._connections)).idle:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            peer.connect(str(path))
+            await asyncio.sleep(0)  # this turn accepts the peer, after what follows here
+            assert server.connections == 1
+            stopping = asyncio.create_task(server.stop(drain=PATIENCE))
+            peer.setblocking(False)
+            assert await asyncio.get_running_loop().sock_recv(peer, 1) == b""
+            assert not stopping.done()
+        await stopping
+
+    asyncio.run(asyncio.wait_for(stop_in_that_turn(), PATIENCE))
+
+
 def test_a_second_signal_stops_the_service_at_once():
     with Serve("--drain", "600") as serve, RoomPeer(serve.path) as room:
         room.start()

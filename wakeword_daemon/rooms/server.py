@@ -115,6 +115,11 @@ class RoomServer:
         """
         if self._announcement is not None:
             await self._announcement.end()
+        # What asyncio has accepted becomes a connection one turn later, unless the server is closed
+        # by then. Such a peer would wait until this process ends.
+        for listener in self._listeners:
+            asyncio.get_running_loop().remove_reader(listener.socket)
+        await asyncio.sleep(0)
         for server in self._accepting:
             server.close()
         sockets.close(self._listeners)
