@@ -39,6 +39,13 @@ def answers(port):
     return False
 
 
+def port_of(process):
+    """Return the port that a process serves on, as it tells; a free one may be taken until then."""
+    return int(
+        re.search(r"serving jarvis on tcp://127\.0\.0\.1:(\d+)", process.stderr.readline())[1]
+    )
+
+
 def rooms_of_each(control):
     """Return how many rooms each process has, as HAProxy counts them; without its own checks."""
     with socket.socket(socket.AF_UNIX) as asking:
@@ -53,20 +60,20 @@ def rooms_of_each(control):
 def test_four_processes_behind_haproxy_and_one_that_ends(tmp_path):
     if not shutil.which("haproxy"):
         pytest.skip("haproxy is not installed")
-    ports, front = [free_port() for _ in range(PROCESSES)], free_port()
     config = tmp_path / "haproxy.cfg"
     control = tmp_path / "haproxy.sock"
-    config.write_text(configuration(front, ports, control))
     started = [
         subprocess.Popen(
-            [*WAKEWORD, "serve", "--uri", f"tcp://127.0.0.1:{port}", "--drain", "30"],
-            stderr=subprocess.DEVNULL,
+            [*WAKEWORD, "serve", "--uri", "tcp://127.0.0.1:0", "--drain", "30"],
+            stderr=subprocess.PIPE, text=True,
         )
-        for port in ports
-    ]
+        for _ in range(PROCESSES)
+    ]  # fmt: skip
     try:
+        ports, front = [port_of(process) for process in started], free_port()
         for port in ports:
             until(lambda: answers(port), "a process")  # noqa: B023
+        config.write_text(configuration(front, ports, control))
         started.append(subprocess.Popen(["haproxy", "-db", "-f", str(config)]))
         until(lambda: answers(front), "haproxy")
         until(lambda: rooms_of_each(control) == [0] * PROCESSES, "the end of the first look")
@@ -91,4 +98,4 @@ def test_four_processes_behind_haproxy_and_one_that_ends(tmp_path):
     finally:
         for process in started:
             process.kill()
-            process.wait(PATIENCE)
+            process.communicate(timeout=PATIENCE)
