@@ -101,8 +101,9 @@ def test_a_subscriber_receives_only_its_words(server, listen):
 
 
 def test_an_unknown_word_is_refused_by_name(server, listen):
-    with pytest.raises(EventsError, match="'sheila'; the words are: jarvis, alexa"):
-        listen(server, words=["sheila"]).__enter__()
+    refused = pytest.raises(EventsError, match="'sheila'; the words are: jarvis, alexa")
+    with refused, listen(server, words=["sheila"]) as listener:
+        listener()
 
 
 def test_events_during_a_lost_connection_arrive_once_and_in_order(server, listen):
