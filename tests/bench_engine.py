@@ -9,11 +9,13 @@ a round more expensive.
 
 import json
 import os
+import random
 import resource
 import statistics
 import subprocess
 import sys
 import time
+from array import array
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,8 +24,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(ROOT))
 
-import numpy as np  # noqa: E402 -- it reads the settings above
-from support import page  # noqa: E402
+from support import page  # noqa: E402 -- numpy reads the settings above, if an engine loads it
 
 from wakeword_daemon.clock import HOP, SAMPLE_RATE  # noqa: E402
 from wakeword_daemon.engine.streams import running_step  # noqa: E402
@@ -85,10 +86,11 @@ def micro():
 
 
 def open_():
+    import numpy as np  # noqa: PLC0415 -- timed
     import openwakeword  # noqa: PLC0415 -- timed
 
     model = openwakeword.Model([openwakeword.models["alexa"]["model_path"]])
-    return model.predict
+    return lambda hop: model.predict(np.asarray(hop))
 
 
 ENGINES = {
@@ -105,27 +107,31 @@ def measure(engine, begun):
     """Return the engine's figures; `begun` is when its process was started."""
     _, start = ENGINES[engine]
     push = start()
-    rng = np.random.default_rng(0)
-    hops = rng.normal(0, 1000, (SECONDS * SAMPLE_RATE // HOP, HOP)).astype(np.int16)
-    push(hops[0])
+    push(memoryview(array("h", bytes(2 * HOP))))
     figures = {"start": time.time() - begun}
+    chance = random.Random(0)  # noqa: S311 -- noise
+    noise = memoryview(
+        array("h", (round(chance.gauss(0, 1000)) for _ in range(SECONDS * SAMPLE_RATE)))
+    )
+    hops = [noise[at : at + HOP] for at in range(0, len(noise), HOP)]
     costs = []
     while sum(costs) * SECONDS < BUDGET:
         before = time.process_time()
         for hop in hops:
             push(hop)
         costs.append((time.process_time() - before) / SECONDS)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - hops.nbytes / 2**20
-    return figures | {"cpu": min(costs), "peak": peak, "cold": cold(push, hops)}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - noise.nbytes / 2**20
+    return figures | {"cpu": min(costs), "peak": peak, "cold": cold(push, noise)}
 
 
-def cold(push, hops):
+def cold(push, noise):
     """Return the seconds of CPU time that a hop takes in the daemon.
 
     There each hop follows a sleep, and the capture that fetches the audio from the microphone. It
     is the daemon's own capture; only the microphone is made up.
     """
-    import pytest  # noqa: PLC0415 -- adds to the memory, which is measured before
+    import numpy as np  # noqa: PLC0415 -- adds to the memory, which is measured before
+    import pytest  # noqa: PLC0415
     from support.virtualmic import VirtualMicrophone  # noqa: PLC0415
 
     from wakeword_daemon.audio.capture import Capture, CaptureSettings  # noqa: PLC0415
@@ -144,7 +150,7 @@ def cold(push, hops):
         costs.append(time.process_time() - before)
         return False
 
-    microphone = Microphone(np.concatenate(hops[:COLD_HOPS]), HOP, HOP)
+    microphone = Microphone(np.array(noise[: COLD_HOPS * HOP]), HOP, HOP)
     capture = Capture(CaptureSettings(), RingBuffer(1.0), lambda _: None, on_audio)
     with pytest.MonkeyPatch.context() as patch:
         microphone.plug(patch)

@@ -7,6 +7,7 @@ import threading
 import time
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,6 +33,7 @@ def test_a_spoken_word_gives_one_event(room, tmp_path):
         (event,) = events(listener)
         after = time.time()
         status = daemon.status()
+        files = Path(f"/proc/{daemon.process.pid}/maps").read_text()
         code = daemon.stop()
         log = daemon.log
     assert event["name"] == "jarvis"
@@ -39,6 +41,7 @@ def test_a_spoken_word_gives_one_event(room, tmp_path):
     assert log.count("heard jarvis") == 1
     assert status["capture"] == {"gaps": 0, "lost": 0, "reopened": 0, "overflows": 0}
     assert status["lost"] == 0
+    assert ("numpy" in files) == (status["step"] == "numpy")  # it would take 6 MiB
     assert code == 0
 
 

@@ -13,7 +13,7 @@ from support.models import TINY, random_model
 
 from wakeword_daemon import config, manifest
 from wakeword_daemon.audio import files
-from wakeword_daemon.engine.modelfile import _checksum, read_model, save_model
+from wakeword_daemon.engine.modelfile import checksum_of, read_model, save_model, stored_arrays
 from wakeword_daemon.errors import AudioError, ConfigError, ModelError, TrainingError
 from wakeword_daemon.rooms.addresses import parse_uri
 
@@ -94,7 +94,7 @@ def signed(path, change):
     card = json.loads(json.loads(content[8 : 8 + size])["__metadata__"]["wakeword"])
     card["checksum"] = ""
     arrays = change(card, load(content)) or load(content)
-    digest = _checksum(msgspec.json.encode(card).decode(), arrays)
+    digest = checksum_of(msgspec.json.encode(card).decode(), stored_arrays(save(arrays)))
     entry = msgspec.json.encode(card | {"checksum": digest}).decode()
     path.write_bytes(save(arrays, {"wakeword": entry}))
 

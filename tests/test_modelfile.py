@@ -1,6 +1,7 @@
 """A model file is read back whole, or refused with a sentence that says what is wrong."""
 
 import json
+from array import array
 from dataclasses import replace
 
 import numpy as np
@@ -45,7 +46,7 @@ def test_what_is_saved_is_loaded(tmp_path):
     read = read_model(path)
     assert read.card == written.card
     assert replace(read.card, checksum="") == card
-    assert all((read.weights[name] == array).all() for name, array in model.weights.items())
+    assert all(np.array_equal(read.weights[name], one) for name, one in model.weights.items())
     read.self_test()
     assert read.model_id.startswith("smart_mirror-")
     assert [p.name for p in path.parent.iterdir()] == [path.name]  # no temporary file is left
@@ -126,7 +127,7 @@ def test_int8_weights_are_scaled_row_by_row(tmp_path):
     weights = model.weights | {"gru.weight_hh_l0": stored, "gru.weight_hh_l0.scale": scale}
     path = tmp_path / "int8.safetensors"
     save_model(path, Model(model.card, weights, model.self_test_vector))
-    read = read_model(path).weights["gru.weight_hh_l0"]
+    read = np.asarray(read_model(path).weights["gru.weight_hh_l0"])
     assert read.dtype == np.float32
     assert np.abs(read - weight).max() <= scale.max() / 2 + 1e-7
 
@@ -145,9 +146,8 @@ def test_weights_that_float16_holds_take_half_the_space(tmp_path):
 
 def test_a_machine_with_other_results_fails_the_self_test(saved):
     _, model = saved
-    vector = replace(
-        model.self_test_vector, probabilities=model.self_test_vector.probabilities + 0.01
-    )
+    vector = model.self_test_vector
+    vector = replace(vector, probabilities=array("f", (p + 0.01 for p in vector.probabilities)))
     with pytest.raises(ModelError, match="does not give the probabilities"):
         Model(model.card, model.weights, vector).self_test()
 
@@ -202,7 +202,7 @@ def test_shipped_models_load_and_pass_their_self_test():
         model = read_model(path)
         model.self_test()
         assert model.name == name
-        assert model.self_test_vector.probabilities.max() > model.threshold / 2  # it hears its word
+        assert max(model.self_test_vector.probabilities) > model.threshold / 2  # it hears its word
         assert path.with_suffix(".md").exists()
         assert {p.target for p in model.card.operating_points} >= {0.1, 0.5}
         assert all(source.licence != "unknown" for source in model.card.sources)

@@ -25,7 +25,8 @@ def found(*channels, channel=1, rate=1.0, watch=None, begin=0.0):
     for at in range(0, len(pcm) - HOP, HOP):
         end = at + HOP
         if watch.due(seconds(HOP)):
-            watch.look(pcm[at:end], raw[at:end], begin + seconds(end) / rate)
+            frames = raw[at:end].ravel()
+            watch.look(pcm[at:end], frames, len(channels), begin + seconds(end) / rate)
     return [problem.name for problem in watch.problems]
 
 

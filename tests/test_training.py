@@ -25,7 +25,7 @@ from wakeword_daemon.audio import files
 from wakeword_daemon.cli import main
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine import Detector, read_model
-from wakeword_daemon.engine.modelfile import Model, SelfTest, save_model
+from wakeword_daemon.engine.modelfile import NO_SELF_TEST, Model, save_model
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.errors import ModelError, TrainingError
 from wakeword_daemon.lab.models import describe
@@ -57,9 +57,6 @@ pytestmark = pytest.mark.torch
 SETTINGS = TrainingSettings(
     epochs=4, batches=25, batch_size=32, averaging=0.9, rate=1e-2, peers=(64, 64)
 )
-
-
-NO_SELF_TEST = SelfTest(np.zeros((0, 0), np.uint8), np.zeros(0, np.float32))
 
 
 @pytest.fixture(scope="module")

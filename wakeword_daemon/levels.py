@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
+from operator import mul
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from wakeword_daemon.clock import HOP
+from wakeword_daemon.pcm import view
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wakeword_daemon.pcm import Pcm
+    from wakeword_daemon.pcm import Samples
 
 SILENCE = -100.0
 """dBFS; the level of exact zeros, and the lowest level there is."""
@@ -33,12 +33,17 @@ _LOWEST_RATIO = -20.0
 """Decibels; a lower ratio cannot be distinguished from noise alone."""
 
 
-def level(pcm: Pcm) -> float:
+def level(pcm: Samples) -> float:
     """Return the RMS level of int16 samples [n] in dBFS, at least `SILENCE`."""
-    return decibels(float(np.mean(np.square(pcm, dtype=np.float64))) if len(pcm) else 0.0)
+    return decibels(power(view(pcm)))
 
 
-def of_hops(pcm: Pcm) -> list[float]:
+def power(pcm: memoryview) -> float:
+    """Return the mean square of int16 samples [n], 0 without any."""
+    return sum(map(mul, pcm, pcm)) / len(pcm) if len(pcm) else 0.0
+
+
+def of_hops(pcm: Samples) -> list[float]:
     """Return the level of each hop of int16 samples [n] in dBFS; the last hop may be shorter."""
     return [level(pcm[start : start + HOP]) for start in range(0, len(pcm), HOP)]
 

@@ -9,7 +9,7 @@ from fuzz import scratch
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from wakeword_daemon.engine.modelfile import _checksum, read_model
+from wakeword_daemon.engine.modelfile import checksum_of, read_model, stored_arrays
 from wakeword_daemon.engine.streams import new_stream
 from wakeword_daemon.errors import ModelError
 
@@ -22,13 +22,13 @@ _noise = np.random.default_rng(0).integers(-9000, 9000, 8_000, np.int16)
 def _signed(data):
     """Return the same file with the right checksum; None if it has no place for one."""
     try:
-        arrays = load(data)
+        arrays, stored = load(data), stored_arrays(data)
         size = int.from_bytes(data[:8], "little")
         entry = json.loads(data[8 : 8 + size])["__metadata__"]["wakeword"]
+        unsigned = _CHECKSUM.sub('"checksum":""', entry, count=1)
+        digest = checksum_of(unsigned, stored)
     except (SafetensorError, ValueError, KeyError, RecursionError):
         return None
-    unsigned = _CHECKSUM.sub('"checksum":""', entry, count=1)
-    digest = _checksum(unsigned, arrays)
     return save(arrays, {"wakeword": unsigned.replace('"checksum":""', f'"checksum":"{digest}"')})
 
 

@@ -81,7 +81,8 @@ class Ear:
 
         The likeness is the normalised cross-correlation: 1 for the same sound at any level.
         """
-        start, pcm = self.ring.copy(since, self.ring.clock)
+        start, held = self.ring.copy(since, self.ring.clock)
+        pcm = np.asarray(held)
         size = 1 << (len(pcm) + len(sound)).bit_length()
         spectrum = (
             np.fft.rfft(pcm.astype(float), size) * np.fft.rfft(sound.astype(float), size).conj()

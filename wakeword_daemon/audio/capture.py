@@ -27,8 +27,6 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from wakeword_daemon.audio import devices
 from wakeword_daemon.audio.problems import ProblemWatch
 from wakeword_daemon.audio.pulse import ServerError
@@ -44,7 +42,7 @@ if TYPE_CHECKING:
 
     from wakeword_daemon.audio.ring import RingBuffer
     from wakeword_daemon.audio.stream import InputStream, Recorded
-    from wakeword_daemon.pcm import Pcm
+    from wakeword_daemon.pcm import Samples
 
 __all__ = ["Capture", "CaptureSettings", "CaptureState"]
 
@@ -105,7 +103,7 @@ class Capture(AudioSource):
         settings: CaptureSettings,
         ring: RingBuffer,
         on_state: Callable[[CaptureState], None],
-        on_audio: Callable[[Pcm], bool] = lambda _: False,
+        on_audio: Callable[[Samples], bool] = lambda _: False,
     ) -> None:
         super().__init__("capture", ring, on_state, on_audio)
         self._settings = settings
@@ -240,11 +238,11 @@ class Capture(AudioSource):
             lived = now() - opened
             self._write(block, stream.trail)
             if self._watch.due(block.duration) and self._watch.look(
-                block.pcm, stream.raw, block.captured
+                block.pcm, stream.raw, stream.channels, block.captured
             ):
                 self._tell_problems()
             blocks = _NAP if self._on_audio(block.pcm) and self._settings.naps else 1
-            sound = bool(block.pcm.item(-1) or np.count_nonzero(block.pcm))
+            sound = bool(block.pcm[-1]) or any(block.pcm)
             again = self._zeros.push(sound=sound, duration=block.duration, lived=lived)
             if self._zeros.suspicious:
                 if self.state.name == "listening":

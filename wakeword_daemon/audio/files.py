@@ -13,12 +13,13 @@ import numpy as np
 from wakeword_daemon.audio.resample import Resampler
 from wakeword_daemon.clock import HOP, SAMPLE_RATE, seconds
 from wakeword_daemon.errors import AudioError
+from wakeword_daemon.pcm import view
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-    from wakeword_daemon.pcm import Pcm
+    from wakeword_daemon.pcm import Pcm, Samples
 
 _RATES = range(4_000, 384_001)
 _CHANNELS = range(1, 33)
@@ -73,7 +74,7 @@ def live_blocks(stream: BinaryIO) -> Iterator[Pcm]:
         raise AudioError("there was no sound on standard input; s16le at 16 kHz, mono, is expected")
 
 
-def flac(pcm: Pcm) -> bytes:
+def flac(pcm: Samples) -> bytes:
     """Return samples, int16[n] at 16 kHz, as a FLAC file of 16 bits."""
     import soundfile  # noqa: PLC0415 -- only who keeps recordings pays for it
 
@@ -81,7 +82,10 @@ def flac(pcm: Pcm) -> bytes:
     # those.
     memory = os.memfd_create("flac")
     try:
-        soundfile.write(os.dup(memory), pcm, SAMPLE_RATE, format="FLAC", subtype="PCM_16")
+        with soundfile.SoundFile(
+            os.dup(memory), "w", SAMPLE_RATE, 1, "PCM_16", format="FLAC"
+        ) as file:
+            file.buffer_write(view(pcm), "int16")
         return os.pread(memory, os.fstat(memory).st_size, 0)
     finally:
         os.close(memory)

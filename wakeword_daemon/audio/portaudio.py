@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from wakeword_daemon.audio import devices
 from wakeword_daemon.audio.devices import portaudio
 from wakeword_daemon.clock import HOP, SAMPLE_RATE, seconds
@@ -18,7 +16,6 @@ from wakeword_daemon.errors import AudioError
 
 if TYPE_CHECKING:
     from wakeword_daemon.audio.devices import InputDevice
-    from wakeword_daemon.pcm import Pcm
 
 _PERIODS = 16
 """Halves of a block of 80 ms that the device buffers, so that a longer sleep loses nothing.
@@ -77,8 +74,9 @@ class PortAudioInput:
         self._check = sounddevice._check  # noqa: SLF001 -- see above, as the next ones
         self._library, self._pointer = sounddevice._lib, self._stream._ptr  # noqa: SLF001
         most = MOST_BLOCKS * (HOP * self.rate // SAMPLE_RATE)
-        self._buffer = np.empty(most * channels, np.int16)
-        self._target = sounddevice._ffi.from_buffer(self._buffer)  # noqa: SLF001
+        buffer = bytearray(2 * most * channels)
+        self._buffer = memoryview(buffer).cast("h")
+        self._target = sounddevice._ffi.from_buffer(buffer)  # noqa: SLF001
 
     def waiting(self) -> int:
         """Return how many frames there are to read.
@@ -92,7 +90,7 @@ class PortAudioInput:
             self._fail(count)
         return count
 
-    def read(self, count: int) -> tuple[Pcm, bool]:
+    def read(self, count: int) -> tuple[memoryview, bool]:
         """Return the next frames, of which at least `count` are waiting; `MOST_BLOCKS` at most.
 
         Returns:

@@ -124,14 +124,14 @@ def _look(settings: CaptureSettings, seconds: float) -> Probe:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if (block := stream.poll()) is not None:
-            blocks.append(block.pcm.copy())
-            raws.append(stream.raw.copy())
+            blocks.append(np.array(block.pcm))
+            raws.append(np.array(stream.raw))
     pcm = np.concatenate(blocks) if blocks else np.zeros(0, np.int16)
     # The first moments of a device are often silence or a click.
     pcm = pcm[samples(0.5) :]
     if len(pcm) < HOP:
         raise AudioError("no audio arrives from the microphone")
-    raw = np.concatenate(raws)[stream.rate // 2 :]
+    raw = np.concatenate(raws)[stream.rate // 2 * stream.channels :]
     files = (
         line.split(maxsplit=5)[5:] for line in Path("/proc/self/maps").read_text().splitlines()
     )
@@ -140,7 +140,7 @@ def _look(settings: CaptureSettings, seconds: float) -> Probe:
         stream.name,
         stream.rate,
         measure(pcm),
-        examine(pcm, raw, settings.channel),
+        examine(pcm, raw, stream.channels, settings.channel),
         resident_bytes() - before,
         libraries,
     )

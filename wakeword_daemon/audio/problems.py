@@ -6,19 +6,18 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
+from operator import mul
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 from wakeword_daemon.clock import HOP, SAMPLE_RATE
-from wakeword_daemon.levels import SILENCE, decibels
+from wakeword_daemon.levels import SILENCE, decibels, power
+from wakeword_daemon.pcm import view
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from wakeword_daemon.pcm import Pcm
+    from wakeword_daemon.pcm import Samples
 
 ProblemName = Literal["clipping", "offset", "hum", "dead-channel", "wrong-rate", "unsteady"]
 
@@ -65,6 +64,9 @@ _ALIKE = 0.02
 _BREAKS = 4
 _MINUTE = 60.0
 """Times that the sound may break off in so many seconds."""
+
+_SUMMED = 16
+"""Samples, one millisecond."""
 
 _FULL = 32_767
 
@@ -125,12 +127,13 @@ class ProblemWatch:
         self._since_look += duration
         return self._since_look >= _EVERY
 
-    def look(self, pcm: Pcm, raw: NDArray[np.int16], captured: float) -> bool:
+    def look(self, pcm: Samples, raw: Samples, channels: int, captured: float) -> bool:
         """Look at a block; return whether `problems` are others now.
 
         Args:
             pcm: int16[n] at 16 kHz.
-            raw: int16[m, channels], the same before it was converted.
+            raw: int16[m * channels], the same before it was converted.
+            channels: how many.
             captured: when it was over, in seconds.
 
         """
@@ -138,7 +141,7 @@ class ProblemWatch:
             return False
         self._since_look = 0.0
         self._measure_rate(captured)
-        self._looks.append(_look(pcm[-HOP:], raw[-HOP:]))
+        self._looks.append(_look(pcm[-HOP:], raw[-HOP * channels :], channels))
         problems = tuple(self._judge(captured))
         changed = [one.name for one in problems] != [one.name for one in self.problems]
         self.problems = problems
@@ -175,19 +178,22 @@ class ProblemWatch:
         return found
 
 
-def examine(pcm: Pcm, raw: NDArray[np.int16], channel: int | Literal["mix"]) -> list[Problem]:
+def examine(
+    pcm: Samples, raw: Samples, channels: int, channel: int | Literal["mix"]
+) -> list[Problem]:
     """Return what is wrong with a recording of some seconds.
 
     Args:
         pcm: int16[n] at 16 kHz.
-        raw: int16[m, channels], the same before it was converted.
+        raw: int16[m * channels], the same before it was converted.
+        channels: how many.
         channel: as `ProblemWatch` takes it.
 
     """
     count = len(pcm) // HOP
-    each = len(raw) // max(count, 1)
+    each = len(raw) // channels // max(count, 1) * channels
     looks = [
-        _look(pcm[at * HOP : (at + 1) * HOP], raw[at * each : (at + 1) * each])
+        _look(pcm[at * HOP : (at + 1) * HOP], raw[at * each : (at + 1) * each], channels)
         for at in range(count)
     ]
     return judge(looks, channel) if looks else []
@@ -227,37 +233,39 @@ def judge(looks: list[_Look], channel: int | Literal["mix"]) -> list[Problem]:
     return found
 
 
-def _look(pcm: Pcm, raw: NDArray[np.int16]) -> _Look:
-    count = len(pcm)
-    loudest = max(int(pcm.max()), -int(pcm.min()))
-    clipped = (
-        np.count_nonzero(np.abs(pcm.astype(np.int32)) >= _FULL) / count if loudest >= _FULL else 0.0
-    )
-    wave = pcm.astype(np.float32)
-    mean = float(wave.sum()) / count
-    wave -= mean
-    power = float(wave @ wave) / count
-    cosines_and_sines = (_TONES[:, :count] @ wave).tolist()
+def _look(pcm: Samples, raw: Samples, channels: int) -> _Look:
+    samples = view(pcm)
+    count = len(samples)
+    clipped = 0.0
+    if max(samples) >= _FULL or min(samples) <= -_FULL:
+        values = samples.tolist()
+        clipped = sum(map(values.count, (_FULL, -_FULL, -_FULL - 1))) / count
+    # The tones of the mains are so low that the sum of a millisecond is as good as its samples.
+    sums = [sum(samples[start : start + _SUMMED]) for start in range(0, count, _SUMMED)]
+    mean = sum(sums) / count
+    alternating = power(samples) - mean**2
+    wave = [one - mean * _SUMMED for one in sums]
     hums = []
-    for cosine, sine in zip(cosines_and_sines[::2], cosines_and_sines[1::2], strict=True):
+    for cosines, sines in _TONES:
+        cosine, sine = sum(map(mul, cosines, wave)), sum(map(mul, sines, wave))
         of_tone = 2 * (cosine**2 + sine**2) / count**2
-        hums.append(decibels(of_tone) if of_tone > _HUM_SHARE * power else SILENCE)
-    levels: tuple[float, ...] = ()
-    if raw.shape[1] > 1:
-        channels = raw.astype(np.float32)
-        channels -= channels.mean(axis=0)
-        levels = tuple(decibels(float(one)) for one in (channels**2).mean(axis=0))
-    return _Look(clipped, mean / _FULL, tuple(hums), levels)
+        hums.append(decibels(of_tone) if of_tone > _HUM_SHARE * alternating else SILENCE)
+    levels: list[float] = []
+    if channels > 1:
+        for channel in range(channels):
+            one = view(raw)[channel::channels]
+            levels.append(decibels(max(power(one) - (sum(one) / len(one)) ** 2, 0.0)))
+    return _Look(clipped, mean / _FULL, tuple(hums), tuple(levels))
 
 
-def _tones() -> NDArray[np.float32]:
-    """Return a cosine and a sine of each of `_MAINS`, one after the other, float32[4, HOP]."""
-    phases = [2 * np.pi * frequency / SAMPLE_RATE * np.arange(HOP) for frequency in _MAINS]
-    waves = [wave(phase) for phase in phases for wave in (np.cos, np.sin)]
-    return np.stack(waves).astype(np.float32)
-
-
-_TONES = _tones()
+_TONES = [
+    tuple(
+        [wave(2 * math.pi * frequency * at / SAMPLE_RATE) for at in range(0, HOP, _SUMMED)]
+        for wave in (math.cos, math.sin)
+    )
+    for frequency in _MAINS
+]
+"""A cosine and a sine of each of `_MAINS`, a number for each of the sums of a hop."""
 
 
 def _dead_channel(looks: list[_Look], channel: int | Literal["mix"]) -> list[Problem]:

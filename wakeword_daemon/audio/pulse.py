@@ -14,16 +14,11 @@ import ctypes
 import functools
 import sys
 import time
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from wakeword_daemon.audio.devices import check_channel
 from wakeword_daemon.audio.timekeeper import now
 from wakeword_daemon.errors import AudioError
-
-if TYPE_CHECKING:
-    from wakeword_daemon.pcm import Pcm
 
 _HELD = 3.0
 """Seconds of audio that are kept for a reader that comes late."""
@@ -99,9 +94,10 @@ class PulseInput:
         self.channels, self.rate = channels, rate
         self._frame = 2 * channels
         self._held = self._given = 0  # bytes in `_buffer`; of these, bytes already returned
-        self._buffer = np.empty(int(_HELD * rate) * channels, np.int16)
-        self._room = self._buffer.nbytes
-        self._address: int = self._buffer.ctypes.data
+        self._room = int(_HELD * rate) * self._frame
+        buffer = bytearray(self._room)
+        self._buffer = memoryview(buffer).cast("h")
+        self._address = ctypes.addressof(ctypes.c_char.from_buffer(buffer))
         self._data, self._size = ctypes.c_void_p(), ctypes.c_size_t()
         self._piece = ctypes.byref(self._data), ctypes.byref(self._size)
         self._dropped = False
@@ -137,7 +133,7 @@ class PulseInput:
         self._fetch()
         return self._held // self._frame
 
-    def read(self, count: int) -> tuple[Pcm, bool]:
+    def read(self, count: int) -> tuple[memoryview, bool]:
         """Return the next frames, of which at least `count` are waiting.
 
         Returns:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from wakeword_daemon.audio import devices
 from wakeword_daemon.audio.portaudio import UnavailableError
 from wakeword_daemon.audio.stream import open_microphone
@@ -45,6 +47,6 @@ def _blocks(stream: InputStream) -> Iterator[Pcm]:
     while True:
         if (block := stream.poll()) is not None:
             in_vain = 0
-            yield block.pcm.copy()
+            yield np.array(block.pcm)
         elif (in_vain := in_vain + 1) > _PATIENCE:
             raise AudioError("no audio arrives from the microphone")

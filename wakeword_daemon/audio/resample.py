@@ -18,7 +18,7 @@ from wakeword_daemon.errors import AudioError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from wakeword_daemon.pcm import Pcm
+    from wakeword_daemon.pcm import Pcm, Samples
 
 
 _HALF = 32
@@ -75,14 +75,15 @@ class Resampler:
         """Samples (16 kHz) that went in and have not come out yet."""
         return self._trail if self._stream is None else round(self._stream.delay())
 
-    def push(self, pcm: NDArray[np.int16], *, last: bool = False) -> Pcm:
-        """Return the samples, int16[m], that are complete with `pcm`.
+    def push(self, given: Samples, *, last: bool = False) -> Pcm:
+        """Return the samples, int16[m], that are complete with `given`.
 
         Args:
-            pcm: int16[n, channels], or the same interleaved.
+            given: int16[n, channels], or the same interleaved.
             last: whether the stream ends here; then all remaining samples are returned.
 
         """
+        pcm: Pcm = np.asarray(given)
         if self._plain and pcm.ndim == 1:
             return pcm
         frames = pcm.reshape(-1, self._channels)
@@ -123,11 +124,11 @@ class MicrophoneResampler(Resampler):
         self._trail = round(table.shape[1] / 2 * phases / step)
         self._flush = np.zeros(table.shape[1] // 2 * self._channels, np.int16)
 
-    def push(self, pcm: NDArray[np.int16], *, last: bool = False) -> Pcm:
-        """Return the samples, int16[m], that are complete with `pcm`; see `Resampler.push`."""
+    def push(self, given: Samples, *, last: bool = False) -> Pcm:
+        """Return the samples, int16[m], that are complete with `given`; see `Resampler.push`."""
         if self._filter is None:
-            return super().push(pcm, last=last)
-        made = self._filter.push(pcm, self._channels, self._index)
+            return super().push(given, last=last)
+        made = self._filter.push(given, self._channels, self._index)
         if last:
             made += self._filter.push(self._flush, self._channels, self._index)
         return np.frombuffer(made, np.int16)

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import threading
 import time
+from array import array
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import pairwise
 from operator import itemgetter
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-import numpy as np
-
 from wakeword_daemon import clock
-from wakeword_daemon.pcm import Pcm
+from wakeword_daemon.pcm import view
+
+if TYPE_CHECKING:
+    from wakeword_daemon.pcm import Samples
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +30,7 @@ class Block:
 
     start: int
     """Index of its first sample on the sample clock."""
-    pcm: Pcm
+    pcm: memoryview
     """Its samples, int16[n]."""
     lost: int
     """Samples missing right before it: overwritten before they were read, or never recorded."""
@@ -42,7 +45,7 @@ class RingBuffer:
     """
 
     def __init__(self, seconds: float) -> None:
-        self._pcm = np.zeros(clock.samples(seconds), np.int16)
+        self._pcm = memoryview(array("h", bytes(2 * clock.samples(seconds))))
         self._heard = 0
         # (running number, how far the clock is ahead of it from that sample on), in order; the
         # first entry applies to the oldest sample.
@@ -65,7 +68,7 @@ class RingBuffer:
         """Samples written so far; the clock is ahead of it by what was skipped."""
         return self._heard
 
-    def write(self, pcm: Pcm, captured: float | None = None) -> None:
+    def write(self, pcm: Samples, captured: float | None = None) -> None:
         """Add samples.
 
         Args:
@@ -82,9 +85,9 @@ class RingBuffer:
             at, count = self._heard % len(self._pcm), len(pcm)
             self._heard += count
             if at + count <= len(self._pcm):
-                self._pcm[at : at + count] = pcm
+                self._pcm[at : at + count] = pcm  # type: ignore[assignment]  # as in `pcm.view`
             else:
-                self._wrap(at, pcm)
+                self._wrap(at, view(pcm))
             while len(self._offsets) > 1 and self._offsets[1][0] <= self._oldest:
                 del self._offsets[0]
             ahead = self._offsets[-1][1]
@@ -92,7 +95,7 @@ class RingBuffer:
             if self._waiting:
                 self._news.notify_all()
 
-    def _wrap(self, at: int, pcm: Pcm) -> None:
+    def _wrap(self, at: int, pcm: memoryview) -> None:
         """Store samples from an index on, over the end of the buffer."""
         while len(pcm):
             piece = pcm[: len(self._pcm) - at]
@@ -146,7 +149,7 @@ class RingBuffer:
             number = min(max(start - ahead, number, self._oldest), end)
             return RingReader(self, number, min(start, self.clock))
 
-    def copy(self, start: int, stop: int) -> tuple[int, Pcm]:
+    def copy(self, start: int, stop: int) -> tuple[int, memoryview]:
         """Return the samples from `start` up to `stop`, as far as the ring still has them.
 
         Returns:
@@ -156,7 +159,7 @@ class RingBuffer:
         """
         with self._news:
             start = max(start, self.clock - len(self._pcm), 0)
-            pcm = np.zeros(max(min(stop, self.clock) - start, 0), np.int16)
+            pcm = memoryview(array("h", bytes(2 * max(min(stop, self.clock) - start, 0))))
             for (number, ahead), (end, _) in pairwise([*self._offsets, (self._heard, 0)]):
                 first = max(number, start - ahead)
                 last = min(end, start + len(pcm) - ahead)
@@ -206,12 +209,12 @@ class RingBuffer:
     def _oldest(self) -> int:
         return max(self._heard - len(self._pcm), 0)
 
-    def _held(self, first: int, last: int) -> Pcm:
+    def _held(self, first: int, last: int) -> memoryview:
         """Return a copy of the samples with these running numbers."""
         at = first % len(self._pcm)
         head = self._pcm[at : at + last - first]
         rest = last - first - len(head)
-        return np.concatenate((head, self._pcm[:rest])) if rest else head.copy()
+        return memoryview(array("h", head.tobytes() + self._pcm[:rest].tobytes()))
 
 
 class RingReader:

@@ -12,18 +12,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
-import numpy as np
-
-from wakeword_daemon.audio import files
 from wakeword_daemon.clock import HOP, SAMPLE_RATE, samples, seconds
 from wakeword_daemon.errors import AudioError
+from wakeword_daemon.pcm import samples_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from wakeword_daemon.audio.problems import Problem
     from wakeword_daemon.audio.ring import RingBuffer
-    from wakeword_daemon.pcm import Pcm
+    from wakeword_daemon.pcm import Pcm, Samples
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +100,7 @@ class AudioSource(ABC):
         name: str,
         ring: RingBuffer,
         on_state: Callable[[CaptureState], None],
-        on_audio: Callable[[Pcm], bool] = lambda _: False,
+        on_audio: Callable[[Samples], bool] = lambda _: False,
     ) -> None:
         self.counters = Counters()
         self.heartbeat = time.monotonic()
@@ -172,7 +170,7 @@ class AudioSource(ABC):
     def _close(self) -> None:
         """Say that no more audio comes."""
         self._ring.close()
-        self._on_audio(np.zeros(0, np.int16))
+        self._on_audio(samples_of(b""))
 
     def _rest(self) -> None:
         """Wait, with the input closed, until the pause is over or the source is to stop."""
@@ -201,14 +199,14 @@ class FileSource(AudioSource):
         path: Path | str,
         ring: RingBuffer,
         on_state: Callable[[CaptureState], None],
-        on_audio: Callable[[Pcm], bool] = lambda _: False,
+        on_audio: Callable[[Samples], bool] = lambda _: False,
         *,
         repeat: bool = False,
     ) -> None:
         super().__init__("file", ring, on_state, on_audio)
         self._path = Path(path)
         self._repeat = repeat
-        self._blocks = files.blocks(path, HOP)
+        self._blocks = _blocks(path)
 
     def _run(self) -> None:
         try:
@@ -216,7 +214,7 @@ class FileSource(AudioSource):
                 self._listen()
             self._begin, self._written = time.monotonic(), 0
             while self._play() and self._repeat:
-                self._blocks = files.blocks(self._path, HOP)
+                self._blocks = _blocks(self._path)
             self._say("deaf", "The recording has ended.")
         finally:
             self._close()
@@ -248,6 +246,12 @@ class FileSource(AudioSource):
         self._listen()
 
 
+def _blocks(path: Path | str) -> Iterator[Pcm]:
+    from wakeword_daemon.audio import files  # noqa: PLC0415 -- numpy, which a microphone needs not
+
+    return files.blocks(path, HOP)
+
+
 class PcmSource(AudioSource):
     """Raw audio (s16le, 16 kHz, mono) from a pipe, as fast as it comes.
 
@@ -266,7 +270,7 @@ class PcmSource(AudioSource):
         stream: BinaryIO,
         ring: RingBuffer,
         on_state: Callable[[CaptureState], None],
-        on_audio: Callable[[Pcm], bool] = lambda _: False,
+        on_audio: Callable[[Samples], bool] = lambda _: False,
     ) -> None:
         super().__init__("pcm", ring, on_state, on_audio)
         # Read without the stream's own buffer, which cannot be polled, and whose lock a blocked
@@ -316,6 +320,6 @@ class PcmSource(AudioSource):
                 self._beat()
                 if self._stopping.is_set():
                     return
-            pcm = np.frombuffer(data, "<i2", count)
+            pcm = samples_of(data[: 2 * count])
             self._ring.write(pcm)
             self._on_audio(pcm)

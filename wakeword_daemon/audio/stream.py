@@ -5,20 +5,17 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
-import numpy as np
-
 from wakeword_daemon.audio import devices, pulse
 from wakeword_daemon.audio.portaudio import MOST_BLOCKS, PortAudioInput
 from wakeword_daemon.audio.pulse import PulseInput, ServerAwayError
-from wakeword_daemon.audio.resample import MicrophoneResampler
 from wakeword_daemon.audio.timekeeper import now
 from wakeword_daemon.clock import HOP, SAMPLE_RATE, seconds
+from wakeword_daemon.pcm import samples_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from wakeword_daemon.audio.resample import MicrophoneResampler
     from wakeword_daemon.audio.sources import CaptureSettings
-    from wakeword_daemon.pcm import Pcm
+    from wakeword_daemon.pcm import Samples
 
 _CREEP = 3e-4
 """Seconds by which each block is expected earlier than the last, to find out when it is due."""
@@ -33,7 +30,7 @@ _LONGEST_RETRY = 32e-3
 class Recorded(NamedTuple):
     """Blocks of 80 ms of a microphone."""
 
-    pcm: Pcm
+    pcm: Samples
     """int16[n] at 16 kHz mono, until the next poll; n is about 1,280 a block."""
     duration: float
     """Seconds that were recorded."""
@@ -54,7 +51,7 @@ class Input(Protocol):
     def waiting(self) -> int:
         """Return how many frames there are to read."""
 
-    def read(self, count: int) -> tuple[Pcm, bool]:
+    def read(self, count: int) -> tuple[memoryview, bool]:
         """Return that many frames, `MOST_BLOCKS` at most, and whether some were lost before."""
 
     def close(self) -> None:
@@ -72,6 +69,9 @@ class InputStream:
         name: the device's name.
         of_server: whether a sound server delivers it by its own protocol.
         rate: samples a second of the device.
+        channels: how many of the device are recorded.
+        raw: the last blocks before they were converted, int16[frames * channels], until the next
+            poll.
 
     Raises:
         AudioError: the device is gone; every method may raise it.
@@ -81,14 +81,10 @@ class InputStream:
     def __init__(self, source: Input, channel: int | Literal["mix"]) -> None:
         self.name, self.rate, self.of_server = source.name, source.rate, source.of_server
         self._source = source
-        self._channels = source.channels
-        self._resampler = (
-            None
-            if self.rate == SAMPLE_RATE and self._channels == 1
-            else MicrophoneResampler(self.rate, self._channels, channel)
-        )
+        self.channels = source.channels
+        self.raw = samples_of(b"")
+        self._resampler = _resampler(self.rate, self.channels, channel)
         self._size = HOP * self.rate // SAMPLE_RATE
-        self._raw = np.empty(0, np.int16)
         self._due = now()
         self._retry = _RETRY
 
@@ -96,11 +92,6 @@ class InputStream:
     def trail(self) -> int:
         """Samples (16 kHz) that are recorded and not yet returned."""
         return 0 if self._resampler is None else self._resampler.trail
-
-    @property
-    def raw(self) -> NDArray[np.int16]:
-        """The last blocks before they were converted, int16[m, channels], until the next poll."""
-        return self._raw.reshape(-1, self._channels)
 
     def poll(self, blocks: int = 1) -> Recorded | None:
         """Sleep until `blocks` blocks should be complete; return all that are complete, or None.
@@ -117,21 +108,30 @@ class InputStream:
             self._due = time_ + self._retry
             self._retry = min(2 * self._retry, _LONGEST_RETRY)
             return None
-        pcm, dropped = self._source.read(count)
-        self._raw = pcm
+        self.raw, dropped = self._source.read(count)
         if count < blocks * self._size:  # the rest is about to come
             self._due = time_ + _RETRY
         else:
             self._due = (due if self._retry == _RETRY else time_) + _BLOCK - _CREEP
         self._retry = _RETRY
-        if self._resampler is not None:
-            pcm = self._resampler.push(pcm)
+        pcm = self.raw if self._resampler is None else self._resampler.push(self.raw)
         left = (waiting - count) / self.rate
         return Recorded(pcm, count / self.rate, time_ - left, dropped)
 
     def close(self) -> None:
         """Close the device; hangs if PortAudio hangs."""
         self._source.close()
+
+
+def _resampler(
+    rate: int, channels: int, channel: int | Literal["mix"]
+) -> MicrophoneResampler | None:
+    """Return what converts a microphone's audio; None if it comes as it is needed."""
+    if rate == SAMPLE_RATE and channels == 1:
+        return None
+    from wakeword_daemon.audio.resample import MicrophoneResampler  # noqa: PLC0415 -- numpy
+
+    return MicrophoneResampler(rate, channels, channel)
 
 
 def require_library(settings: CaptureSettings) -> None:

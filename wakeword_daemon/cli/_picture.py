@@ -93,7 +93,7 @@ def _draw_log_mel(axes: Axes, model: Model, trace: Trace):  # type: ignore[no-un
         vmin=loudest - DARKEST, vmax=loudest, cmap="magma", interpolation="nearest",
     )  # fmt: skip
     top = hertz_to_mel(SAMPLE_RATE / 2)
-    bands = hertz_to_mel(FREQUENCIES) / top * (features.mels + 1) - 1
+    bands = [hertz_to_mel(one) / top * (features.mels + 1) - 1 for one in FREQUENCIES]
     axes.set_yticks(bands, [f"{hertz / 1000:g}" for hertz in FREQUENCIES])
     axes.set_ylabel("frequency, kHz")
     return image

@@ -20,7 +20,7 @@ from wakeword_daemon.storage import write_atomically
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from wakeword_daemon.pcm import Pcm
+    from wakeword_daemon.pcm import Samples
 
 _DAY = 86_400
 
@@ -63,7 +63,7 @@ class ClipFolder:
         # Clips that were found to have a label, and when their JSON files were written.
         self._labelled: dict[str, int] = {}
 
-    def add(self, clip: Clip, pcm: Pcm) -> None:
+    def add(self, clip: Clip, pcm: Samples) -> None:
         """Keep a clip.
 
         Args:

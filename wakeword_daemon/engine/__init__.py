@@ -1,6 +1,6 @@
 """From samples to scores and detections: log-mel, streaming CRNN, model file, detector.
 
-It needs only numpy. It knows wake words, but no sockets and no devices.
+It needs only the step in C, or else numpy. It knows wake words, but no sockets and no devices.
 """
 
 from wakeword_daemon.engine.detector import Detection, Detector, Step

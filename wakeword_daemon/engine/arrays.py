@@ -20,10 +20,3 @@ HALF = np.array(0.5, np.float32)
 def with_bias(stack: Mapping[str, Array], weight: str, bias: str) -> Array:
     """Return the stacked matrices `weight` [words, outputs, inputs], with `bias` as last column."""
     return np.concatenate([stack[weight], stack[bias][..., None]], axis=2)
-
-
-def halved(array: npt.NDArray[np.generic]) -> npt.NDArray[np.float16] | None:
-    """Return an array as float16; None if float16 does not hold it exactly."""
-    with np.errstate(over="ignore"):
-        half = array.astype(np.float16)
-    return half if np.array_equal(half, array) else None

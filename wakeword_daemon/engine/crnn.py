@@ -8,13 +8,10 @@ the steps in C and in numpy agree with it to 1e-4. `streams` runs the network.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
-from wakeword_daemon.engine.arrays import Array
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
+from wakeword_daemon.engine.weights import Weights, numbers, shape_of
 from wakeword_daemon.errors import ModelError
 
 LARGEST_ENERGY = 60.0
@@ -38,18 +35,15 @@ class CRNN:
 
     architecture: Architecture
     features: FeatureSettings
-    weights: Mapping[str, Array]
+    weights: Weights
 
     def __post_init__(self) -> None:
         """Check the weights."""
         for name, shape in weight_shapes(self.architecture, self.features).items():
-            found = self.weights[name].shape if name in self.weights else "nothing"
-            if found != shape:
-                raise ModelError(
-                    f"the weight {name} should have the shape {shape}, but has {found}"
-                )
+            found = shape_of(self.weights[name]) if name in self.weights else "nothing"
+            check_shape(name, shape, found)
         # tanh bounds the energies, so that exp needs no shift against overflow.
-        highest = float(np.abs(self.weights["energy.2.weight"]).sum())
+        highest = sum(map(abs, numbers(self.weights["energy.2.weight"])))
         if not highest < LARGEST_ENERGY:
             raise ModelError(f"attention energies up to {highest:.0f} cannot be computed")
 
@@ -57,6 +51,17 @@ class CRNN:
 MATRICES = ("gru.weight", "energy.0.weight")
 """The names of the large matrices begin so. Training rounds these to float16, which halves the file
 of a model and what a step reads."""
+
+
+def check_shape(name: str, shape: tuple[int, ...], found: object) -> None:
+    """Check the shape of a weight.
+
+    Raises:
+        ModelError: it is another one.
+
+    """
+    if found != shape:
+        raise ModelError(f"the weight {name} should have the shape {shape}, but has {found}")
 
 
 def weight_shapes(a: Architecture, features: FeatureSettings) -> dict[str, tuple[int, ...]]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import copy
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine.streams import new_stream
@@ -18,11 +16,9 @@ from wakeword_daemon.levels import decibels
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy.typing as npt
-
     from wakeword_daemon.engine.modelfile import Model
     from wakeword_daemon.engine.streams import Made
-    from wakeword_daemon.pcm import Pcm
+    from wakeword_daemon.pcm import Samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +144,7 @@ class Detector:
         """
         self._triggers[word].threshold = threshold
 
-    def push(self, pcm: Pcm, trace: list[Step] | None = None) -> list[Detection]:
+    def push(self, pcm: Samples, trace: list[Step] | None = None) -> list[Detection]:
         """Process the next samples.
 
         Args:
@@ -186,7 +182,7 @@ class Detector:
         self.powers, self.nearness = powers, nearness
         return detections
 
-    def scores(self, pcm: Pcm) -> list[Step]:
+    def scores(self, pcm: Samples) -> list[Step]:
         """Process the next samples; return the score of every word at each step they complete.
 
         This is for programs that decide for themselves: it gives no detections. There is a step
@@ -231,7 +227,7 @@ class Detector:
         self._energies = deque(maxlen=self._energies.maxlen)
         self.clock, self._first_end = 0, self._window
 
-    def _hear(self, pcm: Pcm) -> Made:
+    def _hear(self, pcm: Samples) -> Made:
         """Process samples and count them; see `streams.Stream.hear`."""
         try:
             made = self._stream.hear(pcm)
@@ -249,7 +245,7 @@ def _trigger(model: Model, settings: WordSettings) -> Trigger:
     return Trigger(model.threshold_for(settings), settings.smoothing, settings.refractory)
 
 
-def _suitable(pcm: npt.NDArray[np.generic]) -> Pcm:
+def _suitable(given: Samples) -> Samples:
     """Return the samples as a contiguous array.
 
     Raises:
@@ -257,6 +253,10 @@ def _suitable(pcm: npt.NDArray[np.generic]) -> Pcm:
         ValueError: they have more than one dimension.
 
     """
+    import numpy as np  # noqa: PLC0415 -- a daemon gives what suits
+    import numpy.typing as npt  # noqa: PLC0415
+
+    pcm: npt.NDArray[Any] = np.asarray(given)
     if pcm.ndim != 1:
         raise ValueError(
             f"samples must come in one dimension, not in the shape {pcm.shape}: choose one channel,"

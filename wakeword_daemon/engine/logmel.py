@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from wakeword_daemon.engine.mel import mel_filters
+from wakeword_daemon.engine.mel import FULL_SCALE, hann, mel_filters
 from wakeword_daemon.engine.settings import FeatureSettings
 
 if TYPE_CHECKING:
     from wakeword_daemon.engine.arrays import Array
     from wakeword_daemon.pcm import Pcm
 
-FULL_SCALE = 32_768.0
 MOST_FRAMES_AT_ONCE = 512
 """Longer input is processed in parts, so that ten hours need little more memory than a second."""
 
@@ -31,11 +29,11 @@ class LogMel:
         self.settings = s = settings or FeatureSettings()
         # The window includes the scale of the samples, and its own length, by which the FFT divides
         # below: numpy scales by a float32 faster than by the integer 1.
-        self._window = (hann(s.window) * s.window / FULL_SCALE).astype(np.float32)
-        filters = mel_filters(s)
-        self._filters = np.ascontiguousarray(filters.T)
+        window = np.array(hann(s.window))
+        self._window = (window * s.window / FULL_SCALE).astype(np.float32)
+        self._filters = np.array(mel_filters(s), np.float32)
         self._floor, self._ceiling = np.array([s.floor, s.ceiling], np.float32)[:, None, None]
-        self._can_exceed_ceiling = hann(s.window).sum() ** 2 * filters.sum(0).max() > s.ceiling
+        self._can_exceed_ceiling = window.sum() ** 2 * self._filters.sum(1).max() > s.ceiling
 
     def frames(self, pcm: Pcm) -> Array:
         """Return the frames of int16 samples [samples]: [F, mels]."""
@@ -61,9 +59,3 @@ class LogMel:
         if self._can_exceed_ceiling:
             np.minimum(mel, self._ceiling, out=mel)
         np.log(mel, out=frames)
-
-
-def hann(length: int) -> npt.NDArray[np.float64]:
-    """Return the periodic Hann window of `length` samples."""
-    window: npt.NDArray[np.float64] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
-    return window

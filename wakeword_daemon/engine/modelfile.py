@@ -10,26 +10,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from array import array
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from struct import unpack
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_arrays
-from safetensors.numpy import save as save_arrays
+from safetensors import SafetensorError, deserialize
 
-from wakeword_daemon.engine.arrays import halved
-from wakeword_daemon.engine.crnn import CRNN, weight_shapes
+from wakeword_daemon.engine.crnn import CRNN, check_shape, weight_shapes
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.engine.streams import new_stream
+from wakeword_daemon.engine.weights import Weights, halves, numbers, shape_of, shaped, view
 from wakeword_daemon.errors import ConfigError, ModelError
 from wakeword_daemon.storage import write_atomically
 
 if TYPE_CHECKING:
     from wakeword_daemon.engine.trigger import WordSettings
+    from wakeword_daemon.engine.weights import Weight
 
 FORMAT = 1
 DEFAULT_TARGET = 0.5
@@ -43,7 +43,26 @@ _TOLERANCE = 1e-3
 _MEL_ORIGIN = -20.8
 _MEL_STEP = 0.125
 
-Arrays = dict[str, npt.NDArray[np.float32]]
+_KINDS = {
+    "F32": ("float32", "f"),
+    "F16": ("float16", "e"),
+    "I8": ("int8", "b"),
+    "U8": ("uint8", "B"),
+}
+"""What numbers of each type of safetensors are called in a checksum, and by `struct`."""
+
+
+class StoredArray(NamedTuple):
+    """An array as it is in the file: its type as safetensors calls it, its shape, its bytes."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    data: bytes
+
+    def numbers(self) -> tuple[float, ...]:
+        """Return its numbers, row after row."""
+        code = _KINDS[self.dtype][1]
+        return unpack(f"<{math.prod(self.shape)}{code}", self.data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,37 +182,45 @@ class ModelCard:
         return min(self.threshold, *between)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SelfTest:
     """An input, and the probabilities that the network must give for it.
 
     Attributes:
-        mel: log-mel frames [frames, mels], as bytes.
-        probabilities: one a step, [steps].
+        mel: log-mel frames, uint8[frames, mels].
+        probabilities: one a step, float32[steps].
 
     """
 
-    mel: npt.NDArray[np.uint8]
-    probabilities: npt.NDArray[np.float32]
+    mel: memoryview
+    probabilities: array[float]
 
     @classmethod
-    def record(cls, network: CRNN, log_mel: npt.NDArray[np.float32]) -> SelfTest:
+    def record(cls, network: CRNN, log_mel: Weight) -> SelfTest:
         """Run a network over log-mel frames [frames, mels], and keep the frames and its output."""
-        mel = ((log_mel - _MEL_ORIGIN) / _MEL_STEP).round().clip(0, 255).astype(np.uint8)
+        values = numbers(log_mel)
+        steps = (round((value - _MEL_ORIGIN) / _MEL_STEP) for value in values)
+        mel = memoryview(bytes(min(max(step, 0), 255) for step in steps))
+        mel = mel.cast("B", shape_of(log_mel))
         return cls(mel, _run(network, _log_mel(mel)))
 
-    def log_mel(self) -> npt.NDArray[np.float32]:
-        """Return the input as log-mel frames [frames, mels]."""
+    def log_mel(self) -> memoryview[float]:
+        """Return the input as log-mel frames, float32[frames, mels]."""
         return _log_mel(self.mel)
 
 
-def _log_mel(mel: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    return (_MEL_ORIGIN + _MEL_STEP * mel).astype(np.float32)
+NO_SELF_TEST = SelfTest(memoryview(b""), array("f"))
+"""Of a model that cannot test itself; `Model.self_test` fails."""
 
 
-def _run(network: CRNN, log_mel: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _log_mel(mel: memoryview) -> memoryview[float]:
+    values = [_MEL_ORIGIN + _MEL_STEP * step for step in range(256)]
+    return shaped(array("f", map(values.__getitem__, mel.tobytes())), shape_of(mel))
+
+
+def _run(network: CRNN, log_mel: Weight) -> array[float]:
     made = new_stream([network]).hear_frames(log_mel)
-    return np.array([probability for _, _, (probability,) in made], np.float32)
+    return array("f", (probability for _, _, (probability,) in made))
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +235,7 @@ class Model:
     """
 
     card: ModelCard
-    weights: Arrays
+    weights: Weights
     self_test_vector: SelfTest
 
     @property
@@ -261,18 +288,19 @@ class Model:
                 input does not fit.
 
         """
-        mel, mels = self.self_test_vector.mel, self.card.features.mels
-        if mel.dtype != np.uint8 or mel.shape[1:] != (mels,):
+        vector = self.self_test_vector
+        if shape_of(vector.mel)[1:] != (self.card.features.mels,):
             raise ModelError(
                 f"the self-test of the model {self.model_id} does not fit its features"
             )
-        found = _run(self.network(), self.self_test_vector.log_mel())
-        expected = self.self_test_vector.probabilities
-        alike = found.size and found.shape == expected.shape
-        if not alike or not np.abs(found - expected).max() < _TOLERANCE:
+        found, expected = _run(self.network(), vector.log_mel()), vector.probabilities
+        alike = bool(found) and len(found) == len(expected)
+        if not alike or not all(
+            abs(one - other) < _TOLERANCE for one, other in zip(found, expected, strict=True)
+        ):
             raise ModelError(
                 f"the model {self.model_id} does not give the probabilities it was shipped with "
-                "on this machine; reinstall it, and numpy"
+                "on this machine; reinstall it"
             )
 
 
@@ -283,15 +311,21 @@ def save_model(path: Path, model: Model) -> Model:
         OSError: the folder cannot be written to.
 
     """
+    import numpy as np  # noqa: PLC0415 -- only who makes models needs it
+    from safetensors.numpy import save  # noqa: PLC0415
+
     vector = model.self_test_vector
-    arrays: dict[str, npt.NDArray[np.generic]] = {
-        **{name: _shortest(weight) for name, weight in model.weights.items()},
-        _SELF_TEST_INPUT: vector.mel,
-        _SELF_TEST_OUTPUT: vector.probabilities,
-    }
+    arrays = {name: _stored(weight) for name, weight in model.weights.items()}
+    arrays[_SELF_TEST_INPUT] = StoredArray("U8", shape_of(vector.mel), vector.mel.tobytes())
+    expected = vector.probabilities
+    arrays[_SELF_TEST_OUTPUT] = StoredArray("F32", (len(expected),), expected.tobytes())
     unsigned = msgspec.json.encode(replace(model.card, checksum="")).decode()
-    card = replace(model.card, checksum=_checksum(unsigned, arrays))
-    write_atomically(path, save_arrays(arrays, {_ENTRY: msgspec.json.encode(card).decode()}))
+    card = replace(model.card, checksum=checksum_of(unsigned, arrays))
+    stored = {
+        name: np.frombuffer(one.data, _KINDS[one.dtype][0]).reshape(one.shape)
+        for name, one in arrays.items()
+    }
+    write_atomically(path, save(stored, {_ENTRY: msgspec.json.encode(card).decode()}))
     return Model(card, model.weights, vector)
 
 
@@ -311,25 +345,51 @@ def read_model(path: str | Path) -> Model:
     except OSError as error:
         raise ModelError(f"the model file {path} cannot be read: {error.strerror}") from None
     try:
-        arrays = load_arrays(content)
+        arrays = stored_arrays(content)
         size = int.from_bytes(content[:8], "little")
         entry = json.loads(content[8 : 8 + size])["__metadata__"][_ENTRY]
     except SafetensorError as error:
         raise ModelError(f"{path} is truncated or not a model file ({error})") from None
     except (ValueError, KeyError, RecursionError):
         raise ModelError(f"{path} is not a model file of a wake word") from None
+    for name, one in arrays.items():
+        if one.dtype not in _KINDS:
+            raise ModelError(
+                f"{path} has numbers of a type that is not read: {name!r}, {one.dtype}"
+            )
     card = _read_card(path, entry)
     unsigned = entry.replace(card.checksum, "")
-    if card.checksum != _checksum(unsigned, arrays):
+    if card.checksum != checksum_of(unsigned, arrays):
         raise ModelError(f"{path} was altered after it was written: its checksum does not match")
     try:
-        vector = SelfTest(arrays.pop(_SELF_TEST_INPUT), arrays.pop(_SELF_TEST_OUTPUT))
+        vector = _self_test(arrays[_SELF_TEST_INPUT], arrays[_SELF_TEST_OUTPUT])
         weights = {
-            name: _float32(arrays, name) for name in weight_shapes(card.architecture, card.features)
+            name: _float32(arrays, name, shape)
+            for name, shape in weight_shapes(card.architecture, card.features).items()
         }
     except KeyError as error:
         raise ModelError(f"{path} lacks the array {error}") from None
     return Model(card, weights, vector)
+
+
+def _self_test(mel: StoredArray, probabilities: StoredArray) -> SelfTest:
+    if mel.dtype != "U8" or not mel.data:
+        return NO_SELF_TEST
+    frames = memoryview(mel.data).cast("B", mel.shape)
+    return SelfTest(frames, array("f", probabilities.numbers()))
+
+
+def stored_arrays(content: bytes) -> dict[str, StoredArray]:
+    """Return the arrays of a safetensors file by name.
+
+    Raises:
+        SafetensorError: it is not one.
+
+    """
+    return {
+        name: StoredArray(one["dtype"], tuple(one["shape"]), bytes(one["data"]))
+        for name, one in deserialize(content)  # type: ignore[no-untyped-call]
+    }
 
 
 def _read_card(path: Path, entry: str) -> ModelCard:
@@ -351,26 +411,33 @@ def _read_card(path: Path, entry: str) -> ModelCard:
     return card
 
 
-def _float32(arrays: dict[str, npt.NDArray[np.generic]], name: str) -> npt.NDArray[np.float32]:
+def _float32(arrays: dict[str, StoredArray], name: str, shape: tuple[int, ...]) -> Weight:
     stored = arrays[name]
-    numbers: npt.NDArray[np.float32] = stored.astype(np.float32)
-    if stored.dtype != np.int8:
-        return numbers
-    rows = arrays[name + _SCALE].astype(np.float32)
-    numbers *= rows.reshape(-1, *[1] * (stored.ndim - 1))
-    return numbers
+    check_shape(name, shape, stored.shape)
+    found = array("f", stored.numbers())
+    if stored.dtype == "I8":
+        factors = arrays[name + _SCALE].numbers()
+        if len(factors) not in {1, shape[0]}:
+            raise ModelError(f"the factors of the weight {name} do not fit it")
+        each = len(found) // len(factors)
+        found = array("f", (one * factors[at // each] for at, one in enumerate(found)))
+    return shaped(found, shape)
 
 
-def _shortest(weight: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-    """Return a weight as float16, if that changes nothing."""
-    half = halved(weight) if weight.dtype == np.float32 else None
-    return weight if half is None else half
+def _stored(weight: Weight) -> StoredArray:
+    """Return a weight as it is kept: float32 as float16, if that changes nothing."""
+    shape, given = shape_of(weight), view(weight)
+    kind = next(name for name, (_, code) in _KINDS.items() if code == given.format)
+    half = halves(weight) if kind == "F32" else None
+    if half is None:
+        return StoredArray(kind, shape, given.tobytes())
+    return StoredArray("F16", shape, half.tobytes())
 
 
-def _checksum(unsigned: str, arrays: dict[str, npt.NDArray[np.generic]]) -> str:
+def checksum_of(unsigned: str, arrays: dict[str, StoredArray]) -> str:
     """Return the checksum of arrays and of a card in JSON whose own checksum is empty."""
     digest = hashlib.sha256(unsigned.encode())
-    for name, array in sorted(arrays.items()):
-        digest.update(f"{name} {array.dtype} {array.shape}\n".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
+    for name, one in sorted(arrays.items()):
+        digest.update(f"{name} {_KINDS[one.dtype][0]} {one.shape}\n".encode())
+        digest.update(one.data)
     return digest.hexdigest()

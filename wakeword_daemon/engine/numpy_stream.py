@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from wakeword_daemon.engine.arrays import Array
     from wakeword_daemon.engine.crnn import CRNN
-    from wakeword_daemon.pcm import Pcm
+    from wakeword_daemon.engine.weights import Weight
+    from wakeword_daemon.pcm import Pcm, Samples
 
 INT16 = np.dtype(np.int16)  # numpy would convert np.int16 at every comparison
 
@@ -63,8 +64,9 @@ class NumpyStream:
         other._begin()  # noqa: SLF001 - of this class
         return other
 
-    def hear(self, pcm: Pcm) -> list[tuple[int, int, list[float]]]:
+    def hear(self, given: Samples) -> list[tuple[int, int, list[float]]]:
         """Process int16 samples [samples]; return the steps that they complete."""
+        pcm: Pcm = np.asarray(given)
         if pcm.dtype != INT16 or pcm.ndim != 1:
             raise TypeError("samples must be int16, [samples]")
         hop, made, start = self._front.settings.hop, [], 0
@@ -89,8 +91,9 @@ class NumpyStream:
                 made.append((self._frames - 1, int(added @ added), self._step()))
         return made
 
-    def hear_frames(self, frames: Array) -> list[tuple[int, int, list[float]]]:
+    def hear_frames(self, given: Weight) -> list[tuple[int, int, list[float]]]:
         """Process contiguous log-mel frames [F, mels]; samples that made no frame are dropped."""
+        frames: Array = np.asarray(given)
         made, start = [], 0
         while start < len(frames):
             self._held_samples = 0

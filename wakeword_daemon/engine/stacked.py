@@ -65,7 +65,7 @@ class StackedWords:
         self._bands = a.bands(networks[0].features)
         self._words = len(networks)
         stack = {
-            name: np.stack([network.weights[name] for network in networks])
+            name: np.stack([np.asarray(network.weights[name]) for network in networks])
             for name in networks[0].weights
         }
         # One matrix [kernel_mels * kernel_frames, words * channels] multiplies the patches.

@@ -9,14 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, Protocol, Self
 
 from wakeword_daemon.engine.native import can_run, native_step, pack
-from wakeword_daemon.engine.numpy_stream import NumpyStream
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wakeword_daemon.engine.arrays import Array
     from wakeword_daemon.engine.crnn import CRNN
-    from wakeword_daemon.pcm import Pcm
+    from wakeword_daemon.engine.weights import Weight
+    from wakeword_daemon.pcm import Samples
 
 Made = list[tuple[int, int, list[float]]]
 """Steps of the networks, each with three values.
@@ -29,7 +28,7 @@ added, which is the sum of their squares; and the probabilities of the words.
 class Stream(Protocol):
     """A running stream of audio. Only one thread at a time may use it."""
 
-    def hear(self, pcm: Pcm) -> Made:
+    def hear(self, pcm: Samples) -> Made:
         """Process contiguous int16 samples [samples]; return the steps that they complete.
 
         Raises:
@@ -40,7 +39,7 @@ class Stream(Protocol):
         """
         ...
 
-    def hear_frames(self, frames: Array) -> Made:
+    def hear_frames(self, frames: Weight) -> Made:
         """Process contiguous log-mel frames [F, mels] instead of samples; their energy is 0.
 
         Samples before them that have not yet made a frame are dropped.
@@ -62,6 +61,8 @@ def new_stream(networks: Sequence[CRNN]) -> Stream:
         step = native_step()
         stream: Stream = step.Stream(pack(networks, halves=step.HALVES))
         return stream
+    from wakeword_daemon.engine.numpy_stream import NumpyStream  # noqa: PLC0415 -- most need none
+
     return NumpyStream(networks)
 
 

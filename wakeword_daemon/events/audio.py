@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 from wakeword_daemon.clock import HOP, SAMPLE_RATE, milliseconds, samples
 from wakeword_daemon.events.protocol import AudioChunk, AudioStart, AudioStop
 from wakeword_daemon.levels import NOISE_HOPS, level, noise_floor
+from wakeword_daemon.pcm import little_endian
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wakeword_daemon.events.protocol import StopReason, Subscribe
-    from wakeword_daemon.pcm import Pcm
 
 _WAIT = 5.0
 """Seconds without any audio after which the audio of a detection ends."""
@@ -33,7 +33,7 @@ class AudioBlock(Protocol):
         """Index of its first sample."""
 
     @property
-    def pcm(self) -> Pcm:
+    def pcm(self) -> memoryview:
         """Its samples, int16[n]."""
 
     @property
@@ -137,7 +137,7 @@ class AudioStream:
         pcm = block.pcm if self._stop is None else block.pcm[: self._stop - block.start]
         return AudioChunk(
             timestamp=milliseconds(block.start), sample=block.start, lost=block.lost
-        ).frame(pcm.astype("<i2").tobytes())
+        ).frame(little_endian(pcm))
 
 
 class _Quiet:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wakeword_daemon.engine.modelfile import (
-    Arrays,
+    NO_SELF_TEST,
     Model,
     ModelCard,
     SelfTest,
@@ -17,6 +17,7 @@ from wakeword_daemon.engine.modelfile import (
     save_model,
 )
 from wakeword_daemon.engine.settings import FeatureSettings
+from wakeword_daemon.engine.weights import Weights
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.lab.clips import over_a_clip
 from wakeword_daemon.lab.quantization import Stored
@@ -43,10 +44,9 @@ def write_model(
     length = a.kernel_frames + a.stride_frames
     start = (len(spoken) - length) // 2
     mel = spoken[start : start + length]
-    nothing = SelfTest(np.zeros((0, 0), np.uint8), np.zeros(0, np.float32))
-    save_model(path, Model(card, cast("Arrays", stored), nothing))
+    save_model(path, Model(card, cast("Weights", stored), NO_SELF_TEST))
     network = read_model(path).network()  # with the stored numbers
-    save_model(path, Model(card, cast("Arrays", stored), SelfTest.record(network, mel)))
+    save_model(path, Model(card, cast("Weights", stored), SelfTest.record(network, mel)))
     model = read_model(path)
     model.self_test()
     return model

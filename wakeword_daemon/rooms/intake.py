@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from wakeword_daemon.audio.resample import Resampler
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.events.framing import ProtocolError
+from wakeword_daemon.pcm import samples_of
 
 if TYPE_CHECKING:
-    from wakeword_daemon.pcm import Pcm
+    from wakeword_daemon.audio.resample import Resampler
+    from wakeword_daemon.pcm import Pcm, Samples
     from wakeword_daemon.rooms.protocol import AudioFormat
 
 _RATES = range(8_000, 192_001)
 _CHANNELS = range(1, 33)
 _UNSIGNED_BYTE, _INT16, _INT24, _INT32 = 1, 2, 3, 4
-_SAMPLES = np.dtype("<i2")
+_LITTLE_ENDIAN = "<i2"
 
 
 class Intake:
@@ -48,20 +47,19 @@ class Intake:
         self._rate = form.rate
         self._width = form.width
         self._frame = form.width * form.channels
-        self._plain = (form.rate, form.width, form.channels) == (SAMPLE_RATE, _INT16, 1)
-        self._resampler = Resampler(form.rate, form.channels)
+        self._resampler = _resampler(form)
 
     @property
     def trail(self) -> int:
         """Samples, at 16 kHz, that went in and have not come out yet."""
-        return 0 if self._plain else self._resampler.trail
+        return 0 if self._resampler is None else self._resampler.trail
 
     def seconds(self, payload: bytes | memoryview) -> float:
         """Return how long the payload lasts."""
         return len(payload) / (self._frame * self._rate)
 
-    def push(self, payload: bytes | memoryview) -> Pcm:
-        """Return the samples that the payload completes; they may be a view of it.
+    def push(self, payload: bytes | memoryview) -> Samples:
+        """Return the samples that the payload completes.
 
         Raises:
             ProtocolError: it ends in the middle of a sample, or of a sample of all channels.
@@ -73,20 +71,32 @@ class Intake:
                 f"a payload of {len(payload)} bytes is cut off: a sample of all channels has"
                 f" {self._frame}",
             )
-        if self._plain:
-            return np.frombuffer(payload, _SAMPLES)
+        if self._resampler is None:
+            return samples_of(payload)
         return self._resampler.push(_int16(payload, self._width))
 
-    def flush(self) -> Pcm:
+    def flush(self) -> Samples:
         """Return what was held back, at the end of the audio."""
-        return self._resampler.push(np.empty(0, np.int16), last=True)
+        nothing = samples_of(b"")
+        return nothing if self._resampler is None else self._resampler.push(nothing, last=True)
+
+
+def _resampler(form: AudioFormat) -> Resampler | None:
+    """Return what converts a format; None if it is the one that is needed."""
+    if (form.rate, form.width, form.channels) == (SAMPLE_RATE, _INT16, 1):
+        return None
+    from wakeword_daemon.audio.resample import Resampler  # noqa: PLC0415 -- needs numpy
+
+    return Resampler(form.rate, form.channels)
 
 
 def _int16(payload: bytes | memoryview, width: int) -> Pcm:
     """Return the samples as int16: of wider ones the upper 16 bits."""
+    import numpy as np  # noqa: PLC0415 -- most rooms send what is needed
+
     if width == _INT16:
-        return np.frombuffer(payload, _SAMPLES)
+        return np.frombuffer(payload, _LITTLE_ENDIAN)
     if width == _UNSIGNED_BYTE:
         return (np.frombuffer(payload, np.uint8).astype(np.int16) - 128) << 8
     octets = np.frombuffer(payload, np.uint8).reshape(-1, width)
-    return np.ascontiguousarray(octets[:, -2:]).view(_SAMPLES)[:, 0]
+    return np.ascontiguousarray(octets[:, -2:]).view(_LITTLE_ENDIAN)[:, 0]

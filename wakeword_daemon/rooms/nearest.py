@@ -12,15 +12,10 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from wakeword_daemon.clock import HOP
-from wakeword_daemon.levels import NOISE_HOPS, level, noise_floor
+from wakeword_daemon.levels import NOISE_HOPS, decibels, noise_floor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from wakeword_daemon.pcm import Pcm
 
 
 @dataclass(frozen=True)
@@ -94,8 +89,6 @@ class Seat:
         self.words: frozenset[str] = frozenset()
         self._nearest = nearest
         self._levels: deque[float] = deque(maxlen=NOISE_HOPS)
-        self._pieces: list[Pcm] = []
-        self._length = 0
 
     def listen(self, words: frozenset[str]) -> None:
         """Begin to hear audio, for these words."""
@@ -106,14 +99,9 @@ class Seat:
         """Hear no more audio for now."""
         self._nearest.leaves(self)
 
-    def hear(self, pcm: Pcm) -> None:
-        """Follow the noise of the room, in pieces of a hop or more."""
-        self._pieces.append(pcm.copy())
-        self._length += len(pcm)
-        if self._length >= HOP:
-            self._levels.append(level(np.concatenate(self._pieces)))
-            self._pieces.clear()
-            self._length = 0
+    def hear(self, power: float) -> None:
+        """Follow the noise of the room by the mean square of each hop."""
+        self._levels.append(decibels(power))
 
     def above_noise(self, loudness: float) -> float:
         """Return how far a level in dBFS is above the noise floor of the room, in dB."""

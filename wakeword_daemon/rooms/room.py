@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from wakeword_daemon import engine
     from wakeword_daemon.engine import Detector
     from wakeword_daemon.events.framing import Frame
-    from wakeword_daemon.pcm import Pcm
+    from wakeword_daemon.pcm import Samples
     from wakeword_daemon.rooms.detectors import Detectors
     from wakeword_daemon.rooms.nearest import Seat
 
@@ -168,12 +168,13 @@ class Room:
     def _flush(self) -> bytes:
         return b"" if self._intake is None else self._push(self._intake.flush())
 
-    def _push(self, pcm: Pcm) -> bytes:
+    def _push(self, pcm: Samples) -> bytes:
         if self._detector is None:
             return b""
-        if self._seat is not None:
-            self._seat.hear(pcm)
         heard = self._detector.push(pcm)
+        if self._seat is not None:
+            for power in self._detector.powers:
+                self._seat.hear(power)
         return b"".join(map(self._answer, heard)) if heard else b""
 
     def _answer(self, heard: engine.Detection) -> bytes:

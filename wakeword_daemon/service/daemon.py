@@ -53,12 +53,12 @@ if TYPE_CHECKING:
     from wakeword_daemon.actions.actions import Actions
     from wakeword_daemon.audio.sources import AudioSource, CaptureState
     from wakeword_daemon.clips.clipper import Clipper
-    from wakeword_daemon.pcm import Pcm
+    from wakeword_daemon.pcm import Samples
     from wakeword_daemon.service.notify import Notifier
     from wakeword_daemon.words import Words
 
     OnState = Callable[[CaptureState], None]
-    OnAudio = Callable[[Pcm], bool]
+    OnAudio = Callable[[Samples], bool]
     MakeSource = Callable[[CaptureSettings, RingBuffer, OnState, OnAudio], AudioSource]
 
 logger = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wakeword_daemon.audio.ring import RingBuffer
     from wakeword_daemon.clips.clipper import Clipper
     from wakeword_daemon.engine import Detection, Detector, Step
-    from wakeword_daemon.pcm import Pcm
+    from wakeword_daemon.pcm import Samples
     from wakeword_daemon.service.telemetry import Telemeter
 
 logger = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ class Hearing:
         """Expect a pause: the audio that is missing next was not to be heard."""
         self._rested = True
 
-    def hear(self, pcm: Pcm) -> bool:
+    def hear(self, pcm: Samples) -> bool:
         """Hear what was just written to the ring, int16[n]; return whether the room is calm.
 
         No samples mean that the ring is closed.
@@ -132,7 +132,7 @@ class Hearing:
         self._ended = True
         self._on_end(failure)
 
-    def _hear_piece(self, start: int, pcm: Pcm, trace: list[Step] | None) -> None:
+    def _hear_piece(self, start: int, pcm: Samples, trace: list[Step] | None) -> None:
         if self._wanted is not self._detector:
             self._detector = self._wanted
             self._catch_up(self._clock)

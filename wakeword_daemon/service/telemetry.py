@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wakeword_daemon.audio.ring import RingBuffer
-    from wakeword_daemon.pcm import Pcm
+    from wakeword_daemon.pcm import Samples
 
 _BATCH = 3
 """Hops that are sent together: four batches a second."""
@@ -62,7 +62,7 @@ class Telemeter:
         self._noise: list[float] = []
         self._scores: list[dict[str, float]] = []
 
-    def take(self, hop: int, end: int, pcm: Pcm, scores: dict[str, float]) -> None:
+    def take(self, hop: int, end: int, pcm: Samples, scores: dict[str, float]) -> None:
         """Take what was measured in a hop.
 
         Args:

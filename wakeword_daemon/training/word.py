@@ -525,7 +525,7 @@ def self_test_vector(network: crnn.CRNN, phrase: str) -> SelfTest:
         pcm = np.concatenate([pause, spoken, pause])[: samples(SELF_TEST_SECONDS)]
         frames = front_end.frames(pcm)
         vectors.append(SelfTest.record(network, frames))
-    return max(vectors, key=lambda vector: float(vector.probabilities.max()))
+    return max(vectors, key=lambda vector: max(vector.probabilities))
 
 
 def _spoken_by_all(phrase: str) -> list[Pcm]:

@@ -43,7 +43,7 @@ def tract_matrices(mels: int, tracts: Range) -> Batch:
     Matrix k scales the frequency axis by the k-th of TRACTS factors spread over `tracts`;
     bands warped from beyond the top repeat the highest band (Jaitly & Hinton 2013).
     """
-    centres = band_edges(mels)[1:-1]
+    centres = np.array(band_edges(mels)[1:-1])
     factors = np.linspace(*tracts, TRACTS)
     return np.stack([_warp_matrix(centres / factor, centres) for factor in factors])
 
@@ -57,7 +57,7 @@ def voice_matrices(mels: int, settings: AugmentationSettings) -> Batch:
     """
     rng = np.random.default_rng(0)
     bands, knots = np.arange(mels), np.linspace(0, mels - 1, BENDS)
-    centres = band_edges(mels)[1:-1]
+    centres = np.array(band_edges(mels)[1:-1])
     matrices = np.empty((TRACTS, VOICES, mels, mels), np.float32)
     for tract, factor in enumerate(np.linspace(*settings.tracts, TRACTS)):
         for voice in range(VOICES):
@@ -216,8 +216,9 @@ def clip(batch: Batch, rng: np.random.Generator, settings: AugmentationSettings)
 
 def _bandwidths(mels: int) -> npt.NDArray[np.float32]:
     """Return how wide each mel band is, [mels], in hertz."""
-    edges = band_edges(mels)
-    return ((edges[2:] - edges[:-2]) / 2).astype(np.float32)
+    edges = np.array(band_edges(mels))
+    widths: npt.NDArray[np.float32] = ((edges[2:] - edges[:-2]) / 2).astype(np.float32)
+    return widths
 
 
 def _smearing(mels: int, spreads: npt.NDArray[np.float64]) -> Batch:
@@ -255,7 +256,7 @@ def telephone(batch: Batch, rng: np.random.Generator, settings: AugmentationSett
 
 def _share_below(frequency: npt.NDArray[np.float64], mels: int) -> npt.NDArray[np.float64]:
     """Return which share of each triangular band lies below frequencies [...]: [..., mels]."""
-    edges = band_edges(mels)
+    edges = np.array(band_edges(mels))
     left, centre, right = edges[:-2], edges[1:-1], edges[2:]
     f = frequency[..., None]
     rising = np.clip(f - left, 0, centre - left) ** 2 / (centre - left)
@@ -279,7 +280,7 @@ def _ringing(
 
     """
     frames = power.shape[1]
-    at_edge = triangles(edge, power.shape[2])
+    at_edge = np.array(triangles(edge, power.shape[2])).T
     sound = (power * at_edge[:, None]).sum(axis=2)
     away = np.minimum(np.arange(2 * frames), 2 * frames - np.arange(2 * frames))
     falling = 1 / np.maximum(away, 1) ** 2

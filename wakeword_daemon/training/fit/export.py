@@ -44,7 +44,7 @@ def torch_from_model(model: Model, architecture: Architecture | None = None) -> 
 
     """
     network = TorchCRNN(architecture or model.card.architecture, model.card.features)
-    weights = {name: torch.from_numpy(array.copy()) for name, array in model.weights.items()}
+    weights = {name: torch.from_numpy(np.array(weight)) for name, weight in model.weights.items()}
     kernel = weights["conv.weight"] * network.std
     weights["conv.bias"] += kernel.sum((1, 2, 3)) * network.mean / network.std
     weights["conv.weight"] = kernel
