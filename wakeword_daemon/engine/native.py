@@ -265,6 +265,8 @@ def _wider(matrix: Numbers, columns: int, wanted: int) -> Numbers:
 
 def _padded(some: Numbers, length: int) -> Numbers:
     """Return numbers, with zeros at the end."""
+    if len(some) == length:
+        return some
     return some + array(some.typecode, bytes(some.itemsize * (length - len(some))))
 
 
