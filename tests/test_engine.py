@@ -14,6 +14,7 @@ from wakeword_daemon.engine import native
 from wakeword_daemon.engine.crnn import CRNN, weight_shapes
 from wakeword_daemon.engine.logmel import LogMel
 from wakeword_daemon.engine.numpy_stream import NumpyStream
+from wakeword_daemon.engine.plan import pack
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.errors import ModelError
 from wakeword_daemon.training.fit import network as torch_network
@@ -35,7 +36,7 @@ def stream_of(request):
     step = native.native_step()
     if step is None:
         pytest.skip("the step in C was not built here: python hatch_build.py")
-    return lambda networks: step.Stream(native.pack(networks))
+    return lambda networks: step.Stream(pack(networks))
 
 
 def network(architecture=None, seed=0):

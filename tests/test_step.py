@@ -18,6 +18,7 @@ from wakeword_daemon.engine import Detector, native, read_model, streams
 from wakeword_daemon.engine.crnn import CRNN
 from wakeword_daemon.engine.modelfile import SelfTest
 from wakeword_daemon.engine.numpy_stream import NumpyStream
+from wakeword_daemon.engine.plan import pack
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.resources import shipped_models
 
@@ -58,7 +59,7 @@ def compiled(folder, *, avx2):
 
 
 def native_stream(networks):
-    return native.native_step().Stream(native.pack(networks))
+    return native.native_step().Stream(pack(networks))
 
 
 def with_halves(networks):
@@ -128,10 +129,8 @@ def test_weights_as_halves_give_the_same_bytes(architecture, avx2, tmp_path):
     step, pcm = compiled(tmp_path, avx2=avx2), sounds(60_000)
     one, two = networks(architecture, 2)
     mixed = [*with_halves([one]), two]
-    small, large = native.pack(mixed, halves=True), native.pack(mixed)
-    assert len(large) - len(small) == len(native.pack([one])) - len(
-        native.pack(with_halves([one]), halves=True)
-    )
+    small, large = pack(mixed, halves=True), pack(mixed)
+    assert len(large) - len(small) == len(pack([one])) - len(pack(with_halves([one]), halves=True))
     assert 0.9 * len(large) > len(small)
     found = heard(step.Stream(small), pcm, 0)
     assert len(found) > 40
@@ -143,7 +142,7 @@ def test_weights_that_halves_cannot_hold_stay_whole():
     (one,) = with_halves(networks(TINY, 1))
     for value in (0.1, 1e6, 1e-8):
         one.weights["gru.weight_hh_l0"][0, 0] = value
-        assert native.pack([one], halves=True).tobytes() == native.pack([one]).tobytes()
+        assert pack([one], halves=True).tobytes() == pack([one]).tobytes()
 
 
 @pytest.mark.usefixtures("step_in_c")
@@ -203,7 +202,7 @@ def test_both_steps_pass_the_self_test_of_a_word(step, request, monkeypatch):
 
 
 def test_invalid_plans_are_refused(step_in_c):
-    plan = native.pack(networks(TINY, 2))
+    plan = pack(networks(TINY, 2))
     step_in_c.Stream(plan)
     integers = np.frombuffer(plan, np.int32)
     for wrong in (plan[:-1], plan[:100], plan[:3], plan[:0], np.append(plan, np.float32(0))):
@@ -225,7 +224,7 @@ def test_invalid_plans_are_refused(step_in_c):
 
 
 def test_a_stream_is_used_by_one_thread_at_a_time(step_in_c):
-    stream = step_in_c.Stream(native.pack(networks(Architecture(), 6)))
+    stream = step_in_c.Stream(pack(networks(Architecture(), 6)))
     pcm, refused = sounds(1_600_000), []
     with ThreadPoolExecutor(2) as threads:
         for _ in range(20):
@@ -278,8 +277,8 @@ import sys
 sys.path[:0] = [{tests!r}, {root!r}]
 import test_step as t
 words = [t.networks(a, w) for a, w in ((t.Architecture(), 1), (t.TINY, 3), (t.ODD, 2))]
-plans = [t.native.pack(one) for one in words]
-plans += [t.native.pack(t.with_halves(one), halves=True) for one in words]
+plans = [t.pack(one) for one in words]
+plans += [t.pack(t.with_halves(one), halves=True) for one in words]
 for seed in range(3):
     for plan in plans:
         stream = t.native.native_step().Stream(plan)

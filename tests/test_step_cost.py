@@ -25,11 +25,11 @@ import importlib.util, sys
 sys.path[:0] = [{tests!r}, {root!r}]
 from test_step import networks, sounds, with_halves
 from wakeword_daemon.clock import HOP
-from wakeword_daemon.engine import native
+from wakeword_daemon.engine.plan import pack
 from wakeword_daemon.engine.settings import Architecture
 spec = importlib.util.spec_from_file_location("_step", {built!r})
 step = importlib.util.module_from_spec(spec)
-plan = native.pack(with_halves(networks(Architecture(), {words})), halves=step.HALVES)
+plan = pack(with_halves(networks(Architecture(), {words})), halves=step.HALVES)
 stream = step.Stream(plan)
 pcm = sounds({hops} * HOP)
 for at in range(0, len(pcm), HOP):

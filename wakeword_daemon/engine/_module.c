@@ -156,7 +156,7 @@ static PyMethodDef methods[] = {
     {"fresh", fresh, METH_NOARGS, "Return a new stream of the plan."},
     {0}};
 static PyType_Slot slots[] = {
-    {Py_tp_doc, "A stream through the networks of a plan, as native.py packs it."},
+    {Py_tp_doc, "A stream through the networks of a plan, as plan.py packs it."},
     {Py_tp_new, create},
     {Py_tp_dealloc, destroy},
     {Py_tp_methods, methods},

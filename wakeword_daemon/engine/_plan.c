@@ -1,4 +1,4 @@
-/* The plan of a stream, as native.py packs it: where its parts lie, and whether it can be one. */
+/* The plan of a stream, as plan.py packs it: where its parts lie, and whether it can be one. */
 
 #include "_step.h"
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Protocol, Self
 
-from wakeword_daemon.engine.native import can_run, native_step, pack
+from wakeword_daemon.engine.native import can_run, native_step
+from wakeword_daemon.engine.plan import pack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
