@@ -145,6 +145,13 @@ def test_weights_that_halves_cannot_hold_stay_whole():
         assert pack([one], halves=True).tobytes() == pack([one]).tobytes()
 
 
+@pytest.mark.skipif(shutil.which("clang") is None, reason="clang is not installed")
+def test_clang_compiles_the_step_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("CC", "clang")
+    step, made, pcm = compiled(tmp_path, avx2=True), networks(TINY, 1), sounds(30_000)
+    assert alike(heard(step.Stream(pack(made)), pcm), heard(NumpyStream(made), pcm)) < 1e-5
+
+
 @pytest.mark.usefixtures("step_in_c")
 @pytest.mark.parametrize("window", [2, 100, 256, 320, 400, 512, 1024])
 def test_both_steps_agree_for_many_window_lengths(window):

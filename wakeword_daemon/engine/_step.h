@@ -51,11 +51,15 @@ HearSamples hear_samples_plain, hear_samples_avx2;
 HearFrames hear_frames_plain, hear_frames_avx2;
 
 #ifdef WITH_AVX2
-/* Whether the processor has what is compiled with -DAVX2. */
+#include <cpuid.h>
+
+/* Whether the processor has what is compiled with -DAVX2. Not every compiler's __builtin_cpu_supports
+   knows the conversion of halves. */
 static inline int has_avx2(void)
 {
+    unsigned a, b, c, d;
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
-           && __builtin_cpu_supports("f16c");
+           && __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
 }
 #endif
 
