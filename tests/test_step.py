@@ -302,6 +302,7 @@ print("fuzzed", t.streams.running_step())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not COMPILER, reason="no C compiler is installed")
 @pytest.mark.parametrize("avx2", [True, False])
 def test_sanitizers_find_no_errors(tmp_path, avx2):
