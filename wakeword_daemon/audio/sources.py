@@ -247,7 +247,7 @@ class FileSource(AudioSource):
 
 
 def _blocks(path: Path | str) -> Iterator[Pcm]:
-    from wakeword_daemon.audio import files  # noqa: PLC0415 -- numpy, which a microphone needs not
+    from wakeword_daemon.audio import files  # noqa: PLC0415 -- loads numpy
 
     return files.blocks(path, HOP)
 

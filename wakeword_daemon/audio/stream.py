@@ -129,7 +129,7 @@ def _resampler(
     """Return what converts a microphone's audio; None if it comes as it is needed."""
     if rate == SAMPLE_RATE and channels == 1:
         return None
-    from wakeword_daemon.audio.resample import MicrophoneResampler  # noqa: PLC0415 -- numpy
+    from wakeword_daemon.audio.resample import MicrophoneResampler  # noqa: PLC0415 -- loads numpy
 
     return MicrophoneResampler(rate, channels, channel)
 

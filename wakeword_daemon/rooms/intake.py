@@ -85,7 +85,7 @@ def _resampler(form: AudioFormat) -> Resampler | None:
     """Return what converts a format; None if it is the one that is needed."""
     if (form.rate, form.width, form.channels) == (SAMPLE_RATE, _INT16, 1):
         return None
-    from wakeword_daemon.audio.resample import Resampler  # noqa: PLC0415 -- needs numpy
+    from wakeword_daemon.audio.resample import Resampler  # noqa: PLC0415 -- loads numpy
 
     return Resampler(form.rate, form.channels)
 
