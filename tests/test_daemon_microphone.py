@@ -33,7 +33,7 @@ def test_a_spoken_word_gives_one_event(room, tmp_path):
         (event,) = events(listener)
         after = time.time()
         status = daemon.status()
-        files = Path(f"/proc/{daemon.process.pid}/maps").read_text()
+        mapped = Path(f"/proc/{daemon.process.pid}/maps").read_text()
         code = daemon.stop()
         log = daemon.log
     assert event["name"] == "jarvis"
@@ -41,7 +41,7 @@ def test_a_spoken_word_gives_one_event(room, tmp_path):
     assert log.count("heard jarvis") == 1
     assert status["capture"] == {"gaps": 0, "lost": 0, "reopened": 0, "overflows": 0}
     assert status["lost"] == 0
-    assert ("numpy" in files) == (status["step"] == "numpy")  # it would take 6 MiB
+    assert ("numpy" in mapped) == (status["step"] == "numpy")  # numpy takes 6 MiB
     assert code == 0
 
 

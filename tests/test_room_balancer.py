@@ -40,7 +40,7 @@ def answers(port):
 
 
 def port_of(process):
-    """Return the port that a process serves on, as it tells; a free one may be taken until then."""
+    """Return the port that a process has chosen, as its log says."""
     return int(
         re.search(r"serving jarvis on tcp://127\.0\.0\.1:(\d+)", process.stderr.readline())[1]
     )
@@ -70,7 +70,8 @@ def test_four_processes_behind_haproxy_and_one_that_ends(tmp_path):
         for _ in range(PROCESSES)
     ]  # fmt: skip
     try:
-        ports, front = [port_of(process) for process in started], free_port()
+        ports = [port_of(process) for process in started]
+        front = free_port()
         for port in ports:
             until(lambda: answers(port), "a process")  # noqa: B023
         config.write_text(configuration(front, ports, control))

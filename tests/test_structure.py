@@ -14,6 +14,7 @@ from wakeword_daemon.cli import COMMANDS
 PACKAGE = Path(wakeword_daemon.__file__).parent
 EVERYONE = {
     "__init__",
+    "buffers",
     "clock",
     "counts",
     "errors",

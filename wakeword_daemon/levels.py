@@ -6,8 +6,8 @@ import math
 from operator import mul
 from typing import TYPE_CHECKING
 
+from wakeword_daemon.buffers import view
 from wakeword_daemon.clock import HOP
-from wakeword_daemon.pcm import view
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

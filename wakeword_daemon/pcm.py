@@ -21,11 +21,6 @@ Samples: TypeAlias = "memoryview | npt.NDArray[np.int16]"
 """int16[n], an array or a memoryview of format "h"."""
 
 
-def view(pcm: Samples) -> memoryview:
-    """Return samples as a memoryview."""
-    return memoryview(pcm)  # type: ignore[arg-type]  # numpy says so only from Python 3.12 on
-
-
 def samples_of(data: bytes | bytearray | memoryview) -> memoryview:
     """Return a copy of little-endian samples, of two bytes each."""
     samples = array("h", bytes(data))

@@ -242,7 +242,7 @@ class Capture(AudioSource):
             ):
                 self._tell_problems()
             blocks = _NAP if self._on_audio(block.pcm) and self._settings.naps else 1
-            sound = bool(block.pcm[-1]) or any(block.pcm)
+            sound = any(block.pcm)
             again = self._zeros.push(sound=sound, duration=block.duration, lived=lived)
             if self._zeros.suspicious:
                 if self.state.name == "listening":

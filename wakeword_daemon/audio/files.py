@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wakeword_daemon.audio.resample import Resampler
+from wakeword_daemon.buffers import view
 from wakeword_daemon.clock import HOP, SAMPLE_RATE, seconds
 from wakeword_daemon.errors import AudioError
-from wakeword_daemon.pcm import view
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

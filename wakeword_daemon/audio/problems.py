@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from operator import mul
 from typing import TYPE_CHECKING, Literal
 
+from wakeword_daemon.buffers import view
 from wakeword_daemon.clock import HOP, SAMPLE_RATE
 from wakeword_daemon.levels import SILENCE, decibels, power
-from wakeword_daemon.pcm import view
 
 if TYPE_CHECKING:
     from wakeword_daemon.pcm import Samples

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from wakeword_daemon import clock
-from wakeword_daemon.pcm import view
+from wakeword_daemon.buffers import view
 
 if TYPE_CHECKING:
     from wakeword_daemon.pcm import Samples
@@ -85,7 +85,7 @@ class RingBuffer:
             at, count = self._heard % len(self._pcm), len(pcm)
             self._heard += count
             if at + count <= len(self._pcm):
-                self._pcm[at : at + count] = pcm  # type: ignore[assignment]  # as in `pcm.view`
+                self._pcm[at : at + count] = pcm  # type: ignore[assignment]  # as in `buffers.view`
             else:
                 self._wrap(at, view(pcm))
             while len(self._offsets) > 1 and self._offsets[1][0] <= self._oldest:

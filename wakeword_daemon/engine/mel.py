@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from wakeword_daemon.engine.settings import FeatureSettings
 
 FULL_SCALE = 32_768.0
-"""Of the samples."""
+"""The full scale of int16 samples."""
 
 
 def hann(length: int) -> list[float]:

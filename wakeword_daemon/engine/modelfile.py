@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from safetensors import SafetensorError, deserialize
 
+from wakeword_daemon.buffers import view
 from wakeword_daemon.engine.crnn import CRNN, check_shape, weight_shapes
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.engine.streams import new_stream
-from wakeword_daemon.engine.weights import Weights, halves, numbers, shape_of, shaped, view
+from wakeword_daemon.engine.weights import Weights, halves, numbers, shape_of, shaped
 from wakeword_daemon.errors import ConfigError, ModelError
 from wakeword_daemon.storage import write_atomically
 
@@ -199,9 +200,9 @@ class SelfTest:
     def record(cls, network: CRNN, log_mel: Weight) -> SelfTest:
         """Run a network over log-mel frames [frames, mels], and keep the frames and its output."""
         values = numbers(log_mel)
-        steps = (round((value - _MEL_ORIGIN) / _MEL_STEP) for value in values)
-        mel = memoryview(bytes(min(max(step, 0), 255) for step in steps))
-        mel = mel.cast("B", shape_of(log_mel))
+        rounded = (round((value - _MEL_ORIGIN) / _MEL_STEP) for value in values)
+        in_range = bytes(min(max(value, 0), 255) for value in rounded)
+        mel = memoryview(in_range).cast("B", shape_of(log_mel))
         return cls(mel, _run(network, _log_mel(mel)))
 
     def log_mel(self) -> memoryview[float]:
@@ -418,7 +419,9 @@ def _float32(arrays: dict[str, StoredArray], name: str, shape: tuple[int, ...]) 
     if stored.dtype == "I8":
         factors = arrays[name + _SCALE].numbers()
         if len(factors) not in {1, shape[0]}:
-            raise ModelError(f"the factors of the weight {name} do not fit it")
+            raise ModelError(
+                f"the weight {name} has {shape[0]} rows, but {len(factors)} scale factors"
+            )
         each = len(found) // len(factors)
         found = array("f", (one * factors[at // each] for at, one in enumerate(found)))
     return shaped(found, shape)

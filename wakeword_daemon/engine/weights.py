@@ -10,6 +10,8 @@ from array import array
 from struct import pack, unpack
 from typing import TYPE_CHECKING, TypeAlias
 
+from wakeword_daemon.buffers import view
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -20,14 +22,9 @@ Weight: TypeAlias = "memoryview[float] | npt.NDArray[np.float32]"
 Weights: TypeAlias = "Mapping[str, Weight]"
 
 
-def view(weight: Weight) -> memoryview[float]:
-    """Return a weight as a memoryview."""
-    return memoryview(weight)  # type: ignore[arg-type]  # numpy says so only from Python 3.12 on
-
-
 def shape_of(array: Weight | memoryview) -> tuple[int, ...]:
     """Return the shape of an array."""
-    return memoryview(array).shape or ()  # type: ignore[arg-type]  # as in `view`
+    return view(array).shape or ()
 
 
 def shaped(numbers: array[float], shape: tuple[int, ...]) -> memoryview[float]:
