@@ -48,7 +48,7 @@ is 1.
 Exit code 3 says that the word was trained, but should not be used; no model is written then.
 """
 
-_EPOCHS, _EPOCHS_FOR_PEOPLE = 20, 64
+_EPOCHS, _EPOCHS_FOR_PEOPLE = 14, 48
 """Epochs if synthetic voices stand in for people, and if people say the word."""
 _EPOCHS_OF_MORE = 12
 _BASES = ("jarvis", "alexa", "view_glass", "smart_mirror")
@@ -101,7 +101,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--epochs",
         type=_arguments.positive_int,
         metavar="N",
-        help=f"epochs of 75 batches of 128 sequences (default: {_EPOCHS}; "
+        help=f"epochs of 300 batches of 32 sequences (default: {_EPOCHS}; "
         f"{_EPOCHS_FOR_PEOPLE} with --data; {_EPOCHS_OF_MORE} with --more)",
     )
     parser.add_argument(

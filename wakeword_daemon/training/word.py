@@ -166,8 +166,7 @@ class Plan:
         """What is done, with the time it takes."""
         s = self.settings
         cores = len(os.sched_getaffinity(0))
-        # Composing a batch takes as long as a step of 1.3 peers; another process does it meanwhile.
-        batch = BATCH_SECONDS * max(len(s.peers), 1.3) / 3 * s.batch_size / 128
+        batch = BATCH_SECONDS * len(s.peers) / 3 * s.batch_size / 32
         return [
             Stage(SPEAKING, sum(one.seconds() for one in self.jobs) / cores),
             Stage(READING, _READING + SECONDS * sum(one.missing() for one in self.jobs)),

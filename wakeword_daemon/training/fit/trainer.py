@@ -47,13 +47,13 @@ class TrainingSettings:
 
     """
 
-    epochs: int = 64
-    batches: int = 75
-    batch_size: int = 128
+    epochs: int = 48
+    batches: int = 300
+    batch_size: int = 32
     mining: int = 4
-    rate: float = 4e-3
+    rate: float = 3e-3
     decay: float = 0.02
-    averaging: float = 0.998
+    averaging: float = 0.999
     peers: tuple[int, ...] = (64, 64, 64)
     seed: int = 0
 
