@@ -40,7 +40,7 @@ def answers(port):
 
 
 def port_of(process):
-    """Return the port that a process has chosen, as its log says."""
+    """Return the port that a process chose for itself; it is in the log."""
     return int(
         re.search(r"serving jarvis on tcp://127\.0\.0\.1:(\d+)", process.stderr.readline())[1]
     )

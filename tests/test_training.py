@@ -59,7 +59,7 @@ SETTINGS = TrainingSettings(
 )
 
 LATEST = 45
-"""In so few batches, a word is learned only if the network may fire later than people want."""
+"""The tests train for few batches, in which a word is only learned if the network may fire late."""
 
 
 @pytest.fixture(scope="module")

@@ -9,5 +9,5 @@ if TYPE_CHECKING:
 
 
 def view(array: memoryview[Any] | npt.NDArray[Any]) -> memoryview[Any]:
-    """Return a memoryview of an array, which shares its memory."""
+    """Return a memoryview of an array. Both share the same memory."""
     return memoryview(array)  # type: ignore[arg-type]  # numpy says so only from Python 3.12 on

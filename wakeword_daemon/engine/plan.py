@@ -152,15 +152,15 @@ def _weights(network: CRNN, matrices: Mapping[str, Numbers]) -> Iterator[Numbers
 
 
 def _with_convolution(bias: Floats, matrix: Floats, conv_bias: Floats, bands: int) -> Floats:
-    """Return the first layer's bias, with the convolution's multiplied by the layer's matrix."""
+    """Return the first layer's bias plus the layer's matrix times the convolution's bias."""
     inputs = len(conv_bias) * bands
     return array(
         "f",
         (
             own
             + sum(
-                one * sum(matrix[first + channel * bands : first + (channel + 1) * bands])
-                for channel, one in enumerate(conv_bias)
+                value * sum(matrix[first + channel * bands : first + (channel + 1) * bands])
+                for channel, value in enumerate(conv_bias)
             )
             for own, first in zip(bias, range(0, len(matrix), inputs), strict=True)
         ),
