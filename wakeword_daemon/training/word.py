@@ -47,7 +47,6 @@ from wakeword_daemon.training.fit.export import (
     shift_log_odds,
     torch_from_model,
 )
-from wakeword_daemon.training.fit.loop import BATCH_SECONDS
 from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.fit.sequences import SequenceMaker
 from wakeword_daemon.training.fit.trainer import Trainer, TrainingSettings
@@ -166,11 +165,10 @@ class Plan:
         """What is done, with the time it takes."""
         s = self.settings
         cores = len(os.sched_getaffinity(0))
-        batch = BATCH_SECONDS * len(s.peers) / 3 * s.batch_size / 32
         return [
             Stage(SPEAKING, sum(one.seconds() for one in self.jobs) / cores),
             Stage(READING, _READING + SECONDS * sum(one.missing() for one in self.jobs)),
-            Stage(TRAINING, self.epochs * (s.batches * batch + _EPOCH)),
+            Stage(TRAINING, self.epochs * (s.batches * s.batch_seconds + _EPOCH)),
             Stage(MEASURING, _MEASURING),
         ]
 

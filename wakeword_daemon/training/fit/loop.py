@@ -26,8 +26,6 @@ from wakeword_daemon.training.fit.distributed import Processes
 logger = logging.getLogger(__name__)
 
 CHECKPOINT = "last.pt"
-BATCH_SECONDS = 0.15
-"""What a step of three peers costs on two idle cores, with a batch of 32 sequences, for plans."""
 VERSION = 2
 """Of what a checkpoint holds; one of another version cannot be resumed."""
 WARM_UP = 0.15
@@ -46,6 +44,7 @@ class LoopSettings:
         rate: highest learning rate of the one-cycle schedule.
         decay: AdamW's weight decay.
         averaging: decay of the exponential moving average of the weights, per step.
+        seconds: what the plan has for a step; 0 if there is no plan.
 
     """
 
@@ -54,6 +53,7 @@ class LoopSettings:
     rate: float
     decay: float
     averaging: float
+    seconds: float = 0.0
 
 
 class TrainingLoop:
@@ -127,7 +127,7 @@ class TrainingLoop:
         with Progress(s.batches, title if self._processes.first else "", "batch") as progress:
             for done in range(s.batches):
                 yield done
-                progress.advance(BATCH_SECONDS)
+                progress.advance(s.seconds)
                 progress.tell(loss=f"{self._total / (done + 1):.4f}")
 
     def backward(self, losses: Tensor) -> None:

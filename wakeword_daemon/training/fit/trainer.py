@@ -57,6 +57,15 @@ class TrainingSettings:
     peers: tuple[int, ...] = (64, 64, 64)
     seed: int = 0
 
+    @property
+    def batch_seconds(self) -> float:
+        """What a batch takes on two idle cores, for plans."""
+        return _SEQUENCE_SECONDS * self.batch_size * len(self.peers)
+
+
+_SEQUENCE_SECONDS = 0.15 / (32 * 3)
+"""What one network takes to learn from one sequence, where another core composes them."""
+
 
 def pick_device(wanted: str | None) -> str:
     """Return the device to train on, as torch names it: by default a graphics card if there is one.
@@ -153,7 +162,7 @@ class Trainer:
         self._auxiliary_weight = PHRASE_AUXILIARY_WEIGHT if phrase else AUXILIARY_WEIGHT
         self._loop = TrainingLoop(
             self._peers,
-            LoopSettings(s.epochs, s.batches, s.rate, s.decay, s.averaging),
+            LoopSettings(s.epochs, s.batches, s.rate, s.decay, s.averaging, s.batch_seconds),
             folder,
             self._processes,
             log="metrics.jsonl",
