@@ -165,9 +165,10 @@ class Plan:
         """What is done, with the time it takes."""
         s = self.settings
         cores = len(os.sched_getaffinity(0))
+        recordings = len(self.supply.given.recordings) + sum(one.missing() for one in self.jobs)
         return [
             Stage(SPEAKING, sum(one.seconds() for one in self.jobs) / cores),
-            Stage(READING, _READING + SECONDS * sum(one.missing() for one in self.jobs)),
+            Stage(READING, _READING + SECONDS * recordings),
             Stage(TRAINING, self.epochs * (s.batches * s.batch_seconds + _EPOCH)),
             Stage(MEASURING, _MEASURING),
         ]
