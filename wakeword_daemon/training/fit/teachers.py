@@ -43,7 +43,7 @@ class Teachers(nn.Module):
         with torch.no_grad():
             for module, before in zip(self.networks, befores, strict=True):
                 network = cast(TorchCRNN, module)
-                hidden, after = network.listen(mel, before)
+                hidden, after = network.listen(network.columns(mel), before)
                 logits = network.decide(hidden)
                 said.append(logits[..., 1] - logits[..., 0])
                 afters.append(after)

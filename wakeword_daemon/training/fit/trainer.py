@@ -63,7 +63,7 @@ class TrainingSettings:
         return _SEQUENCE_SECONDS * self.batch_size * len(self.peers)
 
 
-_SEQUENCE_SECONDS = 0.15 / (32 * 3)
+_SEQUENCE_SECONDS = 0.11 / (32 * 3)
 """What one network takes to learn from one sequence, where another core composes them."""
 
 

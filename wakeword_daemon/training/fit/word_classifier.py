@@ -27,15 +27,19 @@ class MultiTaskCRNN(nn.Module):
         self.network = network
         self.word_head = nn.Linear(network.architecture.hidden, words)
 
-    def forward(self, mel: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Classify every step of streams [B, F, mels] from a GRU state [layers, B, hidden].
+    def forward(self, columns: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Classify every step of streams from a GRU state [layers, B, hidden].
+
+        Args:
+            columns: of the streams, as `TorchCRNN.columns` returns them.
+            state: of the GRU; None at the start of the streams.
 
         Returns:
             logits of the word to detect, [B, steps, 2], logits of all words, [B, steps, words], and
             the last state of the GRU.
 
         """
-        hidden, state = self.network.listen(mel, state)
+        hidden, state = self.network.listen(columns, state)
         return self.network.decide(hidden), self.word_head(hidden), state
 
 
