@@ -13,7 +13,7 @@ EARLIEST = 6
 LATEST = 25
 """With 45 the network fires twice as late after the word, and misses more."""
 UNDECIDED_BEFORE = 14
-UNDECIDED_AFTER = 80
+UNDECIDED_AFTER = 60
 """After it the score must have fallen, so that the word can be detected again."""
 HARDEST = 3
 HARDEST_WEIGHT = 2.0
