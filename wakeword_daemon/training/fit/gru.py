@@ -79,8 +79,7 @@ class _Layer(torch.autograd.Function):
         inputs, states, rz, n, n_state, w_input, w_state = ctx.saved_tensors  # type: ignore[attr-defined]
         steps, sequences, hidden = n.shape
         r, z = rz.chunk(2, dim=2)
-        # How the state after a step changes with what goes into its gates r and z and, from the
-        # state before, into n.
+        # How the state after a step depends on what the state before sends to each gate.
         by_n = (1 - z) * (1 - n * n)
         by_r = by_n * n_state * r * (1 - r)
         by_z = (states[:-1] - n) * z * (1 - z)
@@ -96,7 +95,7 @@ class _Layer(torch.autograd.Function):
         flat = d_rows.view(steps * sequences, -1)
         d_w_state = flat.T @ states[:-1].reshape(steps * sequences, -1)
         d_b_state = flat.sum(0)
-        torch.mul(d_states, by_n, out=d_gates[:, :, 2])
+        torch.mul(d_states, by_n, out=d_gates[:, :, 2])  # what the inputs send to n skips r
         d_w_input = flat.T @ inputs.reshape(steps * sequences, -1)
         d_inputs = (flat @ w_input).view_as(inputs)
         return d_inputs, d_state, d_w_input, d_w_state, flat.sum(0), d_b_state
