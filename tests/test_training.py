@@ -58,8 +58,11 @@ SETTINGS = TrainingSettings(
     epochs=4, batches=25, batch_size=32, averaging=0.9, rate=1e-2, peers=(64, 64)
 )
 
-LATEST = 45
-"""The tests train for few batches, in which a word is only learned if the network may fire late."""
+
+def may_fire_late(patch):
+    """Lengthen the loss's spans: else so few batches as these tests train for teach no word."""
+    patch.setattr("wakeword_daemon.training.fit.loss.LATEST", 45)
+    patch.setattr("wakeword_daemon.training.fit.loss.UNDECIDED_AFTER", 80)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +98,7 @@ def trained_word(recordings, cache, tmp_path_factory):
     rows = []
     asked = job(recordings, cache, tmp_path_factory.mktemp("run"), replace(SETTINGS, batches=90))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("wakeword_daemon.training.fit.loss.LATEST", LATEST)
+        may_fire_late(patch)
         return train_word(asked, rows.append), rows
 
 
@@ -172,7 +175,7 @@ def improve(trained_word, recordings, cache, tmp_path, monkeypatch):
         monkeypatch.setattr(f"wakeword_daemon.training.{module}.measurable", lambda: (few, []))
     quick = partial(TrainingSettings, batches=25, batch_size=32, averaging=0.9, mining=1)
     monkeypatch.setattr("wakeword_daemon.training.fit.trainer.TrainingSettings", quick)
-    monkeypatch.setattr("wakeword_daemon.training.fit.loss.LATEST", LATEST)
+    may_fire_late(monkeypatch)
     monkeypatch.setattr(synthesis, "engines", list)  # none is installed
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache.parent))
     monkeypatch.chdir(tmp_path)

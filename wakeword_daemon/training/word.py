@@ -70,6 +70,7 @@ from wakeword_daemon.training.measure.validation import (
     Validation,
     long_form,
     long_form_job,
+    only_synthetic,
 )
 from wakeword_daemon.training.measure.verdict import Verdict, judge
 from wakeword_daemon.training.origin import origin
@@ -82,6 +83,10 @@ DEFAULT_THRESHOLD = 0.5
 CALIBRATION_SLACK = 1e-3
 """Log-odds by which a network is shifted down more than necessary. The threshold is the next number
 after the score of a false accept, and rounding could lift that score to the threshold."""
+PEOPLE_SLACK = 0.7
+"""The same where all other speech is synthetic, which sets a word off less often than people do. In
+six hours of people's speech, “alexa” and “jarvis” from the phrase alone had 19 and 32 false accepts
+without it, and 5 and 12 with it."""
 SELF_TEST_SECONDS = 1.8
 MODEL_SUFFIX = ".safetensors"
 
@@ -485,7 +490,10 @@ def _calibrate(network: TorchCRNN, dev: SpeechSet, hours: FeatureStreams | None)
     if hours is not None:
         reports.append(measure(engine_from_torch(network), hours))
     threshold = default_threshold(reports, DEFAULT_TARGET)
-    shift_log_odds(network, -math.log(threshold / (1 - threshold)) - CALIBRATION_SLACK)
+    log_odds = math.log(threshold / (1 - threshold)) + CALIBRATION_SLACK
+    if all(map(only_synthetic, reports)):
+        log_odds += PEOPLE_SLACK
+    shift_log_odds(network, -log_odds)
 
 
 def _model(network: TorchCRNN, job: TrainingJob, results: Results) -> Model:

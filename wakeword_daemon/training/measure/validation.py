@@ -19,7 +19,7 @@ from wakeword_daemon.engine.logmel import LogMel
 from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.pcm import Pcm
-from wakeword_daemon.training.data import neighbours, synthesis
+from wakeword_daemon.training.data import neighbours, strangers, synthesis
 from wakeword_daemon.training.data.cache import Arrays, cached, digest
 from wakeword_daemon.training.data.corpus import Corpus, Recording, Split
 from wakeword_daemon.training.data.reading import readable, warn_of
@@ -31,6 +31,7 @@ from wakeword_daemon.training.measure.evaluation import (
     FeatureStreams,
     OtherSpeech,
     SpeechSet,
+    StreamReport,
     in_streams,
     stream_frames,
 )
@@ -47,6 +48,12 @@ ROOMS = "rooms"
 
 SYNTHETIC = "synthetic sentences"
 """What tables call the source of synthetic speech."""
+
+
+def only_synthetic(report: StreamReport) -> bool:
+    """Return whether no person speaks in the other speech that a network was measured on."""
+    return {strangers.SOURCE, SYNTHETIC}.issuperset(report.others)
+
 
 LONG_FORM = 2400
 """Synthetic recordings of about 16 s in which false accepts are counted: some ten hours."""

@@ -10,7 +10,7 @@ from wakeword_daemon.training.data import strangers
 from wakeword_daemon.training.measure.evaluation import StreamReport
 from wakeword_daemon.training.measure.metrics import poisson
 from wakeword_daemon.training.measure.report import Measured
-from wakeword_daemon.training.measure.validation import SYNTHETIC
+from wakeword_daemon.training.measure.validation import only_synthetic
 
 ALONE, RUN_ON, NOISE, ROOM = "clean", "run-on 100 ms", "noise 10 dB", "room"
 """The conditions that decide, as tables call them."""
@@ -18,6 +18,9 @@ ALONE, RUN_ON, NOISE, ROOM = "clean", "run-on 100 ms", "noise 10 dB", "room"
 GOOD = {ALONE: 0.05, RUN_ON: 0.15, NOISE: 0.2, ROOM: 0.15}
 USABLE = {ALONE: 0.2, RUN_ON: 0.5, NOISE: 0.6, ROOM: 0.5}
 """Misses up to which a word is good, and up to which it may be used."""
+USABLE_BY_VOICES = {ALONE: 0.75, RUN_ON: 0.85, NOISE: 0.9, ROOM: 0.85}
+"""The latter where nobody but left-out synthetic voices says the word. Of “alexa” and “jarvis” from
+the phrase alone they missed 35 % and 42 %, and people 2 % and 3 %."""
 GOOD_ACCEPTS = 1.0
 USABLE_ACCEPTS = 3.0
 """The same for false accepts an hour."""
@@ -81,16 +84,18 @@ def judge(measured: Measured, threshold: float, sounds: int) -> Verdict:
     lines = [(_NAMES[name], _missed(measured.both(name), threshold)) for name in _NAMES]
     lines += _by_voices(measured.both(ALONE), threshold)
     lines.append(("false accepts an hour", _accepted(other, threshold)))
-    failed = _too_many(misses, USABLE)
+    by_voices = all(_left_out(take.speaker) for take in measured.both(ALONE).takes)
+    failed = _too_many(misses, USABLE_BY_VOICES if by_voices else USABLE)
     if accepts > USABLE_ACCEPTS:
         failed.append(f"it fires {accepts:.1f} times an hour at other speech")
     if failed:
         return Verdict("do not use", f"{_joined(failed)}; {_advice(sounds)}", lines)
-    wanting = _too_many(misses, GOOD)
+    wanting = missed = _too_many(misses, GOOD)
     if accepts > GOOD_ACCEPTS:
-        wanting.append(f"it fires {accepts:.1f} times an hour at other speech")
+        wanting = [*missed, f"it fires {accepts:.1f} times an hour at other speech"]
     if wanting:
-        return Verdict("fair", f"{_joined(wanting)}; {_advice(sounds)}", lines)
+        advice = _TRY_IT if by_voices and missed else _advice(sounds)
+        return Verdict("fair", f"{_joined(wanting)}; {advice}", lines)
     return Verdict("good", "", lines)
 
 
@@ -109,7 +114,7 @@ def _accepted(report: StreamReport, threshold: float) -> str:
     count = report.accepts(threshold)
     high = poisson(count)[1] / report.hours
     rate = f"{count / report.hours:.2f} ({count} in {report.hours:.1f} h; surely below {high:.1f})"
-    if {strangers.SOURCE, SYNTHETIC}.issuperset(report.others):
+    if only_synthetic(report):
         rate += "; all of it synthetic: people may set it off far more often"
     return rate
 
@@ -119,7 +124,7 @@ def _by_voices(report: StreamReport, threshold: float) -> list[tuple[str, str]]:
     groups: dict[str, list[bool]] = {}
     for take in report.takes:
         collection, _, speaker = take.speaker.rpartition("/")
-        if collection == strangers.SOURCE:
+        if _left_out(take.speaker):
             group = f"strangers: {speaker.partition(' ')[0]}"
         else:
             group = f"people: {collection or speaker}"
@@ -128,6 +133,13 @@ def _by_voices(report: StreamReport, threshold: float) -> list[tuple[str, str]]:
         (group, f"{sum(missed)} of {len(missed)} missed, {sum(missed) / len(missed):.1%}")
         for group, missed in sorted(groups.items())
     ]
+
+
+def _left_out(speaker: str) -> bool:
+    return speaker.startswith(f"{strangers.SOURCE}/")
+
+
+_TRY_IT = "people are missed less often than synthetic voices: try it, or add takes (--takes)"
 
 
 def _advice(sounds: int) -> str:
