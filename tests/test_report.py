@@ -130,6 +130,7 @@ def test_a_word_that_was_silent_at_synthetic_speech_alone_promises_no_more():
             8,
             "fair: it misses 25% in noise at 10 dB and 25% in a room; add takes",
         ),
+        ({"clean": [0.1, 0.9, 0.9, 0.9]}, 0, 8, "fair: it misses 25% alone; add takes"),
         ({"clean": [0.1, 0.1, 0.9, 0.9]}, 0, 8, "do not use: it misses 50% alone; add takes"),
         ({"clean": [0.1] * 4}, 0, 4, "do not use: it misses 100% alone; choose a longer word"),
         ({}, 1, 8, "do not use: it fires 9.0 times an hour at other speech; add takes"),

@@ -19,8 +19,8 @@ GOOD = {ALONE: 0.05, RUN_ON: 0.15, NOISE: 0.2, ROOM: 0.15}
 USABLE = {ALONE: 0.2, RUN_ON: 0.5, NOISE: 0.6, ROOM: 0.5}
 """Misses up to which a word is good, and up to which it may be used."""
 USABLE_BY_VOICES = {ALONE: 0.75, RUN_ON: 0.85, NOISE: 0.9, ROOM: 0.85}
-"""The latter where nobody but left-out synthetic voices says the word. Of “alexa” and “jarvis” from
-the phrase alone they missed 35 % and 42 %, and people 2 % and 3 %."""
+"""The latter for takes by left-out synthetic voices. Of “alexa” and “jarvis” from the phrase alone
+they missed 35 % and 42 %, and people 2 % and 3 %. If people say it too, the limit lies between."""
 GOOD_ACCEPTS = 1.0
 USABLE_ACCEPTS = 3.0
 """The same for false accepts an hour."""
@@ -84,8 +84,11 @@ def judge(measured: Measured, threshold: float, sounds: int) -> Verdict:
     lines = [(_NAMES[name], _missed(measured.both(name), threshold)) for name in _NAMES]
     lines += _by_voices(measured.both(ALONE), threshold)
     lines.append(("false accepts an hour", _accepted(other, threshold)))
-    by_voices = all(_left_out(take.speaker) for take in measured.both(ALONE).takes)
-    failed = _too_many(misses, USABLE_BY_VOICES if by_voices else USABLE)
+    takes = measured.both(ALONE).takes
+    left_out = sum(_left_out(take.speaker) for take in takes)
+    share = left_out / len(takes)
+    usable = {n: (1 - share) * USABLE[n] + share * USABLE_BY_VOICES[n] for n in misses}
+    failed = _too_many(misses, usable)
     if accepts > USABLE_ACCEPTS:
         failed.append(f"it fires {accepts:.1f} times an hour at other speech")
     if failed:
@@ -94,7 +97,7 @@ def judge(measured: Measured, threshold: float, sounds: int) -> Verdict:
     if accepts > GOOD_ACCEPTS:
         wanting = [*missed, f"it fires {accepts:.1f} times an hour at other speech"]
     if wanting:
-        advice = _TRY_IT if by_voices and missed else _advice(sounds)
+        advice = _TRY_IT if missed and 2 * left_out > len(takes) else _advice(sounds)
         return Verdict("fair", f"{_joined(wanting)}; {advice}", lines)
     return Verdict("good", "", lines)
 
