@@ -60,7 +60,7 @@ SETTINGS = TrainingSettings(
 
 
 def may_fire_late(patch):
-    """Lengthen the loss's spans: else so few batches as these tests train for teach no word."""
+    """Lengthen the spans of the loss. Otherwise these tests train too briefly to learn a word."""
     patch.setattr("wakeword_daemon.training.fit.loss.LATEST", 45)
     patch.setattr("wakeword_daemon.training.fit.loss.UNDECIDED_AFTER", 80)
 

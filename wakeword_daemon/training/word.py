@@ -84,9 +84,9 @@ CALIBRATION_SLACK = 1e-3
 """Log-odds by which a network is shifted down more than necessary. The threshold is the next number
 after the score of a false accept, and rounding could lift that score to the threshold."""
 PEOPLE_SLACK = 0.7
-"""The same where all other speech is synthetic, which sets a word off less often than people do. In
-six hours of people's speech, “alexa” and “jarvis” from the phrase alone had 19 and 32 false accepts
-without it, and 5 and 12 with it."""
+"""Log-odds by which it is shifted down further if all other speech is synthetic, because people set
+a word off more often. In six hours of people's speech, “alexa” and “jarvis” from the phrase alone
+had 19 and 32 false accepts without it, and 5 and 12 with it."""
 SELF_TEST_SECONDS = 1.8
 MODEL_SUFFIX = ".safetensors"
 

@@ -95,7 +95,7 @@ class _Layer(torch.autograd.Function):
         flat = d_rows.view(steps * sequences, -1)
         d_w_state = flat.T @ states[:-1].reshape(steps * sequences, -1)
         d_b_state = flat.sum(0)
-        torch.mul(d_states, by_n, out=d_gates[:, :, 2])  # what the inputs send to n skips r
+        torch.mul(d_states, by_n, out=d_gates[:, :, 2])  # inputs reach n without r
         d_w_input = flat.T @ inputs.reshape(steps * sequences, -1)
         d_inputs = (flat @ w_input).view_as(inputs)
         return d_inputs, d_state, d_w_input, d_w_state, flat.sum(0), d_b_state

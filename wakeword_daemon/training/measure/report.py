@@ -165,10 +165,10 @@ from recordings whose list has the digest {r.origin.data}.
 
 {_takes(r)}
 
-It learned what is not the word from nonsense and dictionary words that sound like it, in English
-and other accents, from common words that together sound like it, and from commands and everyday
-sentences, all by
-{_named(r.left_out)}; and from the other speech and noise of the training split.{clips}
+It also learned what is not the word.
+{_named(r.left_out)} said nonsense and dictionary words that sound like it,
+in English and other accents, common words that together sound like it, commands, and everyday
+sentences. The other speech and the noise are from the training split.{clips}
 
 The recordings are from these collections:
 
@@ -238,7 +238,7 @@ def _takes(r: Results) -> str:
 
 def _named(left_out: Sequence[str]) -> str:
     small = [name for name in ("Piper", "Pico") if name.lower() not in left_out]
-    return _listed(["the same synthesizers", *small])
+    return _listed(["The same synthesizers", *small])
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -49,14 +49,13 @@ ROOMS = "rooms"
 SYNTHETIC = "synthetic sentences"
 """What tables call the source of synthetic speech."""
 
+LONG_FORM = 2400
+"""Synthetic recordings of about 16 s in which false accepts are counted: some ten hours."""
+
 
 def only_synthetic(report: StreamReport) -> bool:
     """Return whether no person speaks in the other speech that a network was measured on."""
     return {strangers.SOURCE, SYNTHETIC}.issuperset(report.others)
-
-
-LONG_FORM = 2400
-"""Synthetic recordings of about 16 s in which false accepts are counted: some ten hours."""
 
 
 @dataclass(frozen=True)
