@@ -9,7 +9,9 @@ Source: Shan et al., "Attention-based End-to-End Models for Small-Footprint Keyw
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -57,8 +59,7 @@ class TorchCRNN(nn.Module):
 
     def columns(self, mel: Tensor) -> Tensor:
         """Convolve log-mel frames [B, F, mels] into GRU inputs [B, steps, channels * bands]."""
-        maps: Tensor = self.conv(self.normal(mel).transpose(1, 2).unsqueeze(1))
-        return maps.permute(0, 3, 1, 2).flatten(2)
+        return convolve(mel, [self])[0]
 
     def forward(self, mel: Tensor) -> Tensor:
         """Classify whole clips: [B, F, mels] → logits [B, 2], attention over every step."""
@@ -97,6 +98,19 @@ class TorchCRNN(nn.Module):
         cast = nn.functional.pad(votes, (0, 0, window - 1, 0)).unfold(1, window, 1)
         logits: Tensor = (cast @ weights.unsqueeze(-1)).squeeze(-1)  # [B, steps, 2]
         return logits
+
+
+def convolve(mel: Tensor, networks: Sequence[TorchCRNN]) -> list[Tensor]:
+    """Return `columns(mel)` of each network, by one convolution for all, which is faster.
+
+    The networks have the same features and shape; only their GRUs may differ in size.
+    """
+    first = networks[0]
+    weights = torch.cat([network.conv.weight for network in networks])
+    biases = torch.cat([cast(Tensor, network.conv.bias) for network in networks])
+    heard = first.normal(mel).transpose(1, 2).unsqueeze(1)
+    maps = nn.functional.conv2d(heard, weights, biases, first.conv.stride)
+    return [own.permute(0, 3, 1, 2).flatten(2) for own in maps.chunk(len(networks), dim=1)]
 
 
 @dataclass

@@ -14,7 +14,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from wakeword_daemon.training.fit.network import TorchCRNN
+from wakeword_daemon.training.fit.network import TorchCRNN, convolve
 from wakeword_daemon.training.fit.softlabels import divergence
 from wakeword_daemon.training.fit.word_classifier import MultiTaskCRNN
 
@@ -46,27 +46,13 @@ class Peers(nn.Module):
 
         """
         befores = [None] * len(self.networks) if states is None else list(states)
-        columns = self._columns(mel)
+        columns = convolve(mel, [cast(MultiTaskCRNN, own).network for own in self.networks])
         heard = [
             network(own, before)
             for network, own, before in zip(self.networks, columns, befores, strict=True)
         ]
         logits, names, afters = zip(*heard, strict=True)
         return torch.stack(logits), torch.stack(names), list(afters)
-
-    def _columns(self, mel: Tensor) -> list[Tensor]:
-        """Return the columns of every network, by one matrix product for all."""
-        convs = [cast(MultiTaskCRNN, network).network.conv for network in self.networks]
-        a = self.first.architecture
-        windows = self.first.normal(mel).unfold(1, a.kernel_frames, a.stride_frames)
-        windows = windows.unfold(2, a.kernel_mels, a.stride_mels)
-        sequences, steps, bands = windows.shape[:3]
-        kernels = [conv.weight.squeeze(1).transpose(1, 2).flatten(1) for conv in convs]
-        biases = [cast(Tensor, conv.bias) for conv in convs]
-        flat = windows.reshape(sequences * steps * bands, -1)
-        maps = torch.addmm(torch.cat(biases), flat, torch.cat(kernels).T)
-        of_each = maps.view(sequences, steps, bands, len(convs), a.channels).unbind(3)
-        return [own.transpose(2, 3).flatten(2) for own in of_each]
 
 
 def peer_loss(log_odds: Tensor) -> Tensor:
