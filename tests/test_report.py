@@ -1,6 +1,7 @@
 """A card and a report on folds have the results under every condition."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -47,6 +48,12 @@ def results():
     )  # fmt: skip
 
 
+def test_the_card_says_if_people_say_only_the_end_of_a_phrase(results):
+    card = write_card(replace(results, begun="hey"), "word.svg")
+    assert "People said all but “hey”, which Kokoro says in their takes.\nIt learned" in card
+    assert "never learned from,\nwith “hey” by voices of Kokoro that it never learned from." in card
+
+
 def test_the_card_has_a_row_for_every_condition_and_source(results):
     card = write_card(results, "word.svg")
     for condition in CONDITIONS:
@@ -56,6 +63,7 @@ def test_the_card_has_a_row_for_every_condition_and_source(results):
     assert "with the code of 0123abcd,\nfrom recordings whose list has the digest 4567." in card
     assert "| other |" in card
     assert "speaker0" in card
+    assert "It learned the word from 4 takes by 2 speakers" in card
     assert b"<svg" in draw(results)
 
 

@@ -102,6 +102,9 @@ def print_plan(plan: Plan) -> None:
             f"  {counted(synthetic, 'take')} of the word by synthetic voices, and other speech;"
             f" {missing} to make"
         )
+    beginning = plan.supply.beginning
+    if beginning is not None:
+        print(f"  “{beginning.text}” is added to the recordings of {beginning.ending!r}")
     if plan.supply.left_out:
         left_out = ", ".join(plan.supply.left_out)
         print(f"  not used for training: {left_out}; they stand in for strangers")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.training.data import datasets, strangers
+from wakeword_daemon.training.data.beginnings import Beginning, beginning_of
 from wakeword_daemon.training.data.corpus import Corpus, Recording
 from wakeword_daemon.training.data.noises import noises
 from wakeword_daemon.training.data.own_takes import read_own_takes
@@ -25,12 +26,22 @@ class Supply:
         given: recordings by people.
         judges: speech by left-out voices for measuring, if there are too few people.
         left_out: the engines that must not be used for training, because they are for measuring.
+        beginning: what voices say before people's recordings of the end of a phrase, if people say
+            only that.
+        seed: of what is drawn.
 
     """
 
     given: Corpus
     judges: list[SpeakingJob] = field(default_factory=list)
     left_out: tuple[str, ...] = ()
+    beginning: Beginning | None = None
+    seed: int = 0
+
+    @property
+    def jobs(self) -> list[SpeakingJob]:
+        """What synthetic voices have to say for these recordings."""
+        return [*self.judges, *(self.beginning.said.values() if self.beginning else ())]
 
     def corpus(self, word: str, phrase: str, cache: Path) -> Corpus:
         """Return all recordings; synthetic ones that the cache lacks are made.
@@ -43,10 +54,12 @@ class Supply:
             cache: folder for what is made once.
 
         """
+        recordings = list(self.given.recordings)
+        if self.beginning is not None:
+            recordings += self.beginning.whole_takes(self.given, word, cache, self.seed)
         if not self.judges:
-            return self.given
-        recordings = [
-            *self.given.recordings,
+            return Corpus(self.given.root, tuple(recordings))
+        recordings += [
             *strangers.strangers(word, phrase, self.judges),
             *datasets.fetched(cache),
         ]
@@ -84,6 +97,10 @@ def supply(
     corpus = Corpus(data.root if data else cache, tuple(given))
     if data is not None and (not synthetic or _people_judge(data.recordings, word)):
         return Supply(corpus)
+    if data is not None and not takes and not corpus.words()[word]:
+        beginning = beginning_of(phrase, data, cache, seed)
+        if beginning is not None and _people_judge(data.recordings, beginning.ending):
+            return Supply(corpus, beginning=beginning, seed=seed)
     if not synthetic:
         raise TrainingError(
             "without recordings (--data) there is only synthetic speech to train on"

@@ -162,7 +162,7 @@ class Plan:
     @property
     def jobs(self) -> list[SpeakingJob]:
         """All that synthetic voices have to say."""
-        said = [*self.supply.judges, *self.voices.simple.values(), *self.voices.natural.values()]
+        said = [*self.supply.jobs, *self.voices.simple.values(), *self.voices.natural.values()]
         return said if self.hours is None else [*said, self.hours]
 
     @functools.cached_property
@@ -344,6 +344,7 @@ def fit_word(
         natural_takes=material.natural_takes,
         speakers=material.speakers,
         left_out=plan.supply.left_out,
+        begun=plan.supply.beginning.text if plan.supply.beginning else "",
         labelled=material.labelled,
         set_aside=material.set_aside,
         sources=[(s, job.licences.get(s, "unknown")) for s in material.sources],

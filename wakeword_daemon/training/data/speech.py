@@ -167,6 +167,22 @@ def word_job(
     )
 
 
+def beginning_job(
+    phrase: str, beginning: str, count: int, cache: Path, seed: int = 0, *, held_out: bool = False
+) -> SpeakingJob:
+    """Return takes of the phrase with the span of its beginning; by other voices if `held_out`."""
+    kind = "stranger-beginning" if held_out else "beginning"
+    return _job(
+        f"{kind}-{_name(phrase)}",
+        lambda _: itertools.repeat(phrase),
+        count,
+        cache,
+        seed,
+        phrase=beginning,
+        held_out=held_out,
+    )
+
+
 def carrier_job(phrase: str, count: int, cache: Path, seed: int = 0) -> SpeakingJob:
     """Return sentences with the phrase at the front, after “hey”, inside or last, and its span."""
 

@@ -83,6 +83,7 @@ class Results:
         target: the false accepts an hour that the threshold was chosen to stay within.
         measured: what the network does.
         labelled: clips that its user labelled, with the word and without it.
+        begun: the beginning of the phrase, if synthetic voices say it in the takes by people.
 
     """
 
@@ -100,6 +101,7 @@ class Results:
     target: float
     measured: Measured
     labelled: tuple[int, int] = (0, 0)
+    begun: str = ""
 
     def figures(self) -> dict[str, Any]:
         """Return the figures as plain data."""
@@ -230,7 +232,8 @@ def _takes(r: Results) -> str:
     if not r.real_takes:
         return f"No person said the word. It learned it from {voices}"
     people = counted(r.speakers, "speaker")
-    return (
+    begun = f"People said all but “{r.begun}”, which Kokoro says in their takes.\n"
+    return (begun if r.begun else "") + (
         f"It learned the word from {r.real_takes} takes by {people}, each also in four other voices"
         f" or\nthrough another microphone (changed with Praat), from {voices}"
     )
@@ -251,7 +254,8 @@ def _judges(r: Results) -> str:
             f"voices of {' and '.join(r.left_out)}, synthesizers that it never learned from, on"
             " four voices of Kokoro that were left out of training, and on recordings kept for this"
         )
-    return "speakers of the validation split that it never learned from"
+    begun = f",\nwith “{r.begun}” by voices of Kokoro that it never learned from" if r.begun else ""
+    return f"speakers of the validation split that it never learned from{begun}"
 
 
 def _labelled(r: Results) -> str:
