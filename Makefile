@@ -157,7 +157,7 @@ voices: $(VENV)/train
 	rm -rf $(VENV)/voices
 
 # The shipped wake words again, from the recordings that their cards name: make models DATA=DIR
-MODELS = alexa computer jarvis smart_mirror snowboy view_glass
+MODELS = alexa computer hey_jarvis jarvis smart_mirror snowboy view_glass
 models: $(addprefix models/, $(addsuffix .safetensors, $(MODELS)))
 
 models/%.safetensors: $(VENV)/train FORCE

@@ -12,7 +12,9 @@ from wakeword_daemon.engine import Detector, read_model
 from wakeword_daemon.resources import shipped_models
 from wakeword_daemon.training.data import synthesis
 
-WORDS = ["alexa", "computer", "jarvis", "smart_mirror", "snowboy", "view_glass"]
+WORDS = ["alexa", "computer", "hey_jarvis", "jarvis", "smart_mirror", "snowboy", "view_glass"]
+WITHIN = {"hey_jarvis": {"jarvis"}}
+"""Words that are said within others."""
 VOICES = [
     synthesis.Voice("espeak", "en-us"),
     synthesis.Voice("espeak", "en-gb+f2"),
@@ -42,7 +44,7 @@ def spoken(tmp_path_factory):
     return {word: [say(word, voice) for voice in voices] for word in WORDS}
 
 
-def test_six_words_ship(models):
+def test_seven_words_ship(models):
     assert sorted(models) == WORDS
 
 
@@ -58,7 +60,7 @@ def test_a_shipped_model_is_complete_and_documented(models, word):
     assert all(source.licence != "unknown" for source in model.card.sources)
     path = shipped_models()[word]
     card = path.with_suffix(".md").read_text()
-    assert f"wakeword train {word} " in card
+    assert re.search(rf"wakeword train '?{word.replace('_', '[_ ]')}'? ", card)
     assert re.search(rf"!\[.*\]\({word}\.svg\)", card)
     assert path.with_suffix(".svg").read_text().startswith("<?xml")
 
@@ -69,7 +71,8 @@ def test_a_shipped_word_fires_once_and_no_other_word_fires(models, spoken, word)
     heard = 0
     for pcm in spoken[word]:
         detections = Detector(list(models.values())).push(pcm)
-        assert {d.word for d in detections} <= {word}
-        assert len(detections) <= 1
-        heard += len(detections)
+        words = [d.word for d in detections]
+        assert set(words) <= {word} | WITHIN.get(word, set())
+        assert len(set(words)) == len(words)
+        heard += word in words
     assert heard >= len(spoken[word]) / 2
