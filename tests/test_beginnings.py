@@ -1,5 +1,6 @@
 """A phrase of which people say only the end is begun by synthetic voices."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from support.recordings import manifest_corpus, tone, write
 
 from wakeword_daemon.audio import files
 from wakeword_daemon.clock import SAMPLE_RATE
+from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.training import supply
 from wakeword_daemon.training.data import kokoro, speech
 from wakeword_daemon.training.data.beginnings import beginning_of
@@ -87,13 +89,22 @@ def test_people_say_the_end_and_voices_the_beginning(corpus, tmp_path):
 def test_they_are_made_once(corpus, tmp_path):
     def takes():
         begun = beginning_of("big sweep", corpus, tmp_path, 7)
-        return begun.whole_takes(corpus, "big_sweep", tmp_path, 7)
+        return begun.whole_takes(corpus, "big_sweep", tmp_path)
 
     made = takes()
     before = {r.path: r.path.stat().st_mtime_ns for r in made}
     assert takes() == made
     assert {r.path: r.path.stat().st_mtime_ns for r in made} == before
     assert len({r.path.parent for r in made}) == 1
+
+
+@pytest.mark.usefixtures("voices")
+def test_a_beginning_that_is_not_found_is_said(corpus, tmp_path):
+    begun = beginning_of("big sweep", corpus, tmp_path, 7)
+    takes = begun.said["val"].takes
+    takes[:] = [replace(one, word_span=None) for one in takes]
+    with pytest.raises(TrainingError, match="does not tell where “big” is"):
+        begun.whole_takes(corpus, "big_sweep", tmp_path)
 
 
 @pytest.mark.parametrize(

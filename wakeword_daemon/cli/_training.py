@@ -104,7 +104,7 @@ def print_plan(plan: Plan) -> None:
         )
     beginning = plan.supply.beginning
     if beginning is not None:
-        print(f"  “{beginning.text}” is added to the recordings of {beginning.ending!r}")
+        print(f"  people say only {beginning.ending!r}; Kokoro says “{beginning.text}” before it")
     if plan.supply.left_out:
         left_out = ", ".join(plan.supply.left_out)
         print(f"  not used for training: {left_out}; they stand in for strangers")

@@ -28,7 +28,6 @@ class Supply:
         left_out: the engines that must not be used for training, because they are for measuring.
         beginning: what voices say before people's recordings of the end of a phrase, if people say
             only that.
-        seed: of what is drawn.
 
     """
 
@@ -36,7 +35,6 @@ class Supply:
     judges: list[SpeakingJob] = field(default_factory=list)
     left_out: tuple[str, ...] = ()
     beginning: Beginning | None = None
-    seed: int = 0
 
     @property
     def jobs(self) -> list[SpeakingJob]:
@@ -56,7 +54,7 @@ class Supply:
         """
         recordings = list(self.given.recordings)
         if self.beginning is not None:
-            recordings += self.beginning.whole_takes(self.given, word, cache, self.seed)
+            recordings += self.beginning.whole_takes(self.given, word, cache)
         if not self.judges:
             return Corpus(self.given.root, tuple(recordings))
         recordings += [
@@ -100,7 +98,7 @@ def supply(
     if data is not None and not takes and not corpus.words()[word]:
         beginning = beginning_of(phrase, data, cache, seed)
         if beginning is not None and _people_judge(data.recordings, beginning.ending):
-            return Supply(corpus, beginning=beginning, seed=seed)
+            return Supply(corpus, beginning=beginning)
     if not synthetic:
         raise TrainingError(
             "without recordings (--data) there is only synthetic speech to train on"

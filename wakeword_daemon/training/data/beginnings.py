@@ -17,6 +17,7 @@ import soundfile
 from wakeword_daemon.audio import files
 from wakeword_daemon.clock import SAMPLE_RATE, samples
 from wakeword_daemon.engine.settings import FeatureSettings
+from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.pcm import Pcm
 from wakeword_daemon.storage import atomic_folder
 from wakeword_daemon.training.data import kokoro, speech
@@ -38,15 +39,17 @@ class Beginning:
     Attributes:
         text: the beginning, such as "hey".
         ending: the end, such as "jarvis", as the corpus names it.
-        said: takes of the beginning, by split; no voice is in both.
+        said: takes of the phrase with the span of its beginning, by split; no voice is in both.
+        seed: of which beginning is said before which take.
 
     """
 
     text: str
     ending: str
     said: Mapping[Split, SpeakingJob]
+    seed: int
 
-    def whole_takes(self, corpus: Corpus, word: str, cache: Path, seed: int) -> list[Recording]:
+    def whole_takes(self, corpus: Corpus, word: str, cache: Path) -> list[Recording]:
         """Return recordings of the whole phrase, one for each usable take of its end.
 
         Each has the speaker, the split and the source of the take. They are made once and kept.
@@ -55,18 +58,22 @@ class Beginning:
             corpus: has the takes of the end.
             word: the name of the phrase.
             cache: folder for what is made once.
-            seed: of which beginning is said before which take.
+
+        Raises:
+            TrainingError: the voices do not tell where the beginning is in what they say.
 
         """
         endings = [r for r in corpus.recordings if r.word == self.ending]
         begun = {split: job.make() for split, job in self.said.items()}
         paths = [*(r.path for r in endings), *(u.path for said in begun.values() for u in said)]
-        key = digest_of_files(paths, f"{word} {seed}")
+        key = digest_of_files(paths, f"{word} {self.seed}")
         folder = cache / "speech" / f"begun-{word}-{key}"
         whole = {r.path: folder / f"{number:05}.wav" for number, r in enumerate(endings)}
         if not folder.exists():
             befores = {split: list(_cut(said)) for split, said in begun.items()}
-            rng = random.Random(f"{seed} {word}")  # noqa: S311 - a seed, not a secret
+            if not all(befores.values()):
+                raise TrainingError(f"Kokoro does not tell where “{self.text}” is in the phrase")
+            rng = random.Random(f"{self.seed} {word}")  # noqa: S311 - a seed, not a secret
             with atomic_folder(folder) as made:
                 for take in usable_takes(endings, FeatureSettings())[0]:
                     before = rng.choice(befores[take.recording.split])
@@ -86,7 +93,7 @@ def beginning_of(phrase: str, corpus: Corpus, cache: Path, seed: int) -> Beginni
         phrase: as the voices read it.
         corpus: recordings by people.
         cache: folder for what is made once.
-        seed: of the voices.
+        seed: of what is drawn.
 
     """
     words, known = phrase.split(), corpus.words()
@@ -99,7 +106,7 @@ def beginning_of(phrase: str, corpus: Corpus, cache: Path, seed: int) -> Beginni
                 )
                 for split, count in _TAKES.items()
             }
-            return Beginning(text, ending, said)
+            return Beginning(text, ending, said, seed)
     return None
 
 
