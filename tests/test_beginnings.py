@@ -1,12 +1,13 @@
 """A phrase of which people say only the end is begun by synthetic voices."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pytest
-from support.recordings import manifest_corpus, tone, write
+from support.recordings import manifest_corpus, tone, word, write
 
 from wakeword_daemon.audio import files
 from wakeword_daemon.clock import SAMPLE_RATE
@@ -80,9 +81,21 @@ def test_people_say_the_end_and_voices_the_beginning(corpus, tmp_path):
         spectrum = np.abs(np.fft.rfft(said * np.hanning(len(said))))
         loudest = np.argmax(spectrum) * SAMPLE_RATE / len(said)
         assert loudest == pytest.approx(HERTZ[take.split], rel=0.02)
-        word = pcm[start + round(0.39 * SAMPLE_RATE) :][: round(0.3 * SAMPLE_RATE)]
-        louder = np.sqrt(np.mean(said**2) / np.mean(word.astype(float) ** 2))
+        spoken = pcm[start + round(0.39 * SAMPLE_RATE) :][: round(0.3 * SAMPLE_RATE)]
+        louder = np.sqrt(np.mean(said**2) / np.mean(spoken.astype(float) ** 2))
         assert 0.5 < louder < 2
+
+
+@pytest.mark.usefixtures("voices")
+def test_ones_own_takes_of_the_phrase_are_used_too(corpus, tmp_path):
+    for number in range(5):
+        write(tmp_path / "own" / f"{number}.wav", word(np.random.default_rng(number), 150))
+    given = supply.supply(
+        "big_sweep", "big sweep", corpus, tmp_path / "own", tmp_path, synthetic=True, seed=7
+    )
+    takes = given.corpus("big_sweep", "big sweep", tmp_path).recordings
+    sources = Counter(r.source for r in takes if r.word == "big_sweep")
+    assert sources == {"tones": 50, "own takes": 5}
 
 
 @pytest.mark.usefixtures("voices")

@@ -95,7 +95,7 @@ def supply(
     corpus = Corpus(data.root if data else cache, tuple(given))
     if data is not None and (not synthetic or _people_judge(data.recordings, word)):
         return Supply(corpus)
-    if data is not None and not takes and not corpus.words()[word]:
+    if data is not None and not data.words()[word]:
         beginning = beginning_of(phrase, data, cache, seed)
         if beginning is not None and _people_judge(data.recordings, beginning.ending):
             return Supply(corpus, beginning=beginning)

@@ -232,7 +232,7 @@ def _takes(r: Results) -> str:
     if not r.real_takes:
         return f"No person said the word. It learned it from {voices}"
     people = counted(r.speakers, "speaker")
-    begun = f"People said all but “{r.begun}”, which Kokoro says in their takes.\n"
+    begun = f"In the recordings people say all but “{r.begun}”; Kokoro says it in their takes.\n"
     return (begun if r.begun else "") + (
         f"It learned the word from {r.real_takes} takes by {people}, each also in four other voices"
         f" or\nthrough another microphone (changed with Praat), from {voices}"
