@@ -1,7 +1,7 @@
 """Phrases of which people say only the end, begun by synthetic voices.
 
-If people say "jarvis" and nobody says "hey jarvis", natural voices say "hey" before each of their
-takes. So the phrase is learned from people, and measured on people, as far as they say it.
+Suppose that there are recordings of "jarvis", but none of "hey jarvis". Then Kokoro says "hey"
+before each of them, so that people's voices teach the phrase, and measure it.
 """
 
 from __future__ import annotations
@@ -127,9 +127,9 @@ def _joined(before: Pcm, take: UsableTake, pause: float) -> Pcm:
         pause: seconds between the two.
 
     """
-    start, stop = samples(take.span.start / 100), samples(take.span.stop / 100)
-    louder = _loudness(take.pcm[start:stop]) / _loudness(before)
+    louder = _loudness(take.pcm[take.word]) / _loudness(before)
     quiet = np.zeros(samples(pause))
+    start = take.word.start
     wave = np.concatenate([take.pcm[:start], before * louder, quiet, take.pcm[start:]])
     return wave.clip(-32_768, 32_767).astype(np.int16)
 

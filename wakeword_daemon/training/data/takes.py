@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wakeword_daemon.clock import samples
 from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.pcm import Pcm
 from wakeword_daemon.training.data.corpus import Recording
@@ -47,6 +48,11 @@ class UsableTake(Take):
     """
 
     pcm: Pcm
+
+    @property
+    def word(self) -> slice:
+        """Where in the samples the word is."""
+        return slice(samples(self.span.start / 100), samples(self.span.stop / 100))
 
 
 def usable_takes(

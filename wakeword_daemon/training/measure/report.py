@@ -167,10 +167,10 @@ from recordings whose list has the digest {r.origin.data}.
 
 {_takes(r)}
 
-It also learned what is not the word.
-{_named(r.left_out)} said nonsense and dictionary words that sound like it,
-in English and other accents, common words that together sound like it, commands, and everyday
-sentences. The other speech and the noise are from the training split.{clips}
+To learn what is not the word, it heard the other speech and the noise of the training split. It
+also heard nonsense, dictionary words and groups of common words that sound like the word, commands,
+and everyday sentences. They were said in English and other accents by
+{_named(r.left_out)}.{clips}
 
 The recordings are from these collections:
 
@@ -211,8 +211,8 @@ intervals: an hour without a false accept may still mean 3.7 an hour.
 
 {_points_table(r)}
 
-Clip metric (area under the curve of false rejects over false accepts, both divided by all clips;
-test half, clean): {r.measured.clip_metric:.2e}.
+The clip metric is {r.measured.clip_metric:.2e}. It is the area under the curve that shows false
+rejects over false accepts, each as a share of all clips, for the test half under clean conditions.
 
 ![misses over false accepts, and scores]({picture})
 
@@ -234,14 +234,14 @@ def _takes(r: Results) -> str:
     people = counted(r.speakers, "speaker")
     begun = f"In the recordings people say all but “{r.begun}”; Kokoro says it in their takes.\n"
     return (begun if r.begun else "") + (
-        f"It learned the word from {r.real_takes} takes by {people}, each also in four other voices"
-        f" or\nthrough another microphone (changed with Praat), from {voices}"
+        f"It learned the word from {r.real_takes} takes by {people}, from {voices}\nFrom each take"
+        " by a person, Praat made four more, with another voice or microphone."
     )
 
 
 def _named(left_out: Sequence[str]) -> str:
     small = [name for name in ("Piper", "Pico") if name.lower() not in left_out]
-    return _listed(["The same synthesizers", *small])
+    return _listed(["the same synthesizers", *small])
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wakeword_daemon.audio import files
-from wakeword_daemon.clock import SAMPLE_RATE, samples
+from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine.logmel import LogMel
 from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.errors import TrainingError
@@ -155,8 +155,7 @@ def read_split(corpus: Corpus, split: Split, hours: float | None = None) -> Spli
 
 
 def _spoken(take: UsableTake) -> SpokenTake:
-    start, stop = samples(take.span.start / 100), samples(take.span.stop / 100)
-    return SpokenTake(take.pcm, start, stop, take.recording.speaker)
+    return SpokenTake(take.pcm, take.word.start, take.word.stop, take.recording.speaker)
 
 
 def _other(recording: Recording, pcm: Pcm) -> OtherSpeech:
