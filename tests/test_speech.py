@@ -219,6 +219,16 @@ def test_takes_of_the_word_are_kept_with_their_spans(tmp_path):
     assert [line["text"] for line in listed] == [take.text for take in takes]
 
 
+@needs_kokoro
+def test_a_beginning_is_said_in_its_phrase_and_alone(tmp_path):
+    takes = speech.beginning_job("hey jarvis", "hey", 8, tmp_path).make()
+    assert {take.text.rstrip(".!?,") for take in takes} == {"hey", "hey jarvis"}
+    for take in takes:
+        start, stop = take.word_span
+        assert 0.1 < stop - start < 1
+        assert (stop * 16_000 < len(files.read(take.path)) / 2) == ("jarvis" in take.text)
+
+
 @needs_espeak
 @pytest.mark.parametrize("engine", ["piper", "pico"])
 def test_the_small_voices_vary_their_tempo(tmp_path, engine):

@@ -26,7 +26,7 @@ from wakeword_daemon.training.data.corpus import Corpus, Recording, Split
 from wakeword_daemon.training.data.synthesis import SpeakingJob, Utterance
 from wakeword_daemon.training.data.takes import UsableTake, usable_takes
 
-_TAKES: Mapping[Split, int] = {"train": 60, "val": 20}
+_TAKES: Mapping[Split, int] = {"train": 80, "val": 30}
 """How often the beginning is said."""
 _LONGEST_PAUSE = 0.08
 """Seconds between the beginning and the end."""
@@ -39,7 +39,7 @@ class Beginning:
     Attributes:
         text: the beginning, such as "hey".
         ending: the end, such as "jarvis", as the corpus names it.
-        said: takes of the phrase with the span of its beginning, by split; no voice is in both.
+        said: takes with the span of the beginning, by split; no voice is in both.
         seed: of which beginning is said before which take.
 
     """
@@ -111,7 +111,7 @@ def beginning_of(phrase: str, corpus: Corpus, cache: Path, seed: int) -> Beginni
 
 
 def _cut(said: Sequence[Utterance]) -> Iterator[Pcm]:
-    """Yield the beginnings of takes of the whole phrase."""
+    """Yield the beginnings alone."""
     for one in said:
         if one.word_span is not None:
             start, stop = map(samples, one.word_span)

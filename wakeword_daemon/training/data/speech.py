@@ -170,16 +170,19 @@ def word_job(
 def beginning_job(
     phrase: str, beginning: str, count: int, cache: Path, seed: int = 0, *, held_out: bool = False
 ) -> SpeakingJob:
-    """Return takes of the phrase with the span of its beginning; by other voices if `held_out`."""
+    """Return takes of the beginning of a phrase with its span; by other voices if `held_out`.
+
+    In half of them the whole phrase is said, in the other half the beginning alone, which is
+    longer then.
+    """
+
+    def texts(rng: random.Random) -> Iterator[str]:
+        while True:
+            yield rng.choice((phrase, beginning + rng.choice(_TONES)))
+
     kind = "stranger-beginning" if held_out else "beginning"
     return _job(
-        f"{kind}-{_name(phrase)}",
-        lambda _: itertools.repeat(phrase),
-        count,
-        cache,
-        seed,
-        phrase=beginning,
-        held_out=held_out,
+        f"{kind}-{_name(phrase)}", texts, count, cache, seed, phrase=beginning, held_out=held_out
     )
 
 
