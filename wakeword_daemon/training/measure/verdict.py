@@ -142,7 +142,9 @@ def _left_out(speaker: str) -> bool:
     return speaker.startswith(f"{strangers.SOURCE}/")
 
 
-_TRY_IT = "people are missed less often than synthetic voices: try it, or add takes (--takes)"
+_TRY_IT = (
+    "people may be missed more or less often than these voices: try it, or add takes (--takes)"
+)
 
 
 def _advice(sounds: int) -> str:
