@@ -111,7 +111,7 @@ def beginning_of(phrase: str, corpus: Corpus, cache: Path, seed: int) -> Beginni
 
 
 def _cut(said: Sequence[Utterance]) -> Iterator[Pcm]:
-    """Yield the beginnings alone."""
+    """Yield what is heard of each beginning."""
     for one in said:
         if one.word_span is not None:
             start, stop = map(samples, one.word_span)
