@@ -187,12 +187,14 @@ def test_takes_are_read_from_folders_or_a_manifest(tmp_path):
         ("good morning", "is common: people say it"),
         ("a lexer", "sounds like the wake word “alexa”"),
         ("hey serious", "sounds like the wake word “hey siri”"),
+        ("smart mirrors", "sounds like the wake word “smart mirror”"),
+        ("smart mirror", None),
         ("hey nova", None),
     ],
 )
 def test_a_poor_phrase_is_reported_before_training(tmp_path, monkeypatch, phrase, told):
     monkeypatch.setattr("wakeword_daemon.training.data.neighbours.DICTIONARY", tmp_path / "none")
-    found = phrase_check.complaints(phrase, ["jarvis"], tmp_path)
+    found = phrase_check.complaints(phrase, ["jarvis", "smart_mirror"], tmp_path)
     assert bool(found) == (told is not None)
     assert told is None or any(told in complaint for complaint in found)
 

@@ -31,7 +31,7 @@ def complaints(phrase: str, others: Iterable[str], cache: Path) -> list[str]:
 
     Args:
         phrase: the phrase as voices read it.
-        others: wake words that are installed here.
+        others: wake words that are installed here, by name, with _ for spaces.
         cache: folder for what is computed once.
 
     """
@@ -48,7 +48,8 @@ def complaints(phrase: str, others: Iterable[str], cache: Path) -> list[str]:
         found.append(
             f"“{phrase}” is common: people say it without meaning the machine, as in “{said}”."
         )
-    rivals = sorted({*KNOWN_WORDS, *others} - {phrase.casefold()})
+    installed = {name.replace("_", " ") for name in others}
+    rivals = sorted({*KNOWN_WORDS, *installed} - {phrase.casefold()})
     if near := _near(sounds, rivals):
         found.append(
             f"“{phrase}” sounds like the wake word {_named(near)}: either may be taken for it."
