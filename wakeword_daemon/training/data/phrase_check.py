@@ -31,7 +31,7 @@ def complaints(phrase: str, others: Iterable[str], cache: Path) -> list[str]:
 
     Args:
         phrase: the phrase as voices read it.
-        others: wake words that are installed here, by name, with _ for spaces.
+        others: names of the wake words that are installed here, such as smart_mirror.
         cache: folder for what is computed once.
 
     """

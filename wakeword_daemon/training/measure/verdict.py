@@ -143,7 +143,8 @@ def _left_out(speaker: str) -> bool:
 
 
 _TRY_IT = (
-    "people may be missed more or less often than these voices: try it, or add takes (--takes)"
+    "people may be missed more often than these voices, or less often: try it, or add takes"
+    " (--takes)"
 )
 
 
