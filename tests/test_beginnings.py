@@ -117,8 +117,8 @@ def test_after_other_beginnings_the_end_is_not_the_phrase(corpus, tmp_path):
     given = supply.supply("big_sweep", "big sweep", corpus, None, tmp_path, synthetic=True, seed=7)
     others = given.misheard("big_sweep", tmp_path)
     learned = [r for r in corpus.recordings if (r.word, r.split) == ("sweep", "train")]
-    assert len(set(others)) == 2 * len(learned) > 0
-    for path, end in zip(others, [*learned, *learned], strict=True):
+    assert len(set(others)) == len(learned) > 0
+    for path, end in zip(others, learned, strict=True):
         pcm = files.read(path)
         start = np.flatnonzero(np.abs(pcm) > 1000)[0]
         assert loudest(pcm[start : start + 4096].astype(float)) == pytest.approx(1000, rel=0.02)

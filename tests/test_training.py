@@ -33,12 +33,7 @@ from wakeword_daemon.training.data import neighbours, synthesis
 from wakeword_daemon.training.data.corpus import read_corpus
 from wakeword_daemon.training.data.endpoints import speech_span
 from wakeword_daemon.training.data.melpower import Library, MelPower
-from wakeword_daemon.training.data.mishearings import (
-    COMMON,
-    OPENINGS,
-    mishearings,
-    other_beginnings,
-)
+from wakeword_daemon.training.data.mishearings import COMMON, mishearings
 from wakeword_daemon.training.data.synthesis import SpeakingJob
 from wakeword_daemon.training.data.takes import usable_takes
 from wakeword_daemon.training.data.variants import variants
@@ -714,18 +709,6 @@ def test_mishearings_are_common_words_that_sound_like_the_phrase(phrase):
 @needs_espeak
 def test_even_a_sound_that_no_words_resemble_has_mishearings():
     assert len(list(islice(mishearings("a", random.Random(0)), 3))) == 3  # noqa: S311 - a test
-
-
-@needs_espeak
-@pytest.mark.parametrize(
-    ("beginning", "before"), [("hey", ""), ("okay", ""), ("turn the", "turn ")]
-)
-def test_other_beginnings_are_openings_and_common_words(beginning, before):
-    drawn = list(islice(other_beginnings(beginning, random.Random(0)), 200))  # noqa: S311 - a test
-    assert beginning not in drawn
-    assert {*OPENINGS} - {beginning} <= {*drawn}
-    assert {*drawn} - {*OPENINGS} <= {before + word for word in COMMON}
-    assert len({*drawn} - {*OPENINGS}) > 30
 
 
 @needs_espeak

@@ -31,10 +31,8 @@ from wakeword_daemon.training.data.takes import UsableTake, usable_takes
 
 _TAKES: Mapping[Split, int] = {"train": 80, "val": 30}
 """How often the beginning is said."""
-_OTHERS = 120
-"""How many other beginnings are said."""
-_OTHERS_FOR_EACH = 2
-"""How many recordings with another beginning are made of each take for training."""
+_OTHERS = 80
+"""How often other beginnings are said."""
 _FEATURES = FeatureSettings()
 _LONGEST_PAUSE = 0.08
 """Seconds between the beginning and the end."""
@@ -94,7 +92,7 @@ class Beginning:
     def other_takes(self, corpus: Corpus, word: str, cache: Path) -> list[Path]:
         """Return recordings in which something else comes before the end: they are not the phrase.
 
-        There are two for each usable take of the training split. They are made once and kept.
+        There is one for each usable take of the training split. They are made once and kept.
 
         Args:
             corpus: has the takes of the end.
@@ -109,8 +107,7 @@ class Beginning:
             return {"train": list(_heard(said))}
 
         folder = cache / "speech" / f"not-{word}"
-        made = self._begun(endings * _OTHERS_FOR_EACH, said, befores, folder)
-        return [path for _, path in made]
+        return [path for _, path in self._begun(endings, said, befores, folder)]
 
     def _begun(
         self,
@@ -134,14 +131,12 @@ class Beginning:
         if not folder.exists():
             before = befores()
             rng = random.Random(seed)  # noqa: S311 - a seed, not a secret
-            unique = list(dict.fromkeys(endings))
-            usable = {take.recording.path: take for take in usable_takes(unique, _FEATURES)[0]}
+            names = {recording.path: _file(n) for n, recording in enumerate(endings)}
             with atomic_folder(folder) as made:
-                for number, recording in enumerate(endings):
-                    if (take := usable.get(recording.path)) is not None:
-                        beginning = rng.choice(before[recording.split])
-                        wave = _joined(beginning, take, rng.uniform(0, _LONGEST_PAUSE))
-                        soundfile.write(made / _file(number), wave, SAMPLE_RATE)
+                for take in usable_takes(endings, _FEATURES)[0]:
+                    beginning = rng.choice(before[take.recording.split])
+                    wave = _joined(beginning, take, rng.uniform(0, _LONGEST_PAUSE))
+                    soundfile.write(made / names[take.recording.path], wave, SAMPLE_RATE)
         places = [(recording, folder / _file(n)) for n, recording in enumerate(endings)]
         return [(recording, path) for recording, path in places if path.exists()]
 

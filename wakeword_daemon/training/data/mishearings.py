@@ -79,15 +79,8 @@ _KEPT = 0.4
 """Share of the sequences in which one word of the phrase stays, if it has several."""
 _KEPT_SPREAD = 1.0
 """The same as _SPREAD for the words that replace the others."""
-_OPENING = 0.5
-"""Share of the other beginnings that are one of OPENINGS."""
 _SURROUNDED = 0.5
 """Share of the sequences that stand between other words."""
-OPENINGS = (
-    "okay", "hi", "hello", "oh", "so", "no", "yes", "well", "thanks", "please", "um", "and", "ask",
-    "tell", "listen", "good morning", "good night", "thank you", "what about", "where is",
-)  # fmt: skip
-"""What people say right before a name."""
 _TRIES = 1000
 """Draws after which a sequence is taken as it is: some phrases sound like no common words."""
 
@@ -114,21 +107,6 @@ def mishearings(phrase: str, rng: random.Random) -> Iterator[str]:
         if rng.random() < _SURROUNDED:
             words = [rng.choice(COMMON), *words, rng.choice(COMMON)]
         yield " ".join(words)
-
-
-def other_beginnings(beginning: str, rng: random.Random) -> Iterator[str]:
-    """Return what may come before the end of a phrase instead of its beginning, without end.
-
-    It is one of `OPENINGS`, or the beginning with a common word in the place of its last.
-    """
-    *before, last = beginning.split()
-    while True:
-        if rng.random() < _OPENING:
-            opening = rng.choice(OPENINGS)
-            if opening != beginning:
-                yield opening
-        else:
-            yield " ".join([*before, rng.choices(COMMON, _likely_instead(last))[0]])
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from wakeword_daemon.training.data import kokoro, neighbours, sentences, small_voices, synthesis
 from wakeword_daemon.training.data.cache import digest
-from wakeword_daemon.training.data.mishearings import mishearings, other_beginnings
+from wakeword_daemon.training.data.mishearings import mishearings
 from wakeword_daemon.training.data.synthesis import SpeakingJob, Utterance, Voice, holds
 
 logger = logging.getLogger(__name__)
@@ -187,11 +187,12 @@ def beginning_job(
 
 
 def other_beginning_job(beginning: str, count: int, cache: Path, seed: int = 0) -> SpeakingJob:
-    """Return takes of what may come instead of the beginning of a phrase, each alone."""
+    """Return takes of what people say before a name instead of this beginning, each alone."""
+    others = [opening for opening in sentences.OPENINGS if opening != beginning]
 
     def texts(rng: random.Random) -> Iterator[str]:
-        for other in other_beginnings(beginning, rng):
-            yield other + rng.choice(_TONES)
+        while True:
+            yield rng.choice(others) + rng.choice(_TONES)
 
     return _job(f"instead-of-{_name(beginning)}", texts, count, cache, seed)
 
