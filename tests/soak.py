@@ -8,7 +8,7 @@ clips are kept, and an action notes each detection.
 Every word spoken while there is audio must be one event, every event must reach every subscriber
 once and in order, also one that keeps leaving, and memory, descriptors and threads must show no
 trend upwards. A daemon that ends because a library hangs is started again, as a service manager
-would do.
+would do. If the soak itself gets SIGTERM, it ends early, after the fault at hand, with its report.
 Exit code 1: something of this did not hold.
 """
 
@@ -190,6 +190,7 @@ class Soak:
         self._started = 0.0
         self._settled = None  # id of the process that memory was settled for
         self.failures = []
+        self.ended = threading.Event()  # before its time
 
     # Faults of the microphone: each ends with audio being there again
 
@@ -277,7 +278,7 @@ class Soak:
 
     def reload(self):
         """The config is read again."""
-        self.config.write_text(self.good_config)
+        self.configure(self.good_config)
         self.daemon.process.send_signal(signal.SIGHUP)
 
     def reload_badly(self):
@@ -286,10 +287,16 @@ class Soak:
         A daemon that starts with the mistake would stay ended, as it should.
         """
         refused = self.daemon.log.count(REFUSAL)
-        self.config.write_text(REFUSED + self.good_config)
+        self.configure(REFUSED + self.good_config)
         self.daemon.process.send_signal(signal.SIGHUP)
         until(lambda: self.daemon.log.count(REFUSAL) > refused, "a refusal")
-        self.config.write_text(self.good_config)
+        self.configure(self.good_config)
+
+    def configure(self, text):
+        """Write the config as editors do, so that a reload at hand does not find half of it."""
+        new = self.config.with_suffix(".new")
+        new.write_text(text)
+        new.replace(self.config)
 
     # What must hold
 
@@ -375,7 +382,7 @@ class Soak:
 
     def run(self, seconds):
         self._begun, told = time.monotonic(), 0
-        while self.elapsed < seconds:
+        while self.elapsed < seconds and not self.ended.is_set():
             self.settle()
             fault = next(self._fault)
             self.commit(fault)
@@ -569,6 +576,7 @@ class Soak:
             "                "
             + ", ".join(f"{size:.1f} at {at:.0f} s" for at, size, *_ in self.memory[::step])
         )
+        say(f"lasted          {self.elapsed / 60:.0f} minutes")
         say(f"failures        {'; '.join(self.failures) or 'none'}")
 
 
@@ -604,6 +612,7 @@ def main():
         with ManagedDaemon("--config", config, settings=room.env()) as daemon:
             daemon.notified("READY")
             soak = Soak(room, daemon, config, args.seed)
+            signal.signal(signal.SIGTERM, lambda *_: soak.ended.set())
             try:
                 soak.run(60 * args.minutes)
                 soak.check()
