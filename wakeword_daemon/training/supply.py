@@ -66,7 +66,7 @@ class Supply:
         return Corpus(self.given.root, tuple(recordings))
 
     def misheard(self, word: str, cache: Path) -> list[Path]:
-        """Return recordings by people that sound like the word, if some were made; see `corpus`."""
+        """Return recordings that sound like the phrase: its end, after another beginning."""
         if self.beginning is None:
             return []
         return self.beginning.other_takes(self.given, word, cache)
