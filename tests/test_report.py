@@ -50,7 +50,7 @@ def results():
 
 def test_the_card_says_if_people_say_only_the_end_of_a_phrase(results):
     card = write_card(replace(results, begun="hey"), "word.svg")
-    assert "In the recordings people say all but “hey”; Kokoro says it in their takes.\n" in card
+    assert "In the recordings people say all but “hey”; Kokoro says it in their takes.\nIt" in card
     assert "never learned from,\nwith “hey” by voices of Kokoro that it never learned from." in card
 
 

@@ -151,7 +151,6 @@ def gather(
     voices: Voices,
     seed: int,
     labelled: Corpus | None = None,
-    misheard: Sequence[Path] = (),
 ) -> Material:
     """Read, check and arrange all recordings of a corpus for one word.
 
@@ -164,7 +163,6 @@ def gather(
         voices: what synthetic voices have to say.
         seed: of everything that is drawn at random.
         labelled: clips that a person has labelled, which count more than other recordings.
-        misheard: recordings of something else that sounds like the word.
 
     Raises:
         TrainingError: the word is unknown, or has too few takes or speakers and no voices.
@@ -206,7 +204,7 @@ def gather(
         negatives=[
             *recorded,
             *mistaken,
-            *_synthetic_negatives(simple, natural, misheard, shelf, recorded),
+            *_synthetic_negatives(simple, natural, shelf, recorded),
         ],
         noise=shelf.read([r.path for r in rehearsed], "noise"),
         features=features,
@@ -287,18 +285,14 @@ def _labelled_negatives(
 
 
 def _synthetic_negatives(
-    simple: SimpleSpeech,
-    natural: NaturalSpeech,
-    misheard: Sequence[Path],
-    shelf: _Shelf,
-    recorded: Sequence[Negatives],
+    simple: SimpleSpeech, natural: NaturalSpeech, shelf: _Shelf, recorded: Sequence[Negatives]
 ) -> list[Negatives]:
     total = sum(kind.share for kind in recorded) or 1.0  # where there is nothing else
     kinds = (
         (simple.nonsense, "nonsense", NONSENSE_SHARE),
         (simple.similar, "similar", SIMILAR_SHARE),
         (
-            [*simple.misheard, *(u.path for u in natural.misheard), *misheard],
+            [*simple.misheard, *(u.path for u in natural.misheard)],
             "mishearings",
             MISHEARD_SHARE,
         ),

@@ -39,7 +39,7 @@ class Supply:
     @property
     def jobs(self) -> list[SpeakingJob]:
         """What synthetic voices have to say for these recordings."""
-        return [*self.judges, *(self.beginning.jobs if self.beginning else ())]
+        return [*self.judges, *(self.beginning.said.values() if self.beginning else ())]
 
     def corpus(self, word: str, phrase: str, cache: Path) -> Corpus:
         """Return all recordings; synthetic ones that the cache lacks are made.
@@ -64,12 +64,6 @@ class Supply:
         if not any(r.noise for r in recordings):
             recordings += noises(cache)
         return Corpus(self.given.root, tuple(recordings))
-
-    def misheard(self, word: str, cache: Path) -> list[Path]:
-        """Return recordings that sound like the phrase: its end, after another beginning."""
-        if self.beginning is None:
-            return []
-        return self.beginning.other_takes(self.given, word, cache)
 
 
 def supply(

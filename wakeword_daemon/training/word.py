@@ -308,7 +308,6 @@ def fit_word(
             voices=plan.voices,
             seed=job.settings.seed,
             labelled=labelled,
-            misheard=plan.supply.misheard(job.word, job.cache),
         )
         without = [job.phrase, job.read_as]
         hours = long_form(without, features, job.cache, LONG_FORM if job.synthetic else 0)

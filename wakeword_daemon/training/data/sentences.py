@@ -337,11 +337,6 @@ _RUN_IN = (
     "hello {word}, {order}", "um, {word}, {order}", "so {word}, {order}", "hey {word} {order}",
     "listen, {word}, {order}", "no, {word}, {order}", "thanks, {word}", "oh {word}, {order}",
 )  # fmt: skip
-OPENINGS = (
-    "okay", "hi", "hello", "oh", "so", "no", "yes", "well", "thanks", "please", "um", "and", "ask",
-    "tell", "listen", "good morning", "good night", "thank you", "what about", "where is", "hey",
-)  # fmt: skip
-"""What people say right before a name."""
 _MIDDLE = (
     "I asked the {word} about {topic}", "{who} bought a {word} {when}", "the {word} {place} is new",
     "we called it {word} {reason}", "tell {word} that {who} {did} {thing}",

@@ -186,17 +186,6 @@ def beginning_job(
     )
 
 
-def other_beginning_job(beginning: str, count: int, cache: Path, seed: int = 0) -> SpeakingJob:
-    """Return takes of what people say before a name instead of this beginning, each alone."""
-    others = [opening for opening in sentences.OPENINGS if opening != beginning]
-
-    def texts(rng: random.Random) -> Iterator[str]:
-        while True:
-            yield rng.choice(others) + rng.choice(_TONES)
-
-    return _job(f"instead-of-{_name(beginning)}", texts, count, cache, seed)
-
-
 def carrier_job(phrase: str, count: int, cache: Path, seed: int = 0) -> SpeakingJob:
     """Return sentences with the phrase at the front, after “hey”, inside or last, and its span."""
 

@@ -232,10 +232,7 @@ def _takes(r: Results) -> str:
     if not r.real_takes:
         return f"No person said the word. It learned it from {voices}"
     people = counted(r.speakers, "speaker")
-    begun = (
-        f"In the recordings people say all but “{r.begun}”; Kokoro says it in their takes.\n"
-        "With another opening instead, such as “okay”, they taught it what is not the phrase.\n"
-    )
+    begun = f"In the recordings people say all but “{r.begun}”; Kokoro says it in their takes.\n"
     return (begun if r.begun else "") + (
         f"It learned the word from {r.real_takes} takes by {people}, from {voices}\nFrom each take"
         " by a person, Praat made four more, with another voice or microphone."
