@@ -212,6 +212,7 @@ def test_clips_of_a_voice_that_was_missed_improve_a_word(improve, tmp_path, monk
     # Nor does it show the right threshold: one tune that sounds like the word would decide it.
     monkeypatch.setattr("wakeword_daemon.training.word.default_threshold", lambda *_: 0.5)
     labelled = exported(tmp_path, pitch=(700, 1000))  # the word was trained at 150 to 275 Hz
+    old = read_model(tmp_path / "sweep.safetensors")
     capsys.readouterr()
     assert improve(labelled, 4e-3, "--json") == 0
     *epochs, compared, told = map(json.loads, capsys.readouterr().out.splitlines())
@@ -226,7 +227,8 @@ def test_clips_of_a_voice_that_was_missed_improve_a_word(improve, tmp_path, monk
     assert told["judgement"] in ("good", "fair")
 
     model = read_model(tmp_path / "sweep.safetensors")
-    assert hits(model, 700, 1000) >= 5  # other takes by the same voice
+    # Other takes by the same voice; how many more depends on the processor's rounding.
+    assert hits(model, 700, 1000) >= hits(old, 700, 1000) + 2
     assert hits(model, 150, 275) >= 7
 
 
