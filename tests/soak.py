@@ -8,7 +8,7 @@ clips are kept, and an action notes each detection.
 Every word spoken while there is audio must be one event, every event must reach every subscriber
 once and in order, also one that keeps leaving, and memory, descriptors and threads must show no
 trend upwards. A daemon that ends because a library hangs is started again, as a service manager
-would do. If the soak itself gets SIGTERM, it ends early, after the fault at hand, with its report.
+would do. SIGTERM ends the soak early: it finishes the current fault and reports.
 Exit code 1: something of this did not hold.
 """
 
@@ -36,6 +36,7 @@ from wakeword_daemon.events.connection import connect
 from wakeword_daemon.events.framing import MAX_BYTES, FrameDecoder
 from wakeword_daemon.events.protocol import Detection, Subscribe, Subscribed
 from wakeword_daemon.service.watchdog import HungError
+from wakeword_daemon.storage import write_atomically
 
 WORDS = ("jarvis-slt", "jarvis-rms")
 STEADY, RESTLESS = 2, 1  # subscribers that stay, and those that leave and come back
@@ -293,10 +294,8 @@ class Soak:
         self.configure(self.good_config)
 
     def configure(self, text):
-        """Write the config as editors do, so that a reload at hand does not find half of it."""
-        new = self.config.with_suffix(".new")
-        new.write_text(text)
-        new.replace(self.config)
+        """Replace the config as a whole: the daemon may be reading it at this moment."""
+        write_atomically(self.config, text.encode())
 
     # What must hold
 
