@@ -11,12 +11,18 @@ from support.recordings import manifest_corpus, tone, word, write
 
 from wakeword_daemon.audio import files
 from wakeword_daemon.clock import SAMPLE_RATE
+from wakeword_daemon.engine.modelfile import NO_SELF_TEST, Model
 from wakeword_daemon.errors import TrainingError
+from wakeword_daemon.lab.models import describe
 from wakeword_daemon.training import supply
 from wakeword_daemon.training.data import kokoro, speech
 from wakeword_daemon.training.data.beginnings import beginning_of
 from wakeword_daemon.training.data.corpus import read_corpus
 from wakeword_daemon.training.data.synthesis import Utterance, Voice
+from wakeword_daemon.training.fit.export import folded_weights
+from wakeword_daemon.training.fit.network import TorchCRNN
+from wakeword_daemon.training.measure import comparison
+from wakeword_daemon.training.measure.conditions import CLEAN
 
 pytestmark = pytest.mark.torch
 
@@ -43,7 +49,7 @@ def corpus(tmp_path):
 def voices(monkeypatch, tmp_path):
     """Let Kokoro say the beginning as a tone: at 2 kHz to train with, at 3 kHz to measure with."""
 
-    def job(phrase, beginning, count, cache, seed, *, held_out):
+    def job(phrase, beginning, count, cache, _seed, *, held_out):
         split = "val" if held_out else "train"
         takes = []
         for number in range(min(3, count)):
@@ -52,7 +58,7 @@ def voices(monkeypatch, tmp_path):
                 quiet = np.zeros(round(BEGINNING[0] * SAMPLE_RATE))
                 write(path, np.concatenate([quiet, tone(1, 1, 0.3, HERTZ[split]) * 0.1, quiet]))
             takes.append(Utterance(path, phrase, Voice("kokoro", f"{number}"), BEGINNING))
-        assert (phrase, beginning, cache, seed) == ("big sweep", "big", tmp_path, 7)
+        assert (phrase, beginning, cache) == ("big sweep", "big", tmp_path)
         return Spoken(takes)
 
     monkeypatch.setattr(kokoro, "lacking", lambda *_: "")
@@ -109,6 +115,16 @@ def test_they_are_made_once(corpus, tmp_path):
     assert takes() == made
     assert {r.path: r.path.stat().st_mtime_ns for r in made} == before
     assert len({r.path.parent for r in made}) == 1
+
+
+@pytest.mark.usefixtures("voices")
+def test_a_model_of_the_phrase_is_measured_on_them(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(comparison, "measurable", lambda: ([CLEAN], []))
+    network = TorchCRNN()
+    model = Model(describe("big_sweep", network, 0.5), folded_weights(network), NO_SELF_TEST)
+    (measured,) = comparison.evaluate({"big_sweep": model}, corpus.root, tmp_path)
+    ends = [r for r in corpus.in_split("val") if r.word == "sweep"]
+    assert len(measured.reports[CLEAN.name].takes) == len(ends)
 
 
 @pytest.mark.usefixtures("voices")

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wakeword_daemon import resources
+from wakeword_daemon import resources, xdg
 from wakeword_daemon.cli import _arguments, _extras
 from wakeword_daemon.cli._line import Line
 from wakeword_daemon.engine.modelfile import read_model
@@ -27,7 +27,8 @@ _EXAMPLES = """examples:
 The folder is laid out as for `wakeword train`. Each word is measured as people say it: alone, with
 other speech just before or after, slowly, in a high voice, twice, in noise, in a room, through a
 headset. The shipped models were trained on the split train, so only the split val shows how well
-they work for strangers. One word takes a minute or two.
+they work for strangers. If people say only the end of a phrase, such as “jarvis”, Kokoro says the
+rest before it. One word takes a minute or two.
 """
 
 
@@ -71,7 +72,12 @@ def run(args: argparse.Namespace) -> int:
         line.show("reading recordings")
         evaluations = list(
             comparison.evaluate(
-                _named(paths), args.data, args.split, args.hours, lambda done: _progress(line, done)
+                _named(paths),
+                args.data,
+                xdg.cache_home() / "wakeword",
+                split=args.split,
+                hours=args.hours,
+                on_done=lambda done: _progress(line, done),
             )
         )
     hours = f" --hours {args.hours:g}" if args.hours else ""

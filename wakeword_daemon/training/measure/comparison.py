@@ -10,7 +10,8 @@ from typing import Any
 
 from wakeword_daemon.engine.modelfile import Model
 from wakeword_daemon.engine.settings import FeatureSettings
-from wakeword_daemon.training.data.corpus import Split, read_corpus
+from wakeword_daemon.training.data.beginnings import beginning_of
+from wakeword_daemon.training.data.corpus import Corpus, Recording, Split, read_corpus
 from wakeword_daemon.training.data.takes import usable_takes
 from wakeword_daemon.training.measure.conditions import CLEAN, Condition, measurable
 from wakeword_daemon.training.measure.evaluation import (
@@ -54,17 +55,21 @@ class Evaluation:
 def evaluate(
     models: Mapping[str, Model],
     data: Path,
+    cache: Path,
+    *,
     split: Split = "val",
     hours: float | None = None,
     on_done: Callable[[str], None] | None = None,
 ) -> Iterator[Evaluation]:
     """Measure models under all conditions on one split of a folder of recordings.
 
-    Each recording is read once for all models.
+    Each recording is read once for all models. If people say only the end of a phrase in them,
+    Kokoro says its beginning before it.
 
     Args:
         models: by the name that tables call them.
         data: folder of recordings.
+        cache: folder for what is made once.
         split: which half of them.
         hours: other speech to count false accepts in, at most; None for all there is.
         on_done: called with what has been measured.
@@ -82,8 +87,8 @@ def evaluate(
     audio = read_split(corpus, split, hours)
     for name, model in models.items():
         word = model.card.name
-        mine = [r for r in corpus.in_split(split) if r.word == word]
-        takes, _ = usable_takes(mine, FeatureSettings())
+        said = [r for r in _said(corpus, model, cache) if r.split == split]
+        takes, _ = usable_takes(said, FeatureSettings())
         recordings = audio.speech_set(word, takes)
         reports = {}
         for condition in conditions:
@@ -91,6 +96,16 @@ def evaluate(
             if on_done:
                 on_done(f"{name}, {condition.name}")
         yield Evaluation(name, model.card.phrase, model.threshold, reports)
+
+
+def _said(corpus: Corpus, model: Model, cache: Path) -> list[Recording]:
+    """Return the recordings in which the word of a model is said."""
+    word = model.card.name
+    said = [r for r in corpus.recordings if r.word == word]
+    if said:
+        return said
+    beginning = beginning_of(model.card.phrase, corpus, cache, seed=0)
+    return [] if beginning is None else beginning.whole_takes(corpus, word, cache)
 
 
 def measure_model(model: Model, data: SpeechSet, condition: Condition = CLEAN) -> StreamReport:
