@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wakeword_daemon.clock import SAMPLE_RATE
+from wakeword_daemon.engine.secondlook import SecondLook
 from wakeword_daemon.engine.streams import new_stream
 from wakeword_daemon.engine.trigger import Trigger, WordSettings
 from wakeword_daemon.errors import ConfigError, ModelError
@@ -100,6 +101,7 @@ class Detector:
                 )
         shared = features.pop()
         self._stream = new_stream([model.network() for model in models])
+        self._second = SecondLook(self._stream, models[0].card.architecture, shared)
         self._triggers = {
             model.name: _trigger(model, chosen.get(model.name, WordSettings())) for model in models
         }
@@ -210,6 +212,7 @@ class Detector:
 
         """
         self._stream.reset()
+        self._second.reset()
         for trigger in self._triggers.values():
             trigger.reset()
         self._energies.clear()
@@ -219,7 +222,7 @@ class Detector:
 
     def _begin(self) -> None:
         """Start a stream of its own, with the clock at 0."""
-        self._stream = self._stream.fresh()
+        self._stream, self._second = self._stream.fresh(), self._second.fresh()
         self._triggers = {
             word: Trigger(trigger.threshold, trigger.smoothing, trigger.refractory)
             for word, trigger in self._triggers.items()
@@ -232,8 +235,10 @@ class Detector:
         try:
             made = self._stream.hear(pcm)
         except (TypeError, ValueError, BufferError):
-            made = self._stream.hear(_suitable(pcm))
+            pcm = _suitable(pcm)
+            made = self._stream.hear(pcm)
         self.clock += len(pcm)
+        self._second.revise(pcm, made)
         return made
 
     def _level(self) -> float:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from wakeword_daemon.clock import seconds
 from wakeword_daemon.engine.logmel import LogMel
 from wakeword_daemon.engine.numpy_stream import NumpyStream
+from wakeword_daemon.engine.secondlook import look_again_at
 
 if TYPE_CHECKING:
     from wakeword_daemon.engine.modelfile import Model
@@ -25,7 +26,7 @@ class Trace:
         log_mel: the features, natural logarithm of mel power, [frames, mels].
         ends: the second at which each step ends, [steps].
         attention: the attention weights of each step, oldest first, [steps, T]; 0 to 1.
-        probabilities: the word's probability at each step, [steps]; 0 to 1.
+        probabilities: the word's probability at each step, after second looks, [steps]; 0 to 1.
 
     """
 
@@ -40,15 +41,16 @@ def trace(model: Model, pcm: Pcm) -> Trace:
     card = model.card
     log_mel = LogMel(card.features).frames(pcm)
     stream = NumpyStream([model.network()])
-    ends, attention, probabilities = [], [], []
+    made, ends, attention = [], [], []
     for index, frame in enumerate(log_mel):
-        for _, _, scores in stream.hear_frames(frame[None]):
+        for step in stream.hear_frames(frame[None]):
+            made.append(step)
             ends.append(seconds(card.features.frame_end(index)))
             attention.append(stream.attention_weights())
-            probabilities.append(scores[0])
+    look_again_at(log_mel, made, stream, card.architecture)
     return Trace(
         log_mel,
         np.array(ends),
         np.array(attention, np.float32).reshape(len(ends), card.architecture.steps),
-        np.array(probabilities, np.float32),
+        np.array([probability for _, _, (probability,) in made], np.float32),
     )

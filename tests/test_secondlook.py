@@ -1,0 +1,115 @@
+"""Where a score is not low, the same audio is heard again in steps half a stride earlier."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.models import random_model
+
+from wakeword_daemon.clock import HOP, SAMPLE_RATE
+from wakeword_daemon.engine import Detector
+from wakeword_daemon.engine.logmel import LogMel
+from wakeword_daemon.engine.modelfile import Model
+from wakeword_daemon.engine.secondlook import LOW, STEPS, look_again
+from wakeword_daemon.engine.settings import Architecture
+from wakeword_daemon.engine.streams import new_stream
+from wakeword_daemon.training.measure.evaluation import score
+
+FIRST = 3440
+"""Samples of the first step."""
+TEACHER = Architecture()
+
+
+def noise(seconds, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(0, 3000, round(seconds * SAMPLE_RATE)).astype(np.int16)
+
+
+def word(name="test", *, odds=0.0, seed=0):
+    """A word whose scores lie around some log odds."""
+    model = random_model(name, seed=seed)
+    bias = np.array([-odds / 2, odds / 2], np.float32)
+    return Model(model.card, model.weights | {"classifier.bias": bias}, model.self_test_vector)
+
+
+def once(models, pcm):
+    """Return the scores of each step as the stream gives them, [steps, words]."""
+    stream = new_stream([model.network() for model in models])
+    return np.array([scores for _, _, scores in stream.hear(pcm)])
+
+
+def detected(detector, pcm):
+    return np.array([list(step.scores.values()) for step in detector.scores(pcm)])
+
+
+def log_odds(score):
+    return np.log(score / (1 - score))
+
+
+@pytest.mark.parametrize("odds", [-1.0, 0.0, 3.0])
+def test_a_score_that_is_not_low_is_that_of_both_looks(odds):
+    model, pcm = word(odds=odds), noise(4)
+    first = once([model], pcm)[:, 0]
+    both = detected(Detector([model]), pcm)[:, 0]
+    assert min(first) > 2 * LOW
+    assert both[0] == first[0]  # half a stride earlier there was no step yet
+    for step in range(1, len(first)):
+        stop = FIRST + step * HOP - HOP // 2
+        start = max(stop - FIRST - (STEPS - 1) * HOP, HOP // 2)
+        second = once([model], pcm[start:stop])[-1, 0]
+        mean = (log_odds(first[step]) + log_odds(second)) / 2
+        assert log_odds(both[step]) == pytest.approx(mean, abs=1e-3)
+    assert np.abs(both - first).max() > 1e-4
+
+
+def test_low_scores_stay_as_they_are():
+    loud, faint = word("loud", odds=1.0), word("faint", odds=-8.0, seed=1)
+    pcm = noise(2)
+    first = once([loud, faint], pcm)
+    both = detected(Detector([loud, faint]), pcm)
+    assert max(first[:, 1]) < LOW
+    np.testing.assert_array_equal(both[:, 1], first[:, 1])
+    assert all(both[1:, 0] != first[1:, 0])
+
+
+def test_the_score_has_no_step_where_second_looks_begin():
+    # Steps of the same stream hang on the network's rounding, which C and numpy do differently.
+    scores = np.linspace(0.5 * LOW, 3 * LOW, 2000)
+    looked = [[(27, 0, [score])] for score in scores.tolist()]
+    for made in looked:
+        look_again(made, TEACHER, lambda first, stop: [(stop - first - 1, 0, [0.9])])
+    after = [score for ((_, _, (score,)),) in looked]
+    assert max(np.diff(after)) < 0.02
+    assert after[-1] > 0.4
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(0, 60_000), min_size=1, max_size=8))
+def test_the_split_of_the_audio_does_not_matter(sizes):
+    model, pcm = word(), noise(4)
+    detector, parts, at, index = Detector([model]), [], 0, 0
+    while at < len(pcm):
+        size = sizes[index % len(sizes)] + (index >= len(sizes))
+        parts += [step.scores["test"] for step in detector.scores(pcm[at : at + size])]
+        at, index = at + size, index + 1
+    np.testing.assert_allclose(parts, detected(Detector([model]), pcm)[:, 0], atol=1e-6)
+
+
+def test_nothing_is_heard_again_that_was_before_a_reset_or_in_another_stream():
+    model, pcm = word(), noise(2, seed=1)
+    alone = detected(Detector([model]), pcm)
+    detector = Detector([model])
+    detector.push(noise(3))
+    other = detector.fresh()
+    np.testing.assert_array_equal(detected(other, pcm), alone)
+    detector.reset()
+    np.testing.assert_array_equal(detected(detector, pcm), alone)
+
+
+def test_models_are_measured_with_second_looks():
+    model, pcm = word(), noise(4)
+    frames = LogMel(model.card.features).frames(pcm)
+    measured, ends = score(model.network(), frames[None])
+    steps = Detector([model]).scores(pcm)
+    assert ends.tolist() == [step.sample for step in steps]
+    np.testing.assert_allclose(measured[0], [s.scores["test"] for s in steps], atol=1e-5)

@@ -1,0 +1,111 @@
+"""A second look at what may be the word: the same audio, in steps that lie half a stride earlier.
+
+The network hears a word in strides of 80 ms. Where the word begins within a stride is chance, but
+it changes the score as another voice would. So if a score is not low, the last seconds are heard a
+second time in strides that begin 40 ms earlier, and the mean of both log odds is the score. This is
+test-time augmentation (Krizhevsky et al. 2012, doi:10.1145/3065386); most steps have a low score,
+so it costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wakeword_daemon.engine.settings import Architecture, FeatureSettings
+    from wakeword_daemon.engine.streams import Made, Stream
+    from wakeword_daemon.engine.weights import Weight
+    from wakeword_daemon.pcm import Samples
+
+LOW = 0.05
+"""Scores below it are left as they are. From there to twice as much the second look gains weight:
+the score has no step."""
+STEPS = 20
+"""Steps that are heard again: 1.6 s, and what the first of them covers."""
+
+
+def look_again(made: Made, architecture: Architecture, hear: Callable[[int, int], Made]) -> None:
+    """Replace each score of some steps that is not low by that of both looks.
+
+    Args:
+        made: steps of a stream, whose scores are changed.
+        architecture: the networks'.
+        hear: returns the steps of the frames from one to another of the stream, heard from silence.
+
+    """
+    for frame, _, scores in made:
+        if max(scores) > LOW and (frames := _earlier(frame + 1, architecture)):
+            again = hear(*frames)[-1][2]
+            scores[:] = map(_both, scores, again)
+
+
+def look_again_at(frames: Weight, made: Made, stream: Stream, architecture: Architecture) -> None:
+    """Do the same for the steps of log-mel frames [F, mels], by a stream that may be reset."""
+
+    def hear(first: int, stop: int) -> Made:
+        stream.reset()
+        return stream.hear_frames(frames[first:stop])
+
+    look_again(made, architecture, hear)
+
+
+def _earlier(stop: int, a: Architecture) -> tuple[int, int] | None:
+    """Return the frames of a second look at the step that ends before frame `stop`, if any."""
+    stop -= a.stride_frames // 2
+    steps = min(STEPS, (stop - a.kernel_frames) // a.stride_frames + 1)
+    return (stop - a.frames_of_step(steps - 1), stop) if steps > 0 else None
+
+
+def _both(first: float, second: float) -> float:
+    """Return the probability whose log odds lie between those of two looks."""
+    if first <= LOW:
+        return first
+    share = 0.5 * min(1.0, first / LOW - 1)
+    yes = first ** (1 - share) * second**share
+    no = (1 - first) ** (1 - share) * (1 - second) ** share
+    return yes / (yes + no) if yes + no else first
+
+
+class SecondLook:
+    """Second looks at a stream of audio, whose last seconds it keeps.
+
+    Args:
+        stream: the networks.
+        architecture, features: theirs.
+
+    """
+
+    def __init__(
+        self, stream: Stream, architecture: Architecture, features: FeatureSettings
+    ) -> None:
+        self._stream = stream.fresh()
+        self._architecture, self._features = architecture, features
+        frames = architecture.frames_of_step(STEPS - 1) + architecture.stride_frames // 2
+        self._kept = 2 * (frames * features.hop + features.window)
+        self._bytes = bytearray()
+        self._heard = 0
+
+    def fresh(self) -> SecondLook:
+        """Return one for another stream through the same networks."""
+        return SecondLook(self._stream, self._architecture, self._features)
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._bytes.clear()
+        self._heard = 0
+
+    def revise(self, pcm: Samples, made: Made) -> None:
+        """Take the next samples, and look again at the steps that the stream made of them."""
+        self._bytes += pcm.tobytes()
+        self._heard += len(pcm)
+        look_again(made, self._architecture, self._hear)
+        del self._bytes[: -self._kept]
+
+    def _hear(self, first: int, stop: int) -> Made:
+        forgotten = self._heard - len(self._bytes) // 2
+        start = first * self._features.hop - forgotten
+        end = (stop - 1) * self._features.hop + self._features.window - forgotten
+        self._stream.reset()
+        return self._stream.hear(memoryview(self._bytes[2 * start : 2 * end]).cast("h"))
