@@ -188,7 +188,8 @@ class Detector:
         """Process the next samples; return the score of every word at each step they complete.
 
         This is for programs that decide for themselves: it gives no detections. There is a step
-        every 80 ms, and the first one needs 215 ms of audio.
+        every 80 ms, and the first one needs 215 ms of audio. A score that is not low is that of two
+        looks: see `secondlook`.
 
         Args:
             pcm: as for `push`.
@@ -231,7 +232,7 @@ class Detector:
         self.clock, self._first_end = 0, self._window
 
     def _hear(self, pcm: Samples) -> Made:
-        """Process samples and count them; see `streams.Stream.hear`."""
+        """Process samples and count them; see `streams.Stream.hear`. Then look again."""
         try:
             made = self._stream.hear(pcm)
         except (TypeError, ValueError, BufferError):
