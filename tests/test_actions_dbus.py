@@ -53,7 +53,7 @@ def test_programs_on_the_bus_learn_of_words_and_state(bus, hearing):
         assert bus.property("State") == "(<'listening'>,)"
         line = monitor.stdout.readline()
         assert line.startswith(
-            "/org/wakeword/Daemon1: org.wakeword.Daemon1.Detected ('jarvis', 0."
+            "/org/wakeword/Daemon1: org.wakeword.Daemon1.Detected ('jarvis', 0.8"
         ), line
         assert daemon.stop() == 0
     assert "was not provided" in bus.property("State")  # it left the bus

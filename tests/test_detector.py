@@ -6,24 +6,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.models import TINY, random_model
+from support.models import TINY, leaning_model, random_model
+from support.recordings import noise
 
 from wakeword_daemon.clock import HOP, SAMPLE_RATE
 from wakeword_daemon.engine import Detector, WordSettings
-from wakeword_daemon.engine.modelfile import Model
 from wakeword_daemon.errors import ConfigError, ModelError
-
-
-def noise(seconds, level=3000, seed=0):
-    rng = np.random.default_rng(seed)
-    return rng.normal(0, level, round(seconds * SAMPLE_RATE)).astype(np.int16)
 
 
 def eager(name="test", **more):
     """A word that hears itself in anything: the first steps fire."""
-    model = random_model(name, **more)
-    margin = np.array([-4, 4], np.float32)
-    return Model(model.card, model.weights | {"classifier.bias": margin}, model.self_test_vector)
+    return leaning_model(name, odds=8.0, **more)
 
 
 def test_steps_come_every_80_ms_with_the_end_of_their_audio():

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.models import random_model
+from support.measuring import log_odds
+from support.models import leaning_model
+from support.recordings import noise
 
-from wakeword_daemon.clock import HOP, SAMPLE_RATE
+from wakeword_daemon.clock import HOP
 from wakeword_daemon.engine import Detector
 from wakeword_daemon.engine.logmel import LogMel
-from wakeword_daemon.engine.modelfile import Model
 from wakeword_daemon.engine.secondlook import LOW, SHARE, STEPS, look_again
 from wakeword_daemon.engine.settings import Architecture
 from wakeword_daemon.engine.streams import new_stream
@@ -18,18 +19,6 @@ from wakeword_daemon.training.measure.evaluation import score
 FIRST = 3440
 """Samples of the first step."""
 TEACHER = Architecture()
-
-
-def noise(seconds, seed=0):
-    rng = np.random.default_rng(seed)
-    return rng.normal(0, 3000, round(seconds * SAMPLE_RATE)).astype(np.int16)
-
-
-def word(name="test", *, odds=0.0, seed=0):
-    """A word whose scores lie around some log odds."""
-    model = random_model(name, seed=seed)
-    bias = np.array([-odds / 2, odds / 2], np.float32)
-    return Model(model.card, model.weights | {"classifier.bias": bias}, model.self_test_vector)
 
 
 def once(models, pcm):
@@ -42,13 +31,9 @@ def detected(detector, pcm):
     return np.array([list(step.scores.values()) for step in detector.scores(pcm)])
 
 
-def log_odds(score):
-    return np.log(score / (1 - score))
-
-
 @pytest.mark.parametrize("odds", [-1.0, 0.0, 3.0])
 def test_a_score_that_is_not_low_is_that_of_both_looks(odds):
-    model, pcm = word(odds=odds), noise(4)
+    model, pcm = leaning_model(odds=odds), noise(4)
     first = once([model], pcm)[:, 0]
     both = detected(Detector([model]), pcm)[:, 0]
     assert min(first) > 2 * LOW
@@ -63,7 +48,7 @@ def test_a_score_that_is_not_low_is_that_of_both_looks(odds):
 
 
 def test_low_scores_stay_as_they_are():
-    loud, faint = word("loud", odds=1.0), word("faint", odds=-8.0, seed=1)
+    loud, faint = leaning_model("loud", odds=1.0), leaning_model("faint", odds=-8.0, seed=1)
     pcm = noise(2)
     first = once([loud, faint], pcm)
     both = detected(Detector([loud, faint]), pcm)
@@ -86,7 +71,7 @@ def test_the_score_has_no_step_where_second_looks_begin():
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(0, 60_000), min_size=1, max_size=8))
 def test_the_split_of_the_audio_does_not_matter(sizes):
-    model, pcm = word(), noise(4)
+    model, pcm = leaning_model(odds=0.0), noise(4)
     detector, parts, at, index = Detector([model]), [], 0, 0
     while at < len(pcm):
         size = sizes[index % len(sizes)] + (index >= len(sizes))
@@ -96,7 +81,7 @@ def test_the_split_of_the_audio_does_not_matter(sizes):
 
 
 def test_nothing_is_heard_again_that_was_before_a_reset_or_in_another_stream():
-    model, pcm = word(), noise(2, seed=1)
+    model, pcm = leaning_model(odds=0.0), noise(2, seed=1)
     alone = detected(Detector([model]), pcm)
     detector = Detector([model])
     detector.push(noise(3))
@@ -107,7 +92,7 @@ def test_nothing_is_heard_again_that_was_before_a_reset_or_in_another_stream():
 
 
 def test_models_are_measured_with_second_looks():
-    model, pcm = word(), noise(4)
+    model, pcm = leaning_model(odds=0.0), noise(4)
     frames = LogMel(model.card.features).frames(pcm)
     measured, ends = score(model.network(), frames[None])
     steps = Detector([model]).scores(pcm)

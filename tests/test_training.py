@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.batches import batch
 from support.labelled import exported
-from support.measuring import few_conditions
+from support.measuring import few_conditions, log_odds
 from support.recordings import manifest_corpus, word
 
 from wakeword_daemon.audio import files
@@ -232,10 +232,6 @@ def test_clips_of_a_voice_that_was_missed_improve_a_word(improve, tmp_path, monk
     assert min(rise) > 0
     assert np.mean(rise) > np.log(2)
     assert sum(peaks(model, 150, 275) >= model.threshold) >= 7
-
-
-def log_odds(scores):
-    return np.log(scores / (1 - scores))
 
 
 def peaks(model, *pitch):

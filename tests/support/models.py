@@ -24,3 +24,10 @@ def random_model(name="test", *, architecture=TINY, seed=0, threshold=0.5, point
     )  # fmt: skip
     frames = rng.normal(-5, 4, (60, features.mels)).astype(np.float32)
     return Model(card, weights, SelfTest.record(network, frames))
+
+
+def leaning_model(name="test", *, odds, **more):
+    """Return an untrained model whose scores lie around some log odds."""
+    model = random_model(name, **more)
+    bias = np.array([-odds / 2, odds / 2], np.float32)
+    return Model(model.card, model.weights | {"classifier.bias": bias}, model.self_test_vector)

@@ -82,3 +82,9 @@ def speech_commands_folder(folder, *, official):
             "no/00000002_nohash_0.wav\nno/00000002_nohash_1.wav\nsweep/00000002_nohash_0.wav\nsweep/00000002_nohash_1.wav\n"
         )
     return folder
+
+
+def noise(seconds, level=3000, seed=0):
+    """Return white noise, int16; its level is the standard deviation."""
+    rng = np.random.default_rng(seed)
+    return rng.normal(0, level, round(seconds * SAMPLE_RATE)).astype(np.int16)
