@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.measuring import log_odds
-from support.models import leaning_model
+from support.models import leaning_model, log_odds
 from support.recordings import noise
 
 from wakeword_daemon.clock import HOP

@@ -18,7 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.batches import batch
 from support.labelled import exported
-from support.measuring import few_conditions, log_odds
+from support.measuring import few_conditions
+from support.models import log_odds
 from support.recordings import manifest_corpus, word
 
 from wakeword_daemon.audio import files

@@ -1,8 +1,6 @@
-"""For tests that measure a word: less to measure, and log odds."""
+"""Less to measure, for tests that measure a word but do not test how."""
 
 from dataclasses import replace
-
-import numpy as np
 
 from wakeword_daemon.training.measure import verdict
 from wakeword_daemon.training.measure.conditions import CLEAN, CONDITIONS
@@ -13,8 +11,3 @@ def few_conditions():
     return [
         replace(c, counts_false_accepts=c == CLEAN) for c in CONDITIONS if c.name in verdict._NAMES
     ]
-
-
-def log_odds(scores):
-    """Return the log odds of probabilities."""
-    return np.log(scores / (1 - scores))

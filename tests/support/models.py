@@ -31,3 +31,8 @@ def leaning_model(name="test", *, odds, **more):
     model = random_model(name, **more)
     bias = np.array([-odds / 2, odds / 2], np.float32)
     return Model(model.card, model.weights | {"classifier.bias": bias}, model.self_test_vector)
+
+
+def log_odds(scores):
+    """Return the log odds of scores."""
+    return np.log(scores / (1 - scores))
