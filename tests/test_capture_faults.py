@@ -66,6 +66,19 @@ def wait_for_the_clock(ear, begin):
     ear.wait_until(lambda: abs(ear.drift(begin)) < 0.5)
 
 
+def assert_the_hole_is_counted(ear):
+    """Stop the capture; assert that what it skipped is what it says was lost.
+
+    A busy computer may lose more in the first moments of a new stream, so the number of gaps says
+    nothing.
+    """
+    ear.capture.stop()
+    counters = ear.capture.counters
+    assert counters.gaps
+    assert counters.reopened
+    assert ear.ring.clock - ear.ring.heard == counters.lost > 0
+
+
 def test_a_killed_server_that_comes_back(server, ear, capfd):
     ear.wait_for("listening")
     begin = time.monotonic() - seconds(ear.ring.clock)
@@ -78,8 +91,7 @@ def test_a_killed_server_that_comes_back(server, ear, capfd):
     ear.wait_for_audio()
     wait_for_the_clock(ear, begin)
     assert ear.names == ["listening", "deaf", "listening"], "each once, however often it tried"
-    assert ear.capture.counters.gaps == ear.capture.counters.reopened == 1
-    assert ear.capture.counters.lost > SAMPLE_RATE / 2
+    assert_the_hole_is_counted(ear)
     assert capfd.readouterr().err == ""
 
 
@@ -116,7 +128,7 @@ def test_portaudio_recovers_from_a_killed_server_too(pulse, portaudio_ear, capfd
     ear.wait_for("listening")
     ear.wait_for_audio()
     wait_for_the_clock(ear, begin)
-    assert ear.capture.counters.gaps == 1
+    assert_the_hole_is_counted(ear)
     assert "Expression" not in (err := capfd.readouterr().err)
     assert "ALSA lib" not in err
 
@@ -176,7 +188,7 @@ def test_a_server_that_hangs_does_not_hang_the_capture(server, ear):
     ear.wait_for_audio()
     wait_for_the_clock(ear, begin)
     assert ear.names == ["listening", "deaf", "listening"]
-    assert ear.capture.counters.gaps == 1
+    assert_the_hole_is_counted(ear)
 
 
 def test_a_library_that_hangs_shows_in_the_heartbeat(pulse, portaudio_ear):
@@ -192,7 +204,7 @@ def test_a_library_that_hangs_shows_in_the_heartbeat(pulse, portaudio_ear):
     wait_for_the_clock(ear, begin)
     ear.wait_until(lambda: time.monotonic() - ear.capture.heartbeat < 1)
     assert ear.names == ["listening", "deaf", "listening"]
-    assert ear.capture.counters.gaps == 1
+    assert_the_hole_is_counted(ear)
 
 
 def test_stopping_does_not_wait_for_a_library_that_hangs(pulse, portaudio_ear):

@@ -86,9 +86,10 @@ class SecondLook:
         self._stream = stream.fresh()
         self._architecture, self._features = architecture, features
         frames = architecture.frames_of_step(STEPS - 1) + architecture.stride_frames // 2
-        self._kept = 2 * (frames * features.hop + features.window)
-        self._bytes = bytearray()
-        self._heard = 0
+        self._kept = frames * features.hop + features.window
+        self._samples = _memory(2 * self._kept)
+        self._end = 0  # of what is kept in them
+        self._heard = 0  # of the whole stream
 
     def fresh(self) -> SecondLook:
         """Return one for another stream through the same networks."""
@@ -96,19 +97,36 @@ class SecondLook:
 
     def reset(self) -> None:
         """Forget everything."""
-        self._bytes.clear()
-        self._heard = 0
+        self._end = self._heard = 0
 
     def revise(self, pcm: Samples, made: Made) -> None:
         """Take the next samples, and look again at the steps that the stream made of them."""
-        self._bytes += pcm.tobytes()
+        end = self._end + len(pcm)
+        if end > len(self._samples):
+            end = self._make_room(len(pcm))
+        try:
+            self._samples[self._end : end] = pcm  # type: ignore[assignment]  # as in `buffers.view`
+        except ValueError:  # an array that is not aligned
+            self._samples[self._end : end] = memoryview(pcm.tobytes()).cast("h")
+        self._end = end
         self._heard += len(pcm)
         look_again(made, self._architecture, self._hear)
-        del self._bytes[: -self._kept]
+
+    def _make_room(self, count: int) -> int:
+        """Move the last samples to the front, with room behind them; return where `count` end."""
+        last = self._samples[max(self._end - self._kept, 0) : self._end]
+        self._samples = _memory(max(2 * self._kept, self._kept + count))
+        self._end = len(last)
+        self._samples[: self._end] = last
+        return self._end + count
 
     def _hear(self, first: int, stop: int) -> Made:
-        forgotten = self._heard - len(self._bytes) // 2
+        forgotten = self._heard - self._end
         start = first * self._features.hop - forgotten
         end = (stop - 1) * self._features.hop + self._features.window - forgotten
         self._stream.reset()
-        return self._stream.hear(memoryview(self._bytes[2 * start : 2 * end]).cast("h"))
+        return self._stream.hear(self._samples[start:end])
+
+
+def _memory(samples: int) -> memoryview[int]:
+    return memoryview(bytearray(2 * samples)).cast("h")
