@@ -282,7 +282,7 @@ def draw(listeners):
         figure.savefig(FIGURE, format="svg", metadata={"Date": None})
 
 
-def main():
+def main(*, write):
     with contextlib.ExitStack() as stack:
         pulse = stack.enter_context(PulseServer())
         pipewire = stack.enter_context(PipeWireServer())
@@ -316,10 +316,10 @@ def main():
                 progress(f"{listener.name} missed {lost / SAMPLE_RATE:.1f} s: a busy machine")
     lines = tables(listeners)
     print("\n".join(lines))
-    if "--write" in sys.argv:
+    if write:
         page.write(PAGE, "daemon", lines)
         draw(listeners)
 
 
 if __name__ == "__main__":
-    main()
+    main(write=page.command(__doc__).parse_args().write)

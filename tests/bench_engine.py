@@ -1,12 +1,11 @@
-"""Measure the engine beside two others: `python tests/bench_engine.py [--write]`.
+"""Measure the engine beside two others: `python tests/bench_engine.py [--write] [ENGINE]`.
 
 Each engine runs in its own process, on one core, and gets hops of 80 ms as from a microphone. With
-`--write`, the table in docs/cost.md and two rows of one in README.md are replaced. With the name of
-one engine (`ours`, `six`, `numpy`, `numpy-six`, `micro` or `open`), only its figures are printed,
-as JSON. The engines take turns, and the cheapest round counts, because other programs can only make
-a round more expensive.
+`--write`, the table in docs/cost.md and two rows of one in README.md are replaced. The engines take
+turns, and the cheapest round counts, because other programs can only make a round more expensive.
 """
 
+import argparse
 import json
 import os
 import random
@@ -163,7 +162,7 @@ def cold(push, noise):
 def run(engine):
     """Measure an engine in a process of its own; None if it cannot be run."""
     done = subprocess.run(
-        [sys.executable, __file__, engine, str(time.time())],
+        [sys.executable, __file__, engine, "--started", str(time.time())],
         check=False,
         capture_output=True,
         text=True,
@@ -175,7 +174,7 @@ def run(engine):
     return json.loads(done.stdout)
 
 
-def main():
+def main(*, write):
     rounds = {name: [run(name)] for name in ENGINES}
     found = {name: runs for name, runs in rounds.items() if runs[0]}
     for _ in range(ROUNDS - 1):
@@ -215,7 +214,7 @@ def main():
         "",
     ]
     print("\n".join(lines))
-    if "--write" in sys.argv:
+    if write:
         page.write(ROOT / "docs" / "cost.md", "engine", lines)
         if best.keys() >= {"ours", "micro", "open"}:
             engines = [best[name] for name in ("ours", "micro", "open")]
@@ -226,7 +225,13 @@ def main():
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3:  # its name, and when it was started
-        print(json.dumps(measure(sys.argv[1], float(sys.argv[2]))))
+    parser = page.command(__doc__)
+    parser.add_argument(
+        "engine", nargs="?", choices=ENGINES, help="print its figures alone, as JSON"
+    )
+    parser.add_argument("--started", type=float, default=time.time(), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.engine:
+        print(json.dumps(measure(given.engine, given.started)))
     else:
-        main()
+        main(write=given.write)

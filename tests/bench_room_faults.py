@@ -242,7 +242,7 @@ def row(what, waited, answered, pid):
     return cells
 
 
-def main():
+def main(*, write):
     load = f"The load of the machine was {os.getloadavg()[0]:.0f} when it began."
     print(load)
     with tempfile.TemporaryDirectory(prefix="ww") as folder:
@@ -259,7 +259,7 @@ def main():
                 service.kill()
     silence = an_hour_of_silence()
     print(silence)
-    if "--write" in sys.argv:
+    if write:
         header = ("meanwhile", "connected room", "new room", "memory, MiB")
         page.write(PAGE, "rooms", ["", *page.table(header, rows), "", load, silence, ""])
 
@@ -283,4 +283,4 @@ def among_nuisances(path, pid):
 
 if __name__ == "__main__":
     multiprocessing.set_start_method("fork")
-    main()
+    main(write=page.command(__doc__).parse_args().write)

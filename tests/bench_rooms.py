@@ -237,7 +237,7 @@ def wait_for(path, process, service):
 
 def engine_in_a_loop():
     """Return how many streams openWakeWord's engine hears on a core; None where it is missing."""
-    program = [sys.executable, str(ROOT / "tests/bench_engine.py"), "open", str(time.time())]
+    program = [sys.executable, str(ROOT / "tests/bench_engine.py"), "open"]
     done = subprocess.run(
         ["taskset", "-c", "0", *program], capture_output=True, text=True, check=False
     )
@@ -246,8 +246,7 @@ def engine_in_a_loop():
     return 1 / json.loads(done.stdout.splitlines()[-1])["cpu"]
 
 
-def main():
-    counts = [int(number) for number in sys.argv[1:] if number != "--write"] or COUNTS
+def main(counts, *, write):
     if others := os.sched_getaffinity(0) - {0}:
         os.sched_setaffinity(0, others)
     load = f"{os.getloadavg()[0]:.0f}"
@@ -281,11 +280,14 @@ def main():
     if alone is not None:
         summary += f" openWakeWord's engine alone, in a loop, does {alone:.0f} streams a core."
     print(summary)
-    if "--write" in sys.argv:
+    if write:
         header = ("", "rooms", "p99, ms", "µs a hop", "of a core", "KiB a room", "kept up")
         began = f"The load of the machine was {load} when it began."
         page.write(PAGE, "rooms", ["", *page.table(header, rows), "", summary, began, ""])
 
 
 if __name__ == "__main__":
-    main()
+    parser = page.command(__doc__)
+    parser.add_argument("rooms", nargs="*", type=int, default=COUNTS, help="numbers of rooms")
+    given = parser.parse_args()
+    main(given.rooms, write=given.write)

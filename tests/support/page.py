@@ -1,7 +1,17 @@
 """Tables that a command writes into a page of the documentation."""
 
+import argparse
 import os
 from pathlib import Path
+
+
+def command(description: str) -> argparse.ArgumentParser:
+    """Return the parser of a command that replaces tables if it is called with `--write`."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--write", action="store_true", help="replace the tables")
+    return parser
 
 
 def table(header, rows):
