@@ -311,6 +311,14 @@ def test_one_progress_bar_covers_all_stages():
         alone.advance(1)
 
 
+def test_a_plan_tells_the_time_of_this_machine(monkeypatch):
+    progress._pace.cache_clear()
+    assert 0.05 < progress._pace() < 20
+    monkeypatch.setattr(progress, "_pace", lambda: 0.5)
+    assert progress.duration_here(20) == "10 s"
+    assert progress.duration_here(600) == "5 min"
+
+
 def test_a_speaking_job_reports_what_is_missing_and_its_cost(tmp_path):
     rng = random.Random(0)  # noqa: S311 - a test
     assert speech.sentence_job("bulk", 7, ["espeak"], tmp_path, 0).missing() == 7

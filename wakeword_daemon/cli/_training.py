@@ -13,7 +13,7 @@ from wakeword_daemon.counts import counted
 from wakeword_daemon.errors import TrainingError, WakewordError
 from wakeword_daemon.training.data import synthesis
 from wakeword_daemon.training.data.phrase_check import complaints
-from wakeword_daemon.training.data.progress import in_minutes
+from wakeword_daemon.training.data.progress import duration_here
 from wakeword_daemon.training.data.synthesis import Voice
 from wakeword_daemon.training.word import DEFAULT_THRESHOLD, TRAINING
 
@@ -110,9 +110,9 @@ def print_plan(plan: Plan) -> None:
         print(f"  not used for training: {left_out}; they stand in for strangers")
     for stage in plan.stages:
         more = f" {counted(plan.epochs, 'epoch')}" if stage.title == TRAINING else ""
-        print(f"  {stage.title}{more}: {in_minutes(stage.seconds)}")
+        print(f"  {stage.title}{more}: {duration_here(stage.seconds)}")
     total = sum(stage.seconds for stage in plan.stages)
-    print(f"  about {in_minutes(total)} in all if nothing else runs", flush=True)
+    print(f"  about {duration_here(total)} in all if nothing else runs", flush=True)
 
 
 def say_comparison(comparison: Comparison, *, as_json: bool) -> None:

@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     """Make what is missing, and download what was requested."""
     try:
         from wakeword_daemon.training import background  # noqa: PLC0415 - nothing else pays for torch
-        from wakeword_daemon.training.data.progress import in_minutes  # noqa: PLC0415
+        from wakeword_daemon.training.data.progress import duration_here  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise _extras.missing("the background", error) from None
     cache = xdg.cache_home() / "wakeword"
@@ -71,7 +71,8 @@ def run(args: argparse.Namespace) -> int:
     missing = sum(job.missing() for job in jobs)
     seconds = sum(job.seconds() for job in jobs) / cores
     if missing:
-        print(f"{counted(missing, 'recording')} to make, about {in_minutes(seconds)}", flush=True)
+        about = duration_here(seconds)
+        print(f"{counted(missing, 'recording')} to make, about {about}", flush=True)
     try:
         background.make_background(jobs, cores, cache)
     except KeyboardInterrupt:
