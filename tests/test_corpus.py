@@ -6,7 +6,7 @@ import pytest
 from support.recordings import manifest_corpus, speech_commands_folder
 
 from wakeword_daemon.errors import TrainingError
-from wakeword_daemon.training.data.corpus import read_corpus
+from wakeword_daemon.training.data.corpus import Corpus, Recording, read_corpus
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +36,18 @@ def test_a_manifest_is_read(recordings):
     assert corpus.words() == {"sweep": 50}
     assert {r.speaker for r in corpus.in_split("val")} == {f"tones/s{n}" for n in range(6, 10)}
     assert sum(r.noise for r in corpus.recordings) == 2
+
+
+def test_the_same_recordings_have_the_same_digest_wherever_they_lie(tmp_path):
+    def digest(home, name="0.wav"):
+        begun = Recording(
+            home / "cache" / f"begun-{home.name}" / name, "hey_jarvis", "a", "val", "x", False
+        )
+        given = Recording(home / "data" / "0.wav", "", "b", "train", "x", noise=False)
+        return Corpus(home / "data", (begun, given)).fingerprint()
+
+    assert digest(tmp_path / "anna") == digest(tmp_path / "bob")
+    assert digest(tmp_path) != digest(tmp_path, "1.wav")
 
 
 def test_missing_recordings_are_named(recordings):

@@ -66,15 +66,15 @@ class Corpus:
         return Counter(r.word for r in self.recordings if r.word)
 
     def fingerprint(self) -> str:
-        """Return what identifies the corpus: a digest of its recordings, without the folder."""
+        """Return what identifies the corpus: a digest of its recordings, wherever they lie."""
         lines = sorted(
             f"{self._place(r.path)}\0{r.word}\0{r.speaker}\0{r.split}" for r in self.recordings
         )
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
-    def _place(self, path: Path) -> Path:
-        """Return a path without the folder; recordings that others supplied lie outside of it."""
-        return path.relative_to(self.root) if path.is_relative_to(self.root) else path
+    def _place(self, path: Path) -> Path | str:
+        """Return a path without the folder; of one that lies in the cache only the name."""
+        return path.relative_to(self.root) if path.is_relative_to(self.root) else path.name
 
     def fold(self, index: int, count: int) -> Corpus:
         """Return the training split, with one group of its speakers as the validation split.
