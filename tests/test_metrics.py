@@ -161,13 +161,22 @@ def report(*sources):
 
 def test_the_default_threshold_stays_within_its_rate_in_every_source():
     many = ("many", 2, 20.0)  # 0.1 an hour
-    assert default_threshold([report(many)], 0.5) < 0.7
+    assert default_threshold([[report(many)]], 0.5) < 0.7
     few = ("few", 2, 0.5)  # two in half an hour: the mean would hide them
-    assert default_threshold([report(many, few)], 0.5) > 0.7
-    assert default_threshold([report(many), report(few)], 0.5) > 0.7
+    assert default_threshold([[report(many, few)]], 0.5) > 0.7
+    assert default_threshold([[report(many)], [report(few)]], 0.5) > 0.7
     once = ("few", 1, 0.5)  # one in half an hour shows no rate
-    assert default_threshold([report(many, once)], 0.5) < 0.7
-    assert default_threshold([report(once)], 0.5) > 0.7  # but it is all there is
+    assert default_threshold([[report(many, once)]], 0.5) < 0.7
+    assert default_threshold([[report(once)]], 0.5) > 0.7  # but it is all there is
+
+
+def test_the_default_threshold_does_not_hang_on_one_draw_of_noise():
+    many, none = [report(("many", 2, 20.0))], ("few", 0, 0.5)
+    once, thrice, often = (("few", count, 0.5) for count in (1, 3, 5))
+    assert default_threshold([many, [report(none), report(thrice)]], 0.5) > 0.7
+    assert default_threshold([many, [report(none), report(once)]], 0.5) < 0.7
+    assert default_threshold([many, [report(none)] * 2 + [report(thrice)]], 0.5) < 0.7
+    assert default_threshold([many, [report(none)] * 2 + [report(often)]], 0.5) > 0.7
 
 
 def test_no_operating_point_has_a_rate_too_low_for_its_hours():

@@ -64,7 +64,7 @@ from wakeword_daemon.training.measure.evaluation import (
 from wakeword_daemon.training.measure.heard import hear
 from wakeword_daemon.training.measure.pictures import draw
 from wakeword_daemon.training.measure.report import Measured, Results, write_card
-from wakeword_daemon.training.measure.thresholds import default_threshold
+from wakeword_daemon.training.measure.thresholds import DRAWS, default_threshold, in_draws
 from wakeword_daemon.training.measure.validation import (
     LONG_FORM,
     Validation,
@@ -486,13 +486,17 @@ def _calibrate(network: TorchCRNN, dev: SpeechSet, hours: FeatureStreams | None)
     one's.
     """
     round_matrices(network)
+    engine = engine_from_torch(network)
     counted = [c for c in CONDITIONS if c.counts_false_accepts]
-    reports = list(_under(counted, network, dev).values())
+    heard = [
+        in_draws(engine, dev, condition)
+        for condition in track(counted, len(counted), "calibrating", "condition")
+    ]
     if hours is not None:
-        reports.append(measure(engine_from_torch(network), hours))
-    threshold = default_threshold(reports, DEFAULT_TARGET)
+        heard.append([measure(engine, hours)] * DRAWS)
+    threshold = default_threshold(heard, DEFAULT_TARGET)
     log_odds = math.log(threshold / (1 - threshold)) + CALIBRATION_SLACK
-    if all(map(only_synthetic, reports)):
+    if all(only_synthetic(draws[0]) for draws in heard):
         log_odds += PEOPLE_SLACK
     shift_log_odds(network, -log_odds)
 

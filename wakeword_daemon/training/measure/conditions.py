@@ -51,6 +51,11 @@ class Condition:
         """Whether Praat is needed for it."""
         return (self.pitch, self.formants, self.length) != (1.0, 1.0, 1.0)
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether it hangs on which noise or room is drawn, also for other speech."""
+        return self.room or self.snr_db is not None
+
 
 CLEAN = Condition("clean", counts_false_accepts=True)
 NOISE = Condition("noise 10 dB", snr_db=10.0, counts_false_accepts=True)
