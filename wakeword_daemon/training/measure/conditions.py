@@ -53,7 +53,7 @@ class Condition:
 
     @property
     def is_drawn(self) -> bool:
-        """Whether it hangs on which noise or room is drawn, also for other speech."""
+        """Whether noise or a room is drawn for it, for other speech too."""
         return self.room or self.snr_db is not None
 
 
