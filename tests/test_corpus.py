@@ -119,6 +119,15 @@ def test_semicolons_as_separators_are_refused(recordings):
         read_corpus(copy)
 
 
+def test_a_name_that_is_too_long_is_a_missing_file(recordings):
+    def change(rows):
+        rows[2]["path"] = "words/" + 300 * "a"
+        return rows
+
+    with pytest.raises(TrainingError, match=r"lists 1 missing file: words/a+"):
+        read_corpus(with_rows(recordings, change))
+
+
 def test_an_absolute_path_is_refused_with_its_line(recordings):
     def change(rows):
         rows[2]["path"] = str(recordings / rows[2]["path"])
