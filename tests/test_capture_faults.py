@@ -92,6 +92,7 @@ def test_a_killed_server_that_comes_back(server, ear, capfd):
     wait_for_the_clock(ear, begin)
     assert ear.names == ["listening", "deaf", "listening"], "each once, however often it tried"
     assert_the_hole_is_counted(ear)
+    assert ear.capture.counters.lost > SAMPLE_RATE / 2
     assert capfd.readouterr().err == ""
 
 

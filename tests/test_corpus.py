@@ -40,9 +40,8 @@ def test_a_manifest_is_read(recordings):
 
 def test_the_same_recordings_have_the_same_digest_wherever_they_lie(tmp_path):
     def digest(home, name="0.wav"):
-        begun = Recording(
-            home / "cache" / f"begun-{home.name}" / name, "hey_jarvis", "a", "val", "x", False
-        )
+        path = home / "cache" / f"begun-{home.name}" / name
+        begun = Recording(path, "hey_jarvis", "a", "val", "x", noise=False)
         given = Recording(home / "data" / "0.wav", "", "b", "train", "x", noise=False)
         return Corpus(home / "data", (begun, given)).fingerprint()
 

@@ -13,6 +13,7 @@ from support.daemon import AUDIO, WAKEWORD, recording, wakeword
 from support.limits import fill, small_disk
 from support.terminal import Terminal
 
+from wakeword_daemon.cli.record import RecordedTakes
 from wakeword_daemon.clock import SAMPLE_RATE
 
 pytestmark = pytest.mark.sound
@@ -141,6 +142,12 @@ def test_a_speaker_of_the_other_split_is_refused(tmp_path):
     done = wakeword("record", "jarvis", "--data", data, "--speaker", "anna")
     assert done.returncode == 1
     assert "anna is in the split val of" in done.stderr
+
+
+def test_a_take_whose_name_is_too_long_counts_as_missing(tmp_path):
+    long = f"{300 * 'a'}.flac,jarvis,anna,train,1.0,own recordings"
+    (tmp_path / "manifest.csv").write_text(f"path,word,speaker,split,seconds,source\n{long}\n")
+    assert RecordedTakes(tmp_path, "jarvis", "anna", "train").earlier == []
 
 
 def test_record_needs_a_terminal_and_a_microphone(room, tmp_path):

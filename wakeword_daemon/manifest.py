@@ -11,7 +11,7 @@ from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.storage import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 NAME = "manifest.csv"
@@ -49,6 +49,14 @@ def rows(folder: Path) -> list[dict[str, str]]:
     """
     path = folder / NAME
     return [row for _, row in read(path)[1]] if path.exists() else []
+
+
+def has_recording(folder: Path, row: Mapping[str, str]) -> bool:
+    """Return whether the recording of a row is in the folder."""
+    try:
+        return (folder / row["path"]).is_file()
+    except OSError:  # its name is too long, for example
+        return False
 
 
 def append(folder: Path, new: Iterable[Row]) -> list[Row]:

@@ -130,7 +130,7 @@ class RecordedTakes:
                     f"{speaker} is in the split {row['split']} of {data} already, and nobody may be"
                     " in both"
                 )
-            if row["word"] == word and (data / row["path"]).is_file():
+            if row["word"] == word and manifest.has_recording(data, row):
                 self.earlier.append(files.read(data / row["path"]))
 
     def add(self, take: NewTake) -> Path:

@@ -141,7 +141,7 @@ def _read_manifest(folder: Path, listed: Path) -> Corpus:
                 raise TrainingError(f"{where}: {row['path']} was listed before, with other fields")
             continue
         seen[row["path"]] = row
-        if _is_file(folder / row["path"]):
+        if manifest.has_recording(folder, row):
             recordings.append(_recording(folder, row, where))
         else:
             missing.append(row["path"])
@@ -152,13 +152,6 @@ def _read_manifest(folder: Path, listed: Path) -> Corpus:
     if not recordings:
         raise TrainingError(f"{listed} lists no recordings")
     return Corpus(folder, tuple(recordings))
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # its name is too long, for example
-        return False
 
 
 def _recording(folder: Path, row: dict[str, str], where: str) -> Recording:
