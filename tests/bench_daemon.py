@@ -4,8 +4,9 @@ It measures CPU time and wake-ups a second in a quiet room, in speech and in noi
 until the daemon is ready; and how long after the end of a spoken word a subscriber has the event.
 With `--write`, the tables and the figure of docs/cost.md are replaced.
 
-The conditions take turns, and the cheapest round counts, because other programs can only make a
-round more expensive. The end of a word is taken from a second recording of the same microphone.
+The conditions take turns, and the cheapest round of each counts: other programs can slow a round
+down, but not speed it up. The end of a word is taken from a second recording of the same
+microphone.
 """
 
 import contextlib

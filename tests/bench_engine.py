@@ -2,7 +2,8 @@
 
 Each engine runs in its own process, on one core, and gets hops of 80 ms as from a microphone. With
 `--write`, the table in docs/cost.md and two rows of one in README.md are replaced. The engines take
-turns, and the cheapest round counts, because other programs can only make a round more expensive.
+turns, and the cheapest round of each counts: other programs can slow a round down, but not speed it
+up.
 """
 
 import argparse

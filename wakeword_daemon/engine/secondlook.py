@@ -2,9 +2,9 @@
 
 The network hears a word in strides of 80 ms. Where the word begins within a stride is chance, but
 it changes the score as another voice would. So if a score is not low, the last seconds are heard a
-second time in strides that begin 40 ms earlier, and a mean of both log odds is the score. This is
-test-time augmentation (Krizhevsky et al. 2012, doi:10.1145/3065386); most steps have a low score,
-so it costs next to nothing.
+second time in strides that begin 40 ms earlier, and a mean of both log odds is the score. Most
+scores are low, so this costs next to nothing. It is a kind of test-time augmentation (Krizhevsky et
+al. 2012, doi:10.1145/3065386).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LOW = 0.05
 """Scores below it are left as they are. From there to twice as much the second look gains weight:
 the score has no step."""
 SHARE = 1 / 3
-"""Weight of the second look. With a half as many words are missed, but each is heard 10 ms later,
+"""Weight of the second look. With a half, as many words are missed, but each is heard 10 ms later,
 because what is heard again ends 40 ms before the step."""
 STEPS = 20
 """Steps that are heard again: 1.6 s, and what the first of them covers."""

@@ -493,7 +493,7 @@ def _calibrate(network: TorchCRNN, dev: SpeechSet, hours: FeatureStreams | None)
         for condition in track(counted, len(counted), "calibrating", "condition")
     ]
     if hours is not None:
-        heard.append([measure(engine, hours)] * DRAWS)
+        heard.append([measure(engine, hours)] * DRAWS)  # once for each draw, as the rest
     threshold = default_threshold(heard, DEFAULT_TARGET)
     log_odds = math.log(threshold / (1 - threshold)) + CALIBRATION_SLACK
     if all(only_synthetic(draws[0]) for draws in heard):

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _SPECTRA = 2.4e-4
-"""Seconds for these spectra on the machine that plans are made for."""
+"""Seconds for the spectra of `_pace` on the machine that plans are made for."""
 _BAR = "{desc}: {percentage:3.0f}% |{bar}| about {remaining} left"
 
 
