@@ -80,8 +80,8 @@ class AugmentationSettings:
     again_share: float = 0.2
     again_pause: Range = (25, 130)
     again_same_share: float = 0.7
-    before_share: float = 0.65
-    after_share: float = 0.65
+    before_share: float = 0.75
+    after_share: float = 0.75
     run_on_share: float = 0.5
     run_on_gap: Range = (-3, 8)
     run_on_tail: tuple[int, int] = (-4, 8)
@@ -98,7 +98,7 @@ class AugmentationSettings:
     pause_share: float = 0.35
     tracts: Range = (0.83, 1.2)
     formant_spread: float = 0.05
-    tempo: Range = (0.7, 1.42)
+    tempo: Range = (0.7, 1.8)
     pace_spread: float = 0.25
     stress_spread: float = 2.0
     level: Range = (-52, -10)

@@ -74,6 +74,7 @@ CONDITIONS = (
     Condition("run-in", run_in=True),
     Condition("slow 1.3", length=1.3),
     Condition("slow 1.6", length=1.6),
+    Condition("fast 1.4", length=1 / 1.4),
     Condition("high 1.4", pitch=1.4),
     Condition("high 1.8", pitch=1.8),
     Condition("child", pitch=1.6, formants=1.2),
