@@ -251,7 +251,7 @@ def test_the_default_threshold_is_looked_for_in_several_draws_of_noise_and_rooms
     network = leaning_model(odds=0.0).network()
     for condition, different in ((CLEAN, 1), (HEADSET, 1), (NOISE, DRAWS), (ROOM, DRAWS)):
         reports = in_draws(network, data, condition)
-        assert len(reports) == DRAWS
+        assert len(reports) == different
         assert len({report.streams()[0].tobytes() for report in reports}) == different
 
 

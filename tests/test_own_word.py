@@ -19,7 +19,7 @@ from wakeword_daemon.cli import train as train_command
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine import read_model
 from wakeword_daemon.errors import TrainingError
-from wakeword_daemon.training import background, material, supply
+from wakeword_daemon.training import background, material, plan, supply
 from wakeword_daemon.training import word as own_word
 from wakeword_daemon.training.data import (
     datasets,
@@ -54,7 +54,7 @@ def few_voices(monkeypatch, tmp_path):
     monkeypatch.setattr(synthesis, "engines", lambda: ["espeak", "flite"])
     monkeypatch.setattr(strangers, "_TAKES", 8)
     monkeypatch.setattr(strangers, "_SENTENCES", 80)
-    monkeypatch.setattr(own_word, "LONG_FORM", 12)
+    monkeypatch.setattr(plan, "LONG_FORM", 12)
     monkeypatch.setattr(own_word, "measurable", lambda: (few_conditions(), []))
     monkeypatch.setattr("wakeword_daemon.training.data.neighbours.DICTIONARY", tmp_path / "none")
     return tmp_path / "cache" / "wakeword"

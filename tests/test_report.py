@@ -9,6 +9,7 @@ import pytest
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine.modelfile import Origin
 from wakeword_daemon.training import word
+from wakeword_daemon.training.calibration import DEFAULT_THRESHOLD, calibrate
 from wakeword_daemon.training.data import strangers
 from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.measure.conditions import CONDITIONS
@@ -38,12 +39,12 @@ def half(seed):
 def results():
     network = TorchCRNN()
     speech = Validation(half(0), half(1))
-    word._calibrate(network, speech.dev, None)
+    calibrate(network, speech.dev, None)
     return Results(
         phrase="word", parameters=1, real_takes=4,
         synthetic_takes=0, natural_takes=0, speakers=2, left_out=(), set_aside=[],
         sources=[("tones", "CC0-1.0")], origin=Origin("0123abcd", "4567", "wakeword train word"),
-        threshold=word.DEFAULT_THRESHOLD, target=word.DEFAULT_TARGET,
+        threshold=DEFAULT_THRESHOLD, target=word.DEFAULT_TARGET,
         measured=word._measure(network, speech, None),
     )  # fmt: skip
 

@@ -51,7 +51,8 @@ from wakeword_daemon.training.measure import verdict
 from wakeword_daemon.training.measure.conditions import CONDITIONS
 from wakeword_daemon.training.measure.evaluation import build_streams, clip_metric, measure
 from wakeword_daemon.training.measure.validation import SHORTEST_SPEECH, divide_noise, halves
-from wakeword_daemon.training.word import TrainingJob, train_word
+from wakeword_daemon.training.plan import TrainingJob
+from wakeword_daemon.training.word import train_word
 
 pytestmark = pytest.mark.torch
 
@@ -164,7 +165,7 @@ def improve(trained_word, recordings, cache, tmp_path, monkeypatch):
     for file in trained_word[0].model.parent.glob("sweep.*"):
         shutil.copy(file, tmp_path)
     few = few_conditions()
-    monkeypatch.setattr("wakeword_daemon.training.word.CONDITIONS", few)
+    monkeypatch.setattr("wakeword_daemon.training.calibration.CONDITIONS", few)
     for module in ("word", "improve"):
         monkeypatch.setattr(f"wakeword_daemon.training.{module}.measurable", lambda: (few, []))
     quick = partial(TrainingSettings, batches=50, batch_size=16, averaging=0.95, mining=1)
@@ -211,7 +212,7 @@ def test_clips_of_a_voice_that_was_missed_improve_a_word(improve, tmp_path, monk
     monkeypatch.setattr(verdict, "USABLE", dict.fromkeys(verdict.USABLE, 1.0))
     monkeypatch.setattr(verdict, "USABLE_ACCEPTS", math.inf)
     # Nor does it show the right threshold: one tune that sounds like the word would decide it.
-    monkeypatch.setattr("wakeword_daemon.training.word.default_threshold", lambda *_: 0.5)
+    monkeypatch.setattr("wakeword_daemon.training.calibration.default_threshold", lambda *_: 0.5)
     labelled = exported(tmp_path, pitch=(700, 1000))  # the word was trained at 150 to 275 Hz
     old = read_model(tmp_path / "sweep.safetensors")
     capsys.readouterr()

@@ -9,7 +9,8 @@ from support.measuring import few_conditions
 from wakeword_daemon.training import word
 from wakeword_daemon.training.fit import distributed
 from wakeword_daemon.training.fit.trainer import TrainingSettings
-from wakeword_daemon.training.word import TrainingJob, train_word
+from wakeword_daemon.training.plan import TrainingJob
+from wakeword_daemon.training.word import train_word
 
 SETTINGS = TrainingSettings(
     epochs=3, batches=8, batch_size=32, averaging=0.9, rate=3e-3, mining=2, peers=(64, 64)

@@ -11,17 +11,19 @@ from wakeword_daemon import resources
 from wakeword_daemon.cli._player import Player
 from wakeword_daemon.counts import counted
 from wakeword_daemon.errors import TrainingError, WakewordError
+from wakeword_daemon.training.calibration import DEFAULT_THRESHOLD
 from wakeword_daemon.training.data import synthesis
 from wakeword_daemon.training.data.phrase_check import complaints
 from wakeword_daemon.training.data.progress import duration_here
 from wakeword_daemon.training.data.synthesis import Voice
-from wakeword_daemon.training.word import DEFAULT_THRESHOLD, TRAINING
+from wakeword_daemon.training.plan import TRAINING
 
 if TYPE_CHECKING:
     from wakeword_daemon.training.improve import Comparison
     from wakeword_daemon.training.measure.evaluation import StreamReport
     from wakeword_daemon.training.measure.report import Measured
-    from wakeword_daemon.training.word import Plan, Trained, TrainingJob
+    from wakeword_daemon.training.plan import Plan, TrainingJob
+    from wakeword_daemon.training.word import Trained
 
 _USELESS = 3
 """The exit code for a word that should not be used."""

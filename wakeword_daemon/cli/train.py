@@ -23,7 +23,7 @@ from wakeword_daemon.errors import TrainingError
 
 if TYPE_CHECKING:
     from wakeword_daemon.training.fit.trainer import TrainingSettings
-    from wakeword_daemon.training.word import TrainingJob
+    from wakeword_daemon.training.plan import TrainingJob
 
 _EXAMPLES = """examples:
   wakeword train "hey nova"                        nothing but the phrase: synthetic voices say it
@@ -191,9 +191,10 @@ def run(args: argparse.Namespace) -> int:
         from wakeword_daemon.training import (  # noqa: PLC0415 - nothing else pays for torch
             folds,
             improve,
+            plan,
             word,
         )
-        from wakeword_daemon.training.data.progress import plan  # noqa: PLC0415
+        from wakeword_daemon.training.data import progress  # noqa: PLC0415
         from wakeword_daemon.training.fit import distributed  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise _extras.missing("training", error) from None
@@ -207,12 +208,12 @@ def run(args: argparse.Namespace) -> int:
             if args.folds:
                 measured = folds.cross_validate(job, args.folds, on_epoch, processes)
                 return _training.say_folds(job, measured, as_json=args.json)
-            planned = word.plan_word(job)
+            planned = plan.plan_word(job)
             if processes.first:
                 with contextlib.redirect_stdout(sys.stderr if args.json else sys.stdout):
                     _training.print_phrase(read_as, job.cache)
                     _training.print_plan(planned)
-            with plan(planned.stages):
+            with progress.plan(planned.stages):
                 if job.more:
                     compared = partial(_training.say_comparison, as_json=args.json)
                     trained = improve.improve_word(job, on_epoch, compared, processes, planned)
@@ -229,7 +230,7 @@ def run(args: argparse.Namespace) -> int:
 def _job(args: argparse.Namespace, name: str, read_as: str) -> TrainingJob:
     """Return what the arguments ask for."""
     from wakeword_daemon.engine.modelfile import read_model  # noqa: PLC0415
-    from wakeword_daemon.training import improve, word  # noqa: PLC0415
+    from wakeword_daemon.training import improve, plan  # noqa: PLC0415
     from wakeword_daemon.training.fit.trainer import (  # noqa: PLC0415
         FINE_TUNING_RATE,
         TrainingSettings,
@@ -250,7 +251,7 @@ def _job(args: argparse.Namespace, name: str, read_as: str) -> TrainingJob:
         settings = replace(settings, rate=FINE_TUNING_RATE)
     if args.peers:
         settings = replace(settings, peers=args.peers)
-    return word.TrainingJob(
+    return plan.TrainingJob(
         word=name,
         phrase=name.replace("_", " "),
         read_as=read_as,

@@ -12,8 +12,9 @@ from wakeword_daemon.storage import write_atomically
 from wakeword_daemon.training.data.corpus import read_corpus
 from wakeword_daemon.training.fit.distributed import Processes
 from wakeword_daemon.training.measure.report import Measured, Results, pooled, write_folds
+from wakeword_daemon.training.plan import TrainingJob
 from wakeword_daemon.training.runfolder import check_output, held
-from wakeword_daemon.training.word import MODEL_SUFFIX, TrainingJob, train_word
+from wakeword_daemon.training.word import MODEL_SUFFIX, train_word
 
 logger = logging.getLogger(__name__)
 

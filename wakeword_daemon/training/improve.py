@@ -27,16 +27,9 @@ from wakeword_daemon.training.measure.conditions import CLEAN, measurable
 from wakeword_daemon.training.measure.evaluation import StreamReport, measure
 from wakeword_daemon.training.measure.heard import Clips, hear
 from wakeword_daemon.training.measure.report import together as pooled
+from wakeword_daemon.training.plan import Plan, TrainingJob
 from wakeword_daemon.training.runfolder import check_output, held
-from wakeword_daemon.training.word import (
-    MODEL_SUFFIX,
-    Fitted,
-    Plan,
-    Trained,
-    TrainingJob,
-    fit_word,
-    write_word,
-)
+from wakeword_daemon.training.word import MODEL_SUFFIX, Fitted, Trained, fit_word, write_word
 
 CHANCE = 0.05
 """A change for the worse counts unless chance alone makes as large a one at least this often."""

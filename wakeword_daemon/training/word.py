@@ -5,54 +5,36 @@ from __future__ import annotations
 import functools
 import json
 import logging
-import math
-import os
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from wakeword_daemon.audio import files
-from wakeword_daemon.clock import samples
-from wakeword_daemon.engine import crnn
-from wakeword_daemon.engine.logmel import LogMel
 from wakeword_daemon.engine.modelfile import (
     DEFAULT_TARGET,
     Model,
     ModelCard,
     OperatingPoint,
-    SelfTest,
     TrainingSource,
     read_model,
     save_model,
 )
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.errors import TrainingError
-from wakeword_daemon.pcm import Pcm
 from wakeword_daemon.storage import write_atomically
+from wakeword_daemon.training.calibration import DEFAULT_THRESHOLD, calibrate
 from wakeword_daemon.training.data import progress, synthesis
-from wakeword_daemon.training.data.corpus import Corpus, read_corpus
-from wakeword_daemon.training.data.progress import Stage, track
-from wakeword_daemon.training.data.reading import SECONDS
-from wakeword_daemon.training.data.synthesis import SpeakingJob
+from wakeword_daemon.training.data.corpus import Corpus
+from wakeword_daemon.training.data.progress import track
 from wakeword_daemon.training.fit.blending import nearest
 from wakeword_daemon.training.fit.distributed import Processes
-from wakeword_daemon.training.fit.export import (
-    engine_from_torch,
-    folded_weights,
-    round_matrices,
-    shift_log_odds,
-    torch_from_model,
-)
+from wakeword_daemon.training.fit.export import engine_from_torch, folded_weights, torch_from_model
 from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.fit.sequences import SequenceMaker
-from wakeword_daemon.training.fit.trainer import Trainer, TrainingSettings
+from wakeword_daemon.training.fit.trainer import Trainer
 from wakeword_daemon.training.labelled import read_labelled
-from wakeword_daemon.training.material import Voices, gather, voices_for
-from wakeword_daemon.training.measure.conditions import CLEAN, CONDITIONS, Condition, measurable
+from wakeword_daemon.training.material import gather
+from wakeword_daemon.training.measure.conditions import CLEAN, Condition, measurable
 from wakeword_daemon.training.measure.evaluation import (
     FeatureStreams,
     SpeechSet,
@@ -64,156 +46,24 @@ from wakeword_daemon.training.measure.evaluation import (
 from wakeword_daemon.training.measure.heard import hear
 from wakeword_daemon.training.measure.pictures import draw
 from wakeword_daemon.training.measure.report import Measured, Results, write_card
-from wakeword_daemon.training.measure.thresholds import DRAWS, default_threshold, in_draws
-from wakeword_daemon.training.measure.validation import (
-    LONG_FORM,
-    Validation,
-    long_form,
-    long_form_job,
-    only_synthetic,
-)
+from wakeword_daemon.training.measure.validation import Validation, long_form
 from wakeword_daemon.training.measure.verdict import Verdict, judge
 from wakeword_daemon.training.origin import origin
-from wakeword_daemon.training.runfolder import check_output, epochs_done, held
-from wakeword_daemon.training.supply import Supply, supply
+from wakeword_daemon.training.plan import (
+    MEASURING,
+    READING,
+    SPEAKING,
+    TRAINING,
+    Plan,
+    TrainingJob,
+    plan_word,
+)
+from wakeword_daemon.training.runfolder import check_output, held
+from wakeword_daemon.training.selftest import self_test_vector
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_THRESHOLD = 0.5
-CALIBRATION_SLACK = 1e-3
-"""Log-odds by which a network is shifted down more than necessary. The threshold is the next number
-after the score of a false accept, and rounding could lift that score to the threshold."""
-PEOPLE_SLACK = 0.7
-"""Log-odds by which it is shifted down further if all other speech is synthetic, because people set
-a word off more often. In six hours of people's speech, “alexa” and “jarvis” from the phrase alone
-had 19 and 32 false accepts without it, and 5 and 12 with it."""
-SELF_TEST_SECONDS = 1.8
 MODEL_SUFFIX = ".safetensors"
-
-
-@dataclass(frozen=True)
-class TrainingJob:
-    """What to train, from which recordings, and where the results go.
-
-    Attributes:
-        word: its name in the corpus, and later in settings and events.
-        phrase: the word as it is written.
-        read_as: the word as synthetic voices read it.
-        data: folder of recordings with other speech; None for none.
-        takes: folder of the user's own recordings of the word; None for none.
-        output: the model file, with the card beside it as .md; or the report on folds. A model
-            that should not be used stays in `run`.
-        run: folder of this run's checkpoints and metrics.
-        cache: folder for what is computed once and used by all runs.
-        synthetic: synthetic takes to make; 0 for none.
-        fold: which group of the training speakers to validate with, and of how many groups; None
-            for the validation split.
-        licences: licence of each source, for the card.
-        settings: how to train.
-        starts: models whose weights the networks start from, in their order; where there are more
-            networks, these start from chance.
-        teachers: models of the same word to learn from, beside the recordings.
-        more: labelled clips to learn from beside the recordings; None for none.
-        device: what computes, as torch names it.
-        workers: processes that compose training sequences beside it.
-        command: the command line that started it, for the card.
-
-    """
-
-    word: str
-    phrase: str
-    read_as: str
-    data: Path | None
-    takes: Path | None
-    output: Path
-    run: Path
-    cache: Path
-    synthetic: int
-    fold: tuple[int, int] | None
-    licences: Mapping[str, str]
-    settings: TrainingSettings
-    command: str
-    starts: tuple[Path, ...] = ()
-    teachers: tuple[Path, ...] = ()
-    more: Path | None = None
-    device: str = "cpu"
-    workers: int = 0
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a training run will do.
-
-    Attributes:
-        supply: the recordings.
-        voices: what synthetic voices have to say to train on.
-        hours: what they have to say to count false accepts in; None for nothing.
-        epochs: epochs that are still to be trained.
-        settings: how to train.
-
-    """
-
-    supply: Supply
-    voices: Voices
-    hours: SpeakingJob | None
-    epochs: int
-    settings: TrainingSettings
-
-    @property
-    def jobs(self) -> list[SpeakingJob]:
-        """All that synthetic voices have to say."""
-        said = [*self.supply.jobs, *self.voices.simple.values(), *self.voices.natural.values()]
-        return said if self.hours is None else [*said, self.hours]
-
-    @functools.cached_property
-    def stages(self) -> list[Stage]:
-        """What is done, with the time it takes."""
-        s = self.settings
-        cores = len(os.sched_getaffinity(0))
-        recordings = len(self.supply.given.recordings) + sum(one.missing() for one in self.jobs)
-        return [
-            Stage(SPEAKING, sum(one.seconds() for one in self.jobs) / cores),
-            Stage(READING, _READING + SECONDS * recordings),
-            Stage(TRAINING, self.epochs * (s.batches * s.batch_seconds + _EPOCH)),
-            Stage(MEASURING, _MEASURING),
-        ]
-
-
-SPEAKING, READING, TRAINING, MEASURING = "speaking", "reading", "training", "measuring"
-"""The stages of a plan."""
-_READING = 20.0
-_MEASURING = 150.0
-_EPOCH = 6.0
-"""Seconds: reading everything, measuring at the end, and measuring after an epoch."""
-
-
-def plan_word(job: TrainingJob) -> Plan:
-    """Return what a training run will do, without doing any of it.
-
-    Raises:
-        TrainingError: the recordings cannot be used.
-
-    """
-    seed = job.settings.seed
-    data = None
-    if job.data is not None:
-        data = read_corpus(job.data, split_file=job.run / "split.json", seed=seed)
-    some = job.synthetic > 0
-    if data is not None and job.fold is not None:
-        given = Supply(data.fold(*job.fold))
-    else:
-        given = supply(job.word, job.read_as, data, job.takes, job.cache, synthetic=some, seed=seed)
-    voices = voices_for(
-        job.phrase,
-        job.read_as,
-        job.cache,
-        synthetic=job.synthetic,
-        seed=seed,
-        left_out=given.left_out,
-    )
-    hours = long_form_job(job.cache, LONG_FORM if some else 0)
-    epochs = max(0, job.settings.epochs - epochs_done(job.run))
-    return Plan(given, voices, hours, epochs, job.settings)
 
 
 def train_word(
@@ -310,7 +160,9 @@ def fit_word(
             labelled=labelled,
         )
         without = [job.phrase, job.read_as]
-        hours = long_form(without, features, job.cache, LONG_FORM if job.synthetic else 0)
+        hours_dev = hours_test = None
+        if plan.hours is not None:
+            hours_dev, hours_test = long_form(plan.hours, without, features, job.cache)
         made_by = origin(corpus, job.command)  # before training, while this code may change
     progress.enter(TRAINING)
     network = Trainer(
@@ -329,12 +181,11 @@ def fit_word(
     if not together.first:
         return None
     progress.enter(MEASURING)
-    hours_dev, hours_test = hours or (None, None)
-    calibrate = functools.partial(_calibrate, dev=material.validation.dev, hours=hours_dev)
+    choose_threshold = functools.partial(calibrate, dev=material.validation.dev, hours=hours_dev)
     if labelled is None:
-        calibrate(network)
+        choose_threshold(network)
     else:
-        network = _as_near_as_clips_allow(starts[0], network, labelled, calibrate)
+        network = _as_near_as_clips_allow(starts[0], network, labelled, choose_threshold)
     measured = _measure(network, material.validation, hours_test)
     results = Results(
         phrase=job.phrase,
@@ -460,7 +311,10 @@ def _under(
 
 
 def _as_near_as_clips_allow(
-    start: Model, trained: TorchCRNN, labelled: Corpus, calibrate: Callable[[TorchCRNN], None]
+    start: Model,
+    trained: TorchCRNN,
+    labelled: Corpus,
+    choose_threshold: Callable[[TorchCRNN], None],
 ) -> TorchCRNN:
     """Return the calibrated network, on the way from one to the other, that gets most clips right.
 
@@ -468,7 +322,7 @@ def _as_near_as_clips_allow(
     """
 
     def mistakes(network: TorchCRNN) -> int:
-        calibrate(network)
+        choose_threshold(network)
         card = replace(start.card, threshold=DEFAULT_THRESHOLD)
         return hear(Model(card, folded_weights(network), start.self_test_vector), labelled).mistakes
 
@@ -477,28 +331,6 @@ def _as_near_as_clips_allow(
         "the weights are %.0f %% of the way from the model before to the new one", 100 * share
     )
     return network
-
-
-def _calibrate(network: TorchCRNN, dev: SpeechSet, hours: FeatureStreams | None) -> None:
-    """Round the network as it ships, and shift its log-odds: the default threshold becomes 0.5.
-
-    Networks of different words and runs use different scales; users should not have to learn each
-    one's.
-    """
-    round_matrices(network)
-    engine = engine_from_torch(network)
-    counted = [c for c in CONDITIONS if c.counts_false_accepts]
-    heard = [
-        in_draws(engine, dev, condition)
-        for condition in track(counted, len(counted), "calibrating", "condition")
-    ]
-    if hours is not None:
-        heard.append([measure(engine, hours)] * DRAWS)  # once for each draw, as the rest
-    threshold = default_threshold(heard, DEFAULT_TARGET)
-    log_odds = math.log(threshold / (1 - threshold)) + CALIBRATION_SLACK
-    if all(only_synthetic(draws[0]) for draws in heard):
-        log_odds += PEOPLE_SLACK
-    shift_log_odds(network, -log_odds)
 
 
 def _model(network: TorchCRNN, job: TrainingJob, results: Results) -> Model:
@@ -521,34 +353,3 @@ def _model(network: TorchCRNN, job: TrainingJob, results: Results) -> Model:
     )
     vector = self_test_vector(engine_from_torch(network), job.read_as)
     return Model(card, folded_weights(network), vector)
-
-
-def self_test_vector(network: crnn.CRNN, phrase: str) -> SelfTest:
-    """Record the network's probabilities for the synthetic voice that it recognizes best.
-
-    So the vector tests the network where its probabilities are high. Where no synthesizer is
-    installed, noise is used.
-    """
-    pause = np.zeros(samples(0.25), np.int16)
-    front_end = LogMel(network.features)
-    vectors: list[SelfTest] = []
-    for spoken in _spoken_by_all(phrase):
-        pcm = np.concatenate([pause, spoken, pause])[: samples(SELF_TEST_SECONDS)]
-        frames = front_end.frames(pcm)
-        vectors.append(SelfTest.record(network, frames))
-    return max(vectors, key=lambda vector: max(vector.probabilities))
-
-
-def _spoken_by_all(phrase: str) -> list[Pcm]:
-    """Return a phrase by some voices of each fast synthesizer; noise where there is none."""
-    names = {"espeak": ("en-us", "en-us+f2"), "flite": ("kal", "awb", "rms", "slt")}
-    takes: list[Pcm] = []
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "word.wav"
-        for engine in sorted(names.keys() & set(synthesis.engines())):
-            for name in names[engine]:
-                synthesis.speak(phrase, synthesis.Voice(engine, name), path)
-                takes.append(files.read(path))
-    if takes:
-        return takes
-    return [np.random.default_rng(0).normal(0, 3000, samples(0.6)).astype(np.int16)]

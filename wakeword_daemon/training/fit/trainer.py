@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -60,11 +61,14 @@ class TrainingSettings:
     @property
     def batch_seconds(self) -> float:
         """What a batch takes on two idle cores, for plans."""
-        return _SEQUENCE_SECONDS * self.batch_size * len(self.peers)
+        networks = sum(math.pow(units / 64, _WIDTH_COST) for units in self.peers)
+        return _SEQUENCE_SECONDS * self.batch_size * networks
 
 
 _SEQUENCE_SECONDS = 0.11 / (32 * 3)
-"""What one network takes to learn from one sequence, where another core composes them."""
+"""What a network of 64 units takes to learn from one sequence, where another core composes them."""
+_WIDTH_COST = 1.15
+"""One of twice the width takes 2.2 times as long."""
 
 
 def pick_device(wanted: str | None) -> str:

@@ -22,17 +22,12 @@ held in one draw, had 1.3 false accepts an hour over four others."""
 
 
 def in_draws(network: CRNN, speech: SpeechSet, condition: Condition) -> list[StreamReport]:
-    """Measure other speech under a condition, in several draws of noise and rooms.
-
-    Where a condition draws nothing, the same report stands for all draws, so that each condition
-    counts as much as another.
-    """
-    different = DRAWS if condition.is_drawn else 1
+    """Measure other speech under a condition, in each draw of noise and rooms, if it draws any."""
     reports = []
-    for draw in range(different):  # the seeds between are those of the other half
+    for draw in range(DRAWS if condition.is_drawn else 1):  # seeds between are of the other half
         others = replace(speech, takes=[], seed=speech.seed + 2 * draw)
         reports.append(measure(network, build_streams(others, network.features, condition)))
-    return reports * (DRAWS // different)
+    return reports
 
 
 def default_threshold(heard: Sequence[Sequence[StreamReport]], target: float) -> float:
@@ -44,13 +39,16 @@ def default_threshold(heard: Sequence[Sequence[StreamReport]], target: float) ->
     than that shows nothing, so each is allowed one; the report gives the interval.
 
     Args:
-        heard: for each condition, and any more speech, a report for each draw of noise or rooms.
-            In the mean of its draws, a condition stays within what one draw is allowed.
+        heard: for each condition, and any more speech, a report for each draw of noise or rooms,
+            or one. In the mean of its draws, a condition stays within what one draw is allowed, and
+            it counts as much as another in all speech.
         target: false accepts an hour.
 
     """
     conditions = [functools.reduce(StreamReport.joined, draws) for draws in heard]
-    together = functools.reduce(StreamReport.joined, conditions)
+    most = max(len(draws) for draws in heard)
+    repeated = [report for draws in heard for report in [*draws] * (most // len(draws))]
+    together = functools.reduce(StreamReport.joined, repeated)
     thresholds = [
         lowest_threshold(
             streams, report.ends, len(draws) * max(1, int(target * hours / len(draws)))

@@ -199,20 +199,16 @@ def _origin(path: Path) -> str:
 
 
 def long_form(
-    without: Sequence[str], features: FeatureSettings, cache: Path, count: int
-) -> tuple[FeatureStreams, FeatureStreams] | None:
+    job: SpeakingJob, without: Sequence[str], features: FeatureSettings, cache: Path
+) -> tuple[FeatureStreams, FeatureStreams]:
     """Return hours of synthetic speech without the word, by voices that nothing is trained on.
 
     Recordings whose text holds one of the phrases `without` are left out.
 
     Returns:
-        one half to choose the threshold by and one to look at; None where no synthesizer is
-        installed.
+        one half to choose the threshold by and one to look at.
 
     """
-    job = long_form_job(cache, count)
-    if job is None:
-        return None
     paths = [u.path for u in job.make() if not synthesis.holds(u.text, without)]
 
     def compute() -> Arrays:
@@ -220,7 +216,7 @@ def long_form(
         return {"frames": stream_frames(streams, LogMel(features), np.float16)}
 
     key = digest([repr((features, STREAM_SECONDS, [p.name for p in paths]))])
-    frames = cached(cache, f"long-form-{count}", key, compute)["frames"]
+    frames = cached(cache, f"long-form-{job.count}", key, compute)["frames"]
     middle = len(frames) // 2
     return _synthetic(frames[:middle], features), _synthetic(frames[middle:], features)
 
