@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -63,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
         from wakeword_daemon.training.data.progress import duration_here  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise _extras.missing("the background", error) from None
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     cache = xdg.cache_home() / "wakeword"
     for name in args.download:
         _fetch(name, cache)

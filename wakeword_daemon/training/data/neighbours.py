@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
+import os
 import random
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ import numpy.typing as npt
 
 from wakeword_daemon.training.data import synthesis
 from wakeword_daemon.training.data.cache import cached, digest
+from wakeword_daemon.training.data.progress import track
 from wakeword_daemon.training.data.sentences import SENTENCES
 
 logger = logging.getLogger(__name__)
@@ -23,6 +26,8 @@ DICTIONARY = Path("/usr/share/dict/words")
 
 _SIMILAR = 400
 """How many words of the dictionary count as near-sounding to each word of a phrase."""
+_PART = 1000
+"""Words that espeak-ng is asked for at a time; every core asks it."""
 
 # Sounds that may be taken for each other, in espeak-ng's notation of English.
 # fmt: off
@@ -169,7 +174,11 @@ def _dictionary_sounds(cache: Path) -> dict[str, list[str]]:
 
     def compute() -> dict[str, npt.NDArray[np.str_]]:
         logger.info("asking espeak-ng for the sounds of %d words, once", len(words))
-        return {"sounds": np.array(["_".join(sounds) for sounds in synthesis.phonemes(words)])}
+        parts = [words[at : at + _PART] for at in range(0, len(words), _PART)]
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+            said = threads.map(synthesis.phonemes, parts)
+            sounds = [*itertools.chain.from_iterable(track(said, len(parts), "asking", "part"))]
+        return {"sounds": np.array(["_".join(one) for one in sounds])}
 
     sounds = cached(cache, "sounds", digest(words), compute)["sounds"]
     return {word: said.split("_") for word, said in zip(words, sounds.tolist(), strict=True)}
