@@ -9,7 +9,7 @@ import pytest
 from wakeword_daemon.clock import SAMPLE_RATE
 from wakeword_daemon.engine.modelfile import Origin
 from wakeword_daemon.training import word
-from wakeword_daemon.training.calibration import DEFAULT_THRESHOLD, calibrate
+from wakeword_daemon.training.calibration import DEFAULT_THRESHOLD, calibrate, calibration_speech
 from wakeword_daemon.training.data import strangers
 from wakeword_daemon.training.fit.network import TorchCRNN
 from wakeword_daemon.training.measure.conditions import CONDITIONS
@@ -39,7 +39,7 @@ def half(seed):
 def results():
     network = TorchCRNN()
     speech = Validation(half(0), half(1))
-    calibrate(network, speech.dev, None)
+    calibrate(network, calibration_speech(speech.dev, network.features, None))
     return Results(
         phrase="word", parameters=1, real_takes=4,
         synthetic_takes=0, natural_takes=0, speakers=2, left_out=(), set_aside=[],

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 
 from wakeword_daemon.engine.modelfile import DEFAULT_TARGET
+from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.training.data.progress import track
 from wakeword_daemon.training.fit.export import engine_from_torch, round_matrices, shift_log_odds
 from wakeword_daemon.training.fit.network import TorchCRNN
@@ -23,21 +25,34 @@ a word off more often. In six hours of people's speech, “alexa” and “jarvi
 had 19 and 32 false accepts without it, and 5 and 12 with it."""
 
 
-def calibrate(network: TorchCRNN, dev: SpeechSet, hours: FeatureStreams | None) -> None:
+def calibration_speech(
+    dev: SpeechSet, features: FeatureSettings, hours: FeatureStreams | None
+) -> Iterator[Iterable[FeatureStreams]]:
+    """Yield the other speech that decides about the threshold: of each condition, every draw.
+
+    It is rendered when it is asked for. All of it takes 0.7 GB with the project's own recordings.
+    """
+    counted = [c for c in CONDITIONS if c.counts_false_accepts]
+    for condition in track(counted, len(counted), "calibrating", "condition"):
+        yield in_draws(dev, features, condition)
+    if hours is not None:
+        yield [hours]
+
+
+def calibrate(network: TorchCRNN, speech: Iterable[Iterable[FeatureStreams]]) -> None:
     """Round the network as it ships, and shift its log-odds: the default threshold becomes 0.5.
 
     Networks of different words and runs use different scales; users should not have to learn each
     one's.
+
+    Args:
+        network: is changed in place.
+        speech: what `calibration_speech` yields.
+
     """
     round_matrices(network)
     engine = engine_from_torch(network)
-    counted = [c for c in CONDITIONS if c.counts_false_accepts]
-    heard = [
-        in_draws(engine, dev, condition)
-        for condition in track(counted, len(counted), "calibrating", "condition")
-    ]
-    if hours is not None:
-        heard.append([measure(engine, hours)])
+    heard = [[measure(engine, streams) for streams in draws] for draws in speech]
     threshold = default_threshold(heard, DEFAULT_TARGET)
     log_odds = math.log(threshold / (1 - threshold)) + CALIBRATION_SLACK
     if all(only_synthetic(draws[0]) for draws in heard):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import logging
 from collections.abc import Callable, Sequence
@@ -22,7 +21,11 @@ from wakeword_daemon.engine.modelfile import (
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.storage import write_atomically
-from wakeword_daemon.training.calibration import DEFAULT_THRESHOLD, calibrate
+from wakeword_daemon.training.calibration import (
+    DEFAULT_THRESHOLD,
+    calibrate,
+    calibration_speech,
+)
 from wakeword_daemon.training.data import progress, synthesis
 from wakeword_daemon.training.data.corpus import Corpus
 from wakeword_daemon.training.data.progress import track
@@ -181,11 +184,12 @@ def fit_word(
     if not together.first:
         return None
     progress.enter(MEASURING)
-    choose_threshold = functools.partial(calibrate, dev=material.validation.dev, hours=hours_dev)
+    speech = calibration_speech(material.validation.dev, features, hours_dev)
     if labelled is None:
-        choose_threshold(network)
+        calibrate(network, speech)
     else:
-        network = _as_near_as_clips_allow(starts[0], network, labelled, choose_threshold)
+        kept = [[*draws] for draws in speech]  # for several networks
+        network = _as_near_as_clips_allow(starts[0], network, labelled, kept)
     measured = _measure(network, material.validation, hours_test)
     results = Results(
         phrase=job.phrase,
@@ -311,10 +315,7 @@ def _under(
 
 
 def _as_near_as_clips_allow(
-    start: Model,
-    trained: TorchCRNN,
-    labelled: Corpus,
-    choose_threshold: Callable[[TorchCRNN], None],
+    start: Model, trained: TorchCRNN, labelled: Corpus, speech: list[list[FeatureStreams]]
 ) -> TorchCRNN:
     """Return the calibrated network, on the way from one to the other, that gets most clips right.
 
@@ -322,7 +323,7 @@ def _as_near_as_clips_allow(
     """
 
     def mistakes(network: TorchCRNN) -> int:
-        choose_threshold(network)
+        calibrate(network, speech)
         card = replace(start.card, threshold=DEFAULT_THRESHOLD)
         return hear(Model(card, folded_weights(network), start.self_test_vector), labelled).mistakes
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from wakeword_daemon.engine.crnn import CRNN
+from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.training.measure.conditions import Condition
 from wakeword_daemon.training.measure.evaluation import (
+    FeatureStreams,
     SpeechSet,
     StreamReport,
     build_streams,
-    measure,
 )
 from wakeword_daemon.training.measure.metrics import TARGETS, ErrorRates, lowest_threshold
 
@@ -21,13 +21,13 @@ DRAWS = 6
 held in one draw, had 1.3 false accepts an hour over four others."""
 
 
-def in_draws(network: CRNN, speech: SpeechSet, condition: Condition) -> list[StreamReport]:
-    """Measure other speech under a condition, in each draw of noise and rooms, if it draws any."""
-    reports = []
+def in_draws(
+    speech: SpeechSet, features: FeatureSettings, condition: Condition
+) -> Iterator[FeatureStreams]:
+    """Render other speech under a condition, in each draw of noise and rooms, if it draws any."""
     for draw in range(DRAWS if condition.is_drawn else 1):  # seeds between are of the other half
         others = replace(speech, takes=[], seed=speech.seed + 2 * draw)
-        reports.append(measure(network, build_streams(others, network.features, condition)))
-    return reports
+        yield build_streams(others, features, condition)
 
 
 def default_threshold(heard: Sequence[Sequence[StreamReport]], target: float) -> float:
