@@ -268,6 +268,20 @@ def test_an_interrupted_run_resumes_to_the_same_network(material, tmp_path):
         assert torch.equal(value, resumed.state_dict()[name]), name
 
 
+def test_energies_that_grow_in_training_stay_within_what_the_engine_computes(material, tmp_path):
+    steep, usual = TorchCRNN(), TorchCRNN()
+    with torch.no_grad():
+        steep.energy[2].weight.fill_(5.0)  # energies up to 320
+    before = usual.energy[2].weight.clone()
+    usual.limit_energies()
+    assert torch.equal(usual.energy[2].weight, before)
+    with pytest.raises(ModelError, match="cannot be computed"):
+        engine_from_torch(steep)
+    short = replace(SETTINGS, epochs=1, batches=4, batch_size=8, averaging=0.1, peers=(64,))
+    trained = trainer(material, short, tmp_path, starts=[steep]).run()  # it measures each epoch
+    assert trained.energy[2].weight.abs().sum() < 60
+
+
 def test_a_run_starts_from_the_network_of_a_model(material, tmp_path):
     network = TorchCRNN()
     model = Model(describe("other", network, 0.5), folded_weights(network), NO_SELF_TEST)

@@ -16,8 +16,13 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from wakeword_daemon.engine.crnn import LARGEST_ENERGY
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.training.fit.gru import run_gru
+
+MOST_ENERGY = 0.9 * LARGEST_ENERGY
+"""What the energies of attention are limited to in training, so that rounding cannot lift them over
+what the engine computes."""
 
 
 class TorchCRNN(nn.Module):
@@ -76,6 +81,15 @@ class TorchCRNN(nn.Module):
         """
         hidden, _ = self.listen(self.columns(mel), None)
         return self.decide(hidden)
+
+    @torch.no_grad()
+    def limit_energies(self) -> None:
+        """Shrink the energies of attention, in place, if the engine could not compute them.
+
+        At a high learning rate they may grow without end: softmax hardly changes any more.
+        """
+        weight = cast(nn.Linear, self.energy[2]).weight
+        weight.mul_((MOST_ENERGY / weight.abs().sum()).clamp(max=1.0))
 
     def listen(self, columns: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
         """Run the GRU over columns of streams from a state [layers, B, hidden], or from zero.
