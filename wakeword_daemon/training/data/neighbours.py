@@ -177,7 +177,7 @@ def _dictionary_sounds(cache: Path) -> dict[str, list[str]]:
         parts = [words[at : at + _PART] for at in range(0, len(words), _PART)]
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
             said = threads.map(synthesis.phonemes, parts)
-            sounds = [*itertools.chain.from_iterable(track(said, len(parts), "asking", "part"))]
+            sounds = [*itertools.chain.from_iterable(track(said, len(parts), "espeak-ng", "part"))]
         return {"sounds": np.array(["_".join(one) for one in sounds])}
 
     sounds = cached(cache, "sounds", digest(words), compute)["sounds"]

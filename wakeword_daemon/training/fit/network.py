@@ -86,7 +86,8 @@ class TorchCRNN(nn.Module):
     def limit_energies(self) -> None:
         """Shrink the energies of attention, in place, if the engine could not compute them.
 
-        At a high learning rate they may grow without end: softmax hardly changes any more.
+        Where attention is sharp already, larger energies hardly change it, so nothing else stops
+        them from growing.
         """
         weight = cast(nn.Linear, self.energy[2]).weight
         weight.mul_((MOST_ENERGY / weight.abs().sum()).clamp(max=1.0))
