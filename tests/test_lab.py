@@ -13,6 +13,7 @@ import torch
 from support.recordings import manifest_corpus
 from torch import nn
 
+from wakeword_daemon.engine.crnn import LARGEST_ENERGY
 from wakeword_daemon.engine.modelfile import read_model
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.engine.streams import running_step
@@ -308,6 +309,14 @@ def test_a_loss_that_is_not_a_number_ends_the_training(views, tmp_path):
     with pytest.raises(TrainingError, match="run: the loss became nan in epoch 1"):
         broken.run()
     assert not (tmp_path / "run").exists()
+
+
+def test_energies_that_grow_stay_within_what_the_engine_computes(views, tmp_path):
+    steep = fitter(views, tmp_path)
+    with torch.no_grad():
+        steep._network.energy[2].weight.fill_(200.0)
+    fitted, _ = steep.run()
+    assert fitted.energy[2].weight.abs().sum() < LARGEST_ENERGY
 
 
 # Pruning

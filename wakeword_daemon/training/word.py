@@ -21,11 +21,7 @@ from wakeword_daemon.engine.modelfile import (
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.storage import write_atomically
-from wakeword_daemon.training.calibration import (
-    DEFAULT_THRESHOLD,
-    calibrate,
-    calibration_speech,
-)
+from wakeword_daemon.training.calibration import DEFAULT_THRESHOLD, calibrate, calibration_speech
 from wakeword_daemon.training.data import progress, synthesis
 from wakeword_daemon.training.data.corpus import Corpus
 from wakeword_daemon.training.data.progress import track

@@ -22,6 +22,7 @@ from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.storage import write_atomically
 from wakeword_daemon.training.data.progress import Progress
 from wakeword_daemon.training.fit.distributed import Processes
+from wakeword_daemon.training.fit.network import TorchCRNN
 
 logger = logging.getLogger(__name__)
 
@@ -95,6 +96,7 @@ class TrainingLoop:
         self._log = folder / log
         self._identity = dict(identity or {})
         self._clipped = [network] if clipped is None else list(clipped)
+        self._networks = [part for part in network.modules() if isinstance(part, TorchCRNN)]
         self._averaged = AveragedModel(
             network,
             multi_avg_fn=get_ema_multi_avg_fn(s.averaging),  # type: ignore[no-untyped-call]
@@ -162,6 +164,8 @@ class TrainingLoop:
         self._optimizer.step()
         if regularise is not None:
             regularise(float(self._rates.get_last_lr()[0]))
+        for network in self._networks:
+            network.limit_energies()
         self._rates.step()
         self._averaged.update_parameters(self._network)
 

@@ -31,11 +31,6 @@ class Peers(nn.Module):
         """The network that ships."""
         return cast(MultiTaskCRNN, self.networks[0]).network
 
-    def limit_energies(self) -> None:
-        """Keep the energies of every network within what the engine can compute."""
-        for own in self.networks:
-            cast(MultiTaskCRNN, own).network.limit_energies()
-
     def forward(
         self, mel: Tensor, states: Sequence[Tensor] | None
     ) -> tuple[Tensor, Tensor, list[Tensor]]:

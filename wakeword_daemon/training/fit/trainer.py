@@ -246,7 +246,7 @@ class Trainer:
                 clear = torch.from_numpy(sequences.clear[share]).to(self._device)
                 said, teaching = self._teachers(clear, teaching)
             self._loop.backward(self._losses(epoch, logits, words, sequences, said))
-            self._loop.update(lambda _: self._peers.limit_energies())
+            self._loop.update()
 
     def _losses(
         self, epoch: int, logits: Tensor, words: Tensor, sequences: Sequences, said: Tensor | None
