@@ -15,14 +15,15 @@ from wakeword_daemon.training.measure.metrics import WORD_TAIL, ErrorRates, pois
 from wakeword_daemon.training.measure.thresholds import shown_points
 
 HOW_MEASURED = f"""Other speech comes before each take. The word counts as heard if the score
-crosses the threshold no later than {WORD_TAIL:g} s after its end. Run-on: another voice follows the
-word after so many milliseconds, just as loud. Run-in: other speech ends at most 100 ms before the
-word. Slow, fast, high, child: Praat changed the voice. Babble: six other people talk at the same
-time. Again: the same speaker has just said the word before, and the detector must fire a second
-time; in “first masked”, noise that is 10 dB louder than the word covers the first one. Headset:
-only 300 to 3,400 Hz, and mu-law. Training used other noises and other rooms. Where no false accepts
-are given, only misses are counted. The synthetic speech is dictionary words in random order, said
-by voices that training did not use. It usually sets a word off less often than people do."""
+crosses the threshold no later than {WORD_TAIL:g} s after its end. Run-on: so many
+milliseconds after the word, somebody else begins to speak, just as loud. Run-in: other speech ends
+at most 100 ms before the word. Slow, fast, high, child: Praat changed the voice. Babble: six other
+people talk at the same time. Again: the same speaker has just said the word before, and the
+detector must fire a second time; in “first masked”, noise that is 10 dB louder than the word covers
+the first one. Headset: the word sounds as on an old telephone (300 to 3,400 Hz, mu-law). The noises
+and the rooms were not used for training. Where the table gives no false accepts, none were counted.
+The synthetic speech consists of dictionary words in random order, said by voices that were not used
+for training. People usually set a word off more often than these voices do."""
 
 
 @dataclass(frozen=True)
