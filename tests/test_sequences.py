@@ -252,14 +252,15 @@ def test_noise_is_below_the_speech_by_the_drawn_ratio():
     )  # fmt: skip
     speech = np.zeros((4, 340, 40), np.float32)
     speech[:, 100:200, 1] = np.array([1.0, 10.0, 100.0, 1000.0])[:, None]
-    noise = maker(settings)._noise(speech, np.random.default_rng(0))
+    noise = maker(settings)._scene._noise(speech, np.random.default_rng(0))
     level = noise.sum(axis=2).mean(axis=1)
     assert level == pytest.approx([0.1, 1.0, 10.0, 100.0], rel=1e-3)
 
 
 def test_babble_is_made_of_other_speech():
     settings = replace(SETTINGS, noise_shares=(0.0, 0.0), babble_share=1.0)
-    noise = maker(settings)._noise(np.ones((8, 340, 40), np.float32), np.random.default_rng(0))
+    scene = maker(settings)._scene
+    noise = scene._noise(np.ones((8, 340, 40), np.float32), np.random.default_rng(0))
     assert (noise[:, :, 20] > 0).all()
     assert not noise[:, :, 1].any()
 

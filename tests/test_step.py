@@ -249,7 +249,7 @@ def test_a_stream_is_used_by_one_thread_at_a_time(step_in_c):
     ("content", "sentence"),
     [
         (b"\x7fELF of another machine", "cannot be loaded, numpy takes over"),
-        (None, "of version 99, not 3, and numpy takes over"),
+        (None, "of version 99, not 4, and numpy takes over"),
     ],
 )
 def test_a_step_of_another_version_is_refused_in_one_sentence(tmp_path, content, sentence):
@@ -262,7 +262,7 @@ def test_a_step_of_another_version_is_refused_in_one_sentence(tmp_path, content,
         pytest.skip("no C compiler is installed")
     else:
         source = package / "engine/_module.c"
-        source.write_text(source.read_text().replace("INTERFACE 3", "INTERFACE 99"))
+        source.write_text(source.read_text().replace("INTERFACE 4", "INTERFACE 99"))
         assert build_hook().compile_step(target, sources=package / "engine") is None
     program = (
         "import logging; logging.basicConfig()\n"

@@ -23,12 +23,13 @@ EVERYONE = {
     "memory",
     "names",
     "pcm",
+    "resources",
     "settingsedit",
     "settingsfile",
     "storage",
     "xdg",
 }
-SETTINGS = {"config", "resources", "words"}
+SETTINGS = {"config", "words"}
 MAY_IMPORT = {
     "audio": set(),
     "engine": set(),

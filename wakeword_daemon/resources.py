@@ -32,6 +32,11 @@ def demo_recording() -> Path:
     return root() / "models" / "demo.flac"
 
 
+def sounds_file() -> Path:
+    """Return the network of English speech sounds."""
+    return root() / "models" / "sounds" / f"english{MODEL_SUFFIX}"
+
+
 def shipped_models() -> dict[str, Path]:
     """Return the wake words that ship with the package and their model files, by name."""
     return {path.stem: path for path in sorted((root() / "models").glob(f"*{MODEL_SUFFIX}"))}

@@ -82,11 +82,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (lay_out(&s, made, floats, parts) != floats)
         abort();
     s.samples = block(parts[0]), s.history = block(parts[1]), s.words = block(parts[2]);
-    s.room = block(parts[3]), s.probabilities = block(parts[4]);
+    s.room = block(parts[3]), s.outputs = block(parts[4]);
     data += 2 + 2 * numbers, size -= 2 + 2 * numbers;
     for (size_t piece = 0; piece < size && piece < MOST_PIECES; piece++)
         hear_piece(&s, data[piece], wide);
-    free(s.samples), free(s.history), free(s.words), free(s.room), free(s.probabilities), free(made);
+    free(s.samples), free(s.history), free(s.words), free(s.room), free(s.outputs), free(made);
     return 0;
 }
 

@@ -9,7 +9,7 @@
 
 #include "_step.h"
 
-#define INTERFACE 3 /* as in native.py; raised when the plan or a method changes */
+#define INTERFACE 4 /* as in native.py; raised when the plan or a method changes */
 
 static HearSamples *hear_samples = hear_samples_plain;
 static HearFrames *hear_frames = hear_frames_plain;
@@ -66,7 +66,7 @@ static PyObject *begin(PyTypeObject *type, PyObject *plan)
     self->stream.history = self->memory + parts[0];
     self->stream.words = self->stream.history + parts[1];
     self->stream.room = self->stream.words + parts[2];
-    self->stream.probabilities = self->stream.room + parts[3];
+    self->stream.outputs = self->stream.room + parts[3];
     Py_DECREF(reset((PyObject *)self, NULL));
     return (PyObject *)self;
 }
@@ -91,15 +91,22 @@ static void destroy(PyObject *self)
     Py_DECREF(type);
 }
 
-/* Append (the frame that completed the newest step, its energy, [each word's probability]). */
+/* Append (the frame that completed the newest step, its energy, [each word's outputs]). */
 static int append(PyObject *made, const Stream *s)
 {
-    PyObject *row = PyList_New(s->front->words);
-    for (int word = 0; row && word < s->front->words; word++) {
-        PyObject *number = PyFloat_FromDouble((double)s->probabilities[word]);
-        if (!number || PyList_SetItem(row, word, number)) {
-            Py_CLEAR(row);
+    Py_ssize_t count = 0, filled = 0;
+    for (int word = 0; word < s->front->words; word++)
+        count += s->shapes[word].outputs;
+    PyObject *row = PyList_New(count);
+    const float *output = s->outputs;
+    for (int word = 0; word < s->front->words; word++) {
+        int own = s->shapes[word].outputs;
+        for (int n = 0; row && n < own; n++) {
+            PyObject *number = PyFloat_FromDouble((double)output[n]);
+            if (!number || PyList_SetItem(row, filled++, number))
+                Py_CLEAR(row);
         }
+        output += own > 1 ? ROUND_UP(own, TILE) : 1;
     }
     PyObject *step = row ? Py_BuildValue("(LLN)", (long long)s->frames - 1, (long long)s->energy, row) : NULL;
     int failed = !step || PyList_Append(made, step);

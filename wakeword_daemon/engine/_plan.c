@@ -44,21 +44,24 @@ size_t lay_out(Stream *s, const void *plan, size_t length, size_t parts[5])
     }
     at = ROUND_UP(at, 16);
     s->weights = (const float *)plan + at;
-    size_t states = 0, room = 0;
+    size_t states = 0, room = 0, outputs = 0;
     for (int word = 0; word < f->words; word++) {
         const Shape *a = s->shapes + word;
         size_t hidden = (size_t)a->hidden, gates = ROUND_UP(3 * hidden, TILE);
         size_t inputs = (size_t)a->bands * (size_t)a->channels;
-        size_t inner = ROUND_UP((size_t)a->attention, TILE);
+        size_t several = a->outputs > 1, last = several ? (size_t)a->outputs : (size_t)a->attention;
+        size_t inner = ROUND_UP(last, TILE);
         size_t numbers = inputs * gates + hidden * gates + (size_t)(a->layers - 1) * 2 * hidden * gates
                          + hidden * inner;
         if (a->channels % BLOCK || a->hidden % BLOCK || (a->weight_size != 2 && a->weight_size != 4)
             || (a->bands - 1) * a->stride_mels + a->kernel_mels > f->mels)
             return 0;
         at += (size_t)a->kernel_mels * (size_t)f->kernel_frames * (size_t)a->channels
-              + numbers * (size_t)a->weight_size / 4 + (size_t)a->layers * 2 * gates + 2 * inner + hidden
-              + BLOCK;
+              + numbers * (size_t)a->weight_size / 4 + (size_t)a->layers * 2 * gates + inner;
+        if (!several)
+            at += inner + hidden + BLOCK;
         states += (size_t)a->layers * hidden + ROUND_UP(2 * (size_t)a->steps, BLOCK);
+        outputs += several ? inner : 1;
         size_t wanted = inputs + (2 * gates > inner ? 2 * gates : inner);
         room = wanted > room ? wanted : room;
     }
@@ -66,6 +69,6 @@ size_t lay_out(Stream *s, const void *plan, size_t length, size_t parts[5])
     parts[1] = ROUND_UP((size_t)f->mels * (size_t)f->kernel_frames, 16);
     parts[2] = ROUND_UP(states, 16);
     parts[3] = ROUND_UP(room, 16);
-    parts[4] = ROUND_UP((size_t)f->words, 16);
+    parts[4] = ROUND_UP(outputs, 16);
     return at;
 }

@@ -299,7 +299,7 @@ static void make_step(Stream *s)
 {
     const Front *f = s->front;
     const float *w = s->weights;
-    float *state = s->words;
+    float *state = s->words, *output = s->outputs;
     for (int word = 0; word < f->words; word++) {
         const Shape *a = s->shapes + word;
         int inputs = a->bands * a->channels;
@@ -310,8 +310,14 @@ static void make_step(Stream *s)
             input = state, inputs = a->hidden;
             state += a->hidden;
         }
-        float *newest = state + s->made % (uint32_t)a->steps * 2;
-        w = attend(a, w, input, newest, state, room, s->probabilities + word);
+        if (a->outputs > 1) {
+            int tiles = ROUND_UP(a->outputs, TILE);
+            w = product(a, w, input, a->hidden, output, tiles);
+            output += tiles;
+        } else {
+            float *newest = state + s->made % (uint32_t)a->steps * 2;
+            w = attend(a, w, input, newest, state, room, output++);
+        }
         state += ROUND_UP(2 * a->steps, BLOCK);
     }
     s->made++;

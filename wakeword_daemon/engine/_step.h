@@ -18,6 +18,7 @@ typedef struct { /* the head of a plan: what all words share, and then each word
 typedef struct {
     int32_t bands, channels, kernel_mels, stride_mels, hidden, layers, attention, steps;
     int32_t weight_size; /* bytes of a number in the matrices: 4, or 2 for halves (IEEE 754 binary16) */
+    int32_t outputs;     /* 1: a probability; more: so many scores of each step, without attention */
 } Shape;
 typedef struct {
     int32_t first, bins;
@@ -35,11 +36,11 @@ typedef struct {
     int16_t *samples;
     float *history; /* log-mel [mels, kernel_frames] */
     float *words;   /* of each word its hidden states [layers, hidden] and its window [steps, 2] */
-    float *room, *probabilities;
+    float *room, *outputs; /* the outputs of each word in whole tiles, if it has more than one */
 } Stream;
 
 /* Find the parts of a plan of `length` floats, and say how many floats each part of the stream takes:
-   samples, history, words, room and probabilities. Returns how many the plan must have, so that nothing
+   samples, history, words, room and outputs. Returns how many the plan must have, so that nothing
    is read or written past an end; 0 for what can be no plan. */
 size_t lay_out(Stream *stream, const void *plan, size_t length, size_t parts[5]);
 

@@ -26,6 +26,8 @@ class CRNN:
         architecture: the shape of the network.
         features: the front end that makes its input.
         weights: by name, in torch's layout; see `weight_shapes`.
+        ways: how the word is said: its sounds, in each way to say it; see `sounds`. Without any,
+            the sounds do not count.
 
     Raises:
         ModelError: weights are missing or do not fit the architecture, or the energies of attention
@@ -36,19 +38,22 @@ class CRNN:
     architecture: Architecture
     features: FeatureSettings
     weights: Weights
+    ways: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         """Check the weights."""
         for name, shape in weight_shapes(self.architecture, self.features).items():
             found = shape_of(self.weights[name]) if name in self.weights else "nothing"
             check_shape(name, shape, found)
+        if self.architecture.outputs > 1:
+            return
         # tanh bounds the energies, so that exp needs no shift against overflow.
         highest = sum(map(abs, numbers(self.weights["energy.2.weight"])))
         if not highest < LARGEST_ENERGY:
             raise ModelError(f"attention energies up to {highest:.0f} cannot be computed")
 
 
-MATRICES = ("gru.weight", "energy.0.weight")
+MATRICES = ("gru.weight", "energy.0.weight", "scores.weight")
 """The names of the large matrices begin so. Training rounds these to float16, which halves the file
 of a model and what a step reads."""
 
@@ -78,6 +83,8 @@ def weight_shapes(a: Architecture, features: FeatureSettings) -> dict[str, tuple
             f"gru.bias_ih_l{layer}": (3 * a.hidden,),
             f"gru.bias_hh_l{layer}": (3 * a.hidden,),
         }
+    if a.outputs > 1:
+        return shapes | {"scores.weight": (a.outputs, a.hidden), "scores.bias": (a.outputs,)}
     return shapes | {
         "energy.0.weight": (a.attention, a.hidden),
         "energy.0.bias": (a.attention,),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wakeword_daemon.clock import SAMPLE_RATE
-from wakeword_daemon.engine.secondlook import SecondLook
+from wakeword_daemon.engine.closerlook import CloserLook
 from wakeword_daemon.engine.streams import new_stream
 from wakeword_daemon.engine.trigger import Trigger, WordSettings
 from wakeword_daemon.errors import ConfigError, ModelError
@@ -100,8 +100,9 @@ class Detector:
                     + ", ".join(names)
                 )
         shared = features.pop()
-        self._stream = new_stream([model.network() for model in models])
-        self._second = SecondLook(self._stream, models[0].card.architecture, shared)
+        networks = [model.network() for model in models]
+        self._stream = new_stream(networks)
+        self._closer = CloserLook(networks, self._stream)
         self._triggers = {
             model.name: _trigger(model, chosen.get(model.name, WordSettings())) for model in models
         }
@@ -188,8 +189,8 @@ class Detector:
         """Process the next samples; return the score of every word at each step they complete.
 
         This is for programs that decide for themselves: it gives no detections. There is a step
-        every 80 ms, and the first one needs 215 ms of audio. A score that is not low is that of two
-        looks: see `secondlook`.
+        every 80 ms, and the first one needs 215 ms of audio. A score that is not low is that of a
+        closer look: see `closerlook`.
 
         Args:
             pcm: as for `push`.
@@ -213,7 +214,7 @@ class Detector:
 
         """
         self._stream.reset()
-        self._second.reset()
+        self._closer.reset()
         for trigger in self._triggers.values():
             trigger.reset()
         self._energies.clear()
@@ -223,7 +224,7 @@ class Detector:
 
     def _begin(self) -> None:
         """Start a stream of its own, with the clock at 0."""
-        self._stream, self._second = self._stream.fresh(), self._second.fresh()
+        self._stream, self._closer = self._stream.fresh(), self._closer.fresh()
         self._triggers = {
             word: Trigger(trigger.threshold, trigger.smoothing, trigger.refractory)
             for word, trigger in self._triggers.items()
@@ -232,14 +233,14 @@ class Detector:
         self.clock, self._first_end = 0, self._window
 
     def _hear(self, pcm: Samples) -> Made:
-        """Process samples and count them; see `streams.Stream.hear`. Then look again."""
+        """Process samples and count them; see `streams.Stream.hear`. Then look closer."""
         try:
             made = self._stream.hear(pcm)
         except (TypeError, ValueError, BufferError):
             pcm = _suitable(pcm)
             made = self._stream.hear(pcm)
         self.clock += len(pcm)
-        self._second.revise(pcm, made)
+        self._closer.revise(pcm, made)
         return made
 
     def _level(self) -> float:

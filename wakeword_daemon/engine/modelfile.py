@@ -118,6 +118,7 @@ class ModelCard:
         phrase: the word as it is spoken.
         language: BCP 47 tag of the language it was trained in.
         features, architecture: the front end and the shape of the network.
+        ways: how the word is said: its sounds, named as in `sounds.SOUNDS`, in each way to say it.
         threshold: the default threshold.
         operating_points: misses and false accepts at other thresholds.
         hours: hours of other speech in which the false accepts were counted.
@@ -140,6 +141,7 @@ class ModelCard:
     takes: int = 0
     sources: list[TrainingSource] = field(default_factory=list)
     origin: Origin | None = None
+    ways: tuple[tuple[str, ...], ...] = ()
     format: int = FORMAT
     checksum: str = ""
 
@@ -279,7 +281,8 @@ class Model:
             ModelError: the weights do not fit the architecture.
 
         """
-        return CRNN(self.card.architecture, self.card.features, self.weights)
+        card = self.card
+        return CRNN(card.architecture, card.features, self.weights, card.ways)
 
     def self_test(self) -> None:
         """Run the stored input, and compare the probabilities with the stored ones.
@@ -312,22 +315,32 @@ def save_model(path: Path, model: Model) -> Model:
         OSError: the folder cannot be written to.
 
     """
-    import numpy as np  # noqa: PLC0415 -- only who makes models needs it
-    from safetensors.numpy import save  # noqa: PLC0415
-
     vector = model.self_test_vector
-    arrays = {name: _stored(weight) for name, weight in model.weights.items()}
+    arrays = {name: stored(weight) for name, weight in model.weights.items()}
     arrays[_SELF_TEST_INPUT] = StoredArray("U8", shape_of(vector.mel), vector.mel.tobytes())
     expected = vector.probabilities
     arrays[_SELF_TEST_OUTPUT] = StoredArray("F32", (len(expected),), expected.tobytes())
     unsigned = msgspec.json.encode(replace(model.card, checksum="")).decode()
     card = replace(model.card, checksum=checksum_of(unsigned, arrays))
-    stored = {
+    write_arrays(path, arrays, _ENTRY, msgspec.json.encode(card).decode())
+    return Model(card, model.weights, vector)
+
+
+def write_arrays(path: Path, arrays: dict[str, StoredArray], entry: str, content: str) -> None:
+    """Write a safetensors file with one entry of metadata, atomically.
+
+    Raises:
+        OSError: the folder cannot be written to.
+
+    """
+    import numpy as np  # noqa: PLC0415 -- only who makes models needs it
+    from safetensors.numpy import save  # noqa: PLC0415
+
+    found = {
         name: np.frombuffer(one.data, _KINDS[one.dtype][0]).reshape(one.shape)
         for name, one in arrays.items()
     }
-    write_atomically(path, save(stored, {_ENTRY: msgspec.json.encode(card).decode()}))
-    return Model(card, model.weights, vector)
+    write_atomically(path, save(found, {entry: content}))
 
 
 def read_model(path: str | Path) -> Model:
@@ -339,6 +352,27 @@ def read_model(path: str | Path) -> Model:
 
     """
     path = Path(path)
+    entry, arrays = read_arrays(path, _ENTRY)
+    card = _read_card(path, entry)
+    check_unaltered(path, entry, card.checksum, arrays)
+    try:
+        vector = _self_test(arrays[_SELF_TEST_INPUT], arrays[_SELF_TEST_OUTPUT])
+        weights = {
+            name: float32(arrays, name, shape)
+            for name, shape in weight_shapes(card.architecture, card.features).items()
+        }
+    except KeyError as error:
+        raise ModelError(f"{path} lacks the array {error}") from None
+    return Model(card, weights, vector)
+
+
+def read_arrays(path: Path, entry: str) -> tuple[str, dict[str, StoredArray]]:
+    """Return an entry of the metadata of a safetensors file, and its arrays by name.
+
+    Raises:
+        ModelError: there is no such file, or it is truncated, or it has no such entry.
+
+    """
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -348,7 +382,7 @@ def read_model(path: str | Path) -> Model:
     try:
         arrays = stored_arrays(content)
         size = int.from_bytes(content[:8], "little")
-        entry = json.loads(content[8 : 8 + size])["__metadata__"][_ENTRY]
+        found = json.loads(content[8 : 8 + size])["__metadata__"][entry]
     except SafetensorError as error:
         raise ModelError(f"{path} is truncated or not a model file ({error})") from None
     except (ValueError, KeyError, RecursionError):
@@ -358,19 +392,18 @@ def read_model(path: str | Path) -> Model:
             raise ModelError(
                 f"{path} has numbers of a type that is not read: {name!r}, {one.dtype}"
             )
-    card = _read_card(path, entry)
-    unsigned = entry.replace(card.checksum, "")
-    if card.checksum != checksum_of(unsigned, arrays):
+    return found, arrays
+
+
+def check_unaltered(path: Path, entry: str, checksum: str, arrays: dict[str, StoredArray]) -> None:
+    """Check a file against the checksum in its entry.
+
+    Raises:
+        ModelError: they do not match.
+
+    """
+    if checksum != checksum_of(entry.replace(checksum, ""), arrays):
         raise ModelError(f"{path} was altered after it was written: its checksum does not match")
-    try:
-        vector = _self_test(arrays[_SELF_TEST_INPUT], arrays[_SELF_TEST_OUTPUT])
-        weights = {
-            name: _float32(arrays, name, shape)
-            for name, shape in weight_shapes(card.architecture, card.features).items()
-        }
-    except KeyError as error:
-        raise ModelError(f"{path} lacks the array {error}") from None
-    return Model(card, weights, vector)
 
 
 def _self_test(mel: StoredArray, probabilities: StoredArray) -> SelfTest:
@@ -412,7 +445,14 @@ def _read_card(path: Path, entry: str) -> ModelCard:
     return card
 
 
-def _float32(arrays: dict[str, StoredArray], name: str, shape: tuple[int, ...]) -> Weight:
+def float32(arrays: dict[str, StoredArray], name: str, shape: tuple[int, ...]) -> Weight:
+    """Return the numbers of a stored weight.
+
+    Raises:
+        ModelError: it has another shape.
+        KeyError: there is no such weight.
+
+    """
     stored = arrays[name]
     check_shape(name, shape, stored.shape)
     found = array("f", stored.numbers())
@@ -427,7 +467,7 @@ def _float32(arrays: dict[str, StoredArray], name: str, shape: tuple[int, ...]) 
     return shaped(found, shape)
 
 
-def _stored(weight: Weight) -> StoredArray:
+def stored(weight: Weight) -> StoredArray:
     """Return a weight as it is kept: float32 as float16, if that changes nothing."""
     shape, given = shape_of(weight), view(weight)
     kind = next(name for name, (_, code) in _KINDS.items() if code == given.format)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-INTERFACE = 3
+INTERFACE = 4
 """Version of the step in C that this module can call; the same as in _module.c."""
 LONGEST_WINDOW = 1024
 

@@ -30,7 +30,7 @@ BLOCK = 8
 """The outputs of a matrix and the units of a layer are padded with zeros to multiples of these."""
 CACHE_LINE = 64
 """Bytes to a multiple of which the parts of a plan are aligned."""
-_ENERGY = "energy.0.weight"
+_FIRST = "gru.weight_ih_l0"
 
 
 def radices(points: int) -> list[int]:
@@ -67,7 +67,7 @@ def pack(networks: Sequence[CRNN], *, halves: bool = False) -> memoryview[float]
         a = network.architecture
         head += [
             a.bands(features), _up(a.channels, BLOCK), a.kernel_mels, a.stride_mels,
-            _up(a.hidden, BLOCK), a.layers, a.attention, a.steps, those[_ENERGY].itemsize,
+            _up(a.hidden, BLOCK), a.layers, a.attention, a.steps, those[_FIRST].itemsize, a.outputs,
         ]  # fmt: skip
     tables = _tables(features)
     for heights in mel_filters(features):
@@ -122,7 +122,7 @@ def _unit(turns: float) -> tuple[float, float]:
 
 
 def _weights(network: CRNN, matrices: Mapping[str, Numbers]) -> Iterator[Numbers]:
-    """Yield the weights of a network: convolution, GRU layers, attention, classifier."""
+    """Yield the weights of a network: convolution, GRU layers, attention if any, classifier."""
     a, w = network.architecture, network.weights
     bands = a.bands(network.features)
     channels, hidden = _up(a.channels, BLOCK), _up(a.hidden, BLOCK)
@@ -139,7 +139,11 @@ def _weights(network: CRNN, matrices: Mapping[str, Numbers]) -> Iterator[Numbers
         yield from _gates(matrix, inputs, bias, a.hidden)
         matrix, bias = matrices[f"gru.weight_hh_l{layer}"], numbers(w[f"gru.bias_hh_l{layer}"])
         yield from _gates(matrix, a.hidden, bias, a.hidden)
-    matrix = _wider(matrices[_ENERGY], a.hidden, hidden)
+    if a.outputs > 1:
+        matrix = _wider(matrices["scores.weight"], a.hidden, hidden)
+        yield from _blocks(matrix, hidden, numbers(w["scores.bias"]))
+        return
+    matrix = _wider(matrices["energy.0.weight"], a.hidden, hidden)
     yield from _blocks(matrix, hidden, numbers(w["energy.0.bias"]))
     yield _padded(numbers(w["energy.2.weight"]), _up(a.attention, TILE))
     # Softmax over two classes is the logistic function of their difference. The attention weights

@@ -68,6 +68,8 @@ class Architecture:
         layers: GRU layers.
         attention: inner size of the energy network Linear → tanh → Linear.
         steps: T, the number of steps that attention covers, the newest included.
+        outputs: 1 for the probability of a word; more for as many scores of each step by itself,
+            without attention.
 
     Raises:
         ModelError: a network of this shape cannot stream.
@@ -83,6 +85,7 @@ class Architecture:
     layers: int = 2
     attention: int = 64
     steps: int = 16
+    outputs: int = 1
 
     def __post_init__(self) -> None:
         """Check the shape."""

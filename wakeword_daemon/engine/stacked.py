@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wakeword_daemon.engine.arrays import Array
+from wakeword_daemon.engine.arrays import Array, with_bias
 from wakeword_daemon.engine.attention import Attention, AttentionState
 from wakeword_daemon.engine.gru import GRULayer, GRUState
 
@@ -73,7 +73,11 @@ class StackedWords:
         self._kernel = np.ascontiguousarray(kernel.T)
         self._gru = [GRULayer.from_stack(stack, layer) for layer in range(a.layers)]
         self._gru[0].take_columns(stack["conv.bias"], self._bands)
-        self._attention = Attention.from_stack(stack, a.steps)
+        self._attention = self._scores = None
+        if a.outputs > 1:  # [words, hidden + 1, outputs]
+            self._scores = with_bias(stack, "scores.weight", "scores.bias").swapaxes(1, 2)
+        else:
+            self._attention = Attention.from_stack(stack, a.steps)
 
     def initial_state(self, history: Array) -> StackedState:
         """Return the state of a new stream.
@@ -111,12 +115,16 @@ class StackedWords:
         )
 
     def step(self, s: StackedState) -> list[float]:
-        """Run one step on the frames under the kernel; return each word's probability."""
+        """Run one step on the frames under the kernel; return each word's outputs."""
         s.covered[:] = s.patches
         np.dot(s.covered, self._kernel, out=s.maps)
         s.columns[:] = s.maps_by_word
         for layer, state in zip(self._gru, s.layers, strict=True):
             layer.step(state)
+        if self._scores is not None:
+            outputs: list[float] = np.matmul(s.attention.hidden, self._scores).ravel().tolist()
+            return outputs
+        assert self._attention is not None  # noqa: S101 -- one of both is there
         self._attention.step(s.attention, s.probabilities)
         probabilities: list[float] = s.probabilities.tolist()
         return probabilities

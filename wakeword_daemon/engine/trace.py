@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from wakeword_daemon.clock import seconds
+from wakeword_daemon.engine.closerlook import CloserLook
 from wakeword_daemon.engine.logmel import LogMel
 from wakeword_daemon.engine.numpy_stream import NumpyStream
-from wakeword_daemon.engine.secondlook import look_again_at
 
 if TYPE_CHECKING:
     from wakeword_daemon.engine.modelfile import Model
@@ -26,7 +26,7 @@ class Trace:
         log_mel: the features, natural logarithm of mel power, [frames, mels].
         ends: the second at which each step ends, [steps].
         attention: the attention weights of each step, oldest first, [steps, T]; 0 to 1.
-        probabilities: the word's probability at each step, after second looks, [steps]; 0 to 1.
+        probabilities: the word's probability at each step, after closer looks, [steps]; 0 to 1.
 
     """
 
@@ -40,14 +40,15 @@ def trace(model: Model, pcm: Pcm) -> Trace:
     """Run a word's network over int16 samples [samples] at 16 kHz and keep what it computed."""
     card = model.card
     log_mel = LogMel(card.features).frames(pcm)
-    stream = NumpyStream([model.network()])
+    network = model.network()
+    stream = NumpyStream([network])
     made, ends, attention = [], [], []
     for index, frame in enumerate(log_mel):
         for step in stream.hear_frames(frame[None]):
             made.append(step)
             ends.append(seconds(card.features.frame_end(index)))
             attention.append(stream.attention_weights())
-    look_again_at(log_mel, made, stream, card.architecture)
+    CloserLook([network], stream).revise_frames(log_mel, made)
     return Trace(
         log_mel,
         np.array(ends),

@@ -14,13 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from wakeword_daemon.training.data.endpoints import LONGEST_PAUSE, Span
-from wakeword_daemon.training.data.melpower import Frames
+from wakeword_daemon.training.data.melpower import Frames, Library
 from wakeword_daemon.training.fit import augment
-from wakeword_daemon.training.fit.augment import FULL_SCALE
 from wakeword_daemon.training.fit.composition import Composition, HardNegatives, Word
-
-SHORTEST = 12
-"""Frames; less is no sound of speech."""
+from wakeword_daemon.training.fit.scene import SHORTEST, Scene, add, crop
 
 ONSET = 0.02
 """Share of the power of loud frames, -17 dB, from which a frame belongs to speech."""
@@ -61,7 +58,7 @@ class PlacedWord(NamedTuple):
     def put(self, into: Frames, stop: int) -> None:
         """Add it to a sequence so that the word ends at frame `stop`."""
         offset = stop - self.stop
-        _add(into, self.power[max(0, -offset) :], max(0, offset))
+        add(into, self.power[max(0, -offset) :], max(0, offset))
 
 
 @dataclass(frozen=True)
@@ -112,16 +109,15 @@ class SequenceMaker:
     """
 
     def __init__(self, composition: Composition) -> None:
-        self.composition = composition
+        self.composition = c = composition
         self.hard_negatives = HardNegatives()
-        s = self._settings = composition.settings
-        self._voices = augment.voice_matrices(composition.features.mels, s)
-        shares = np.array([kind.share for kind in composition.negatives])
+        s = self._settings = c.settings
+        self._voices = augment.voice_matrices(c.features.mels, s)
+        shares = np.array([kind.share for kind in c.negatives])
         self._shares = shares / shares.sum()
-        # The power of noise in one band is gamma distributed; drawing it each time would cost
-        # a tenth of an epoch.
-        pool = np.random.default_rng(0).standard_gamma(2.0, (20_000, composition.features.mels))
-        self._grain = (pool / 2).astype(np.float32)
+        self._scene = Scene(
+            c.features, s, noise=c.noise, rooms=c.rooms, frames=c.frames, babblers=self._babbler
+        )
 
     def batch(self, size: int, rng: np.random.Generator) -> Sequences:
         """Compose `size` sequences."""
@@ -135,16 +131,9 @@ class SequenceMaker:
             elif rng.random() >= s.silence_share:
                 words = self._talk(speech[row], 0, c.frames, rng)
             spoken += [(row, word) for word in words]
-        speech = augment.reverberate(speech, rng, s, c.rooms)
-        speech *= FULL_SCALE * (10 ** (rng.uniform(*s.level, (size, 1, 1)) / 10)).astype("f")
-        mixed = augment.equalise(speech + self._noise(speech, rng), rng, s)
-        mixed += self._microphone(size, rng)
-        clear = mixed
-        mixed = augment.telephone(augment.clip(mixed, rng, s), rng, s)
-        f = c.features
-        log_mel, clear = (np.log(np.clip(power, f.floor, f.ceiling)) for power in (mixed, clear))
+        log_mel, clear = self._scene.hear(speech, rng)
         return Sequences(
-            augment.mask(log_mel, rng, s),
+            log_mel,
             clear,
             Spoken(
                 np.array([row for row, _ in spoken], np.int64),
@@ -266,7 +255,7 @@ class SequenceMaker:
             if word is not None and (stop := at + spoken.frame_of(word.stop)) < end:
                 words.append(Word(word.number, stop))
             power = spoken.power[: end - at] * np.float32(10 ** (level / 10))
-            _add(into, power, at)
+            add(into, power, at)
             at += len(power) + int(rng.exponential(s.piece_gap))
         return words
 
@@ -288,7 +277,7 @@ class SequenceMaker:
         index = int(rng.integers(len(negatives.library)))
         power = negatives.library[index]
         if len(power) > longest:  # and who knows what is left of a word
-            return Piece(_crop(power, longest, rng))
+            return Piece(crop(power, longest, rng))
         return Piece(power, negatives.words.get(index))
 
     def _part(self, rng: np.random.Generator) -> Frames:
@@ -301,79 +290,15 @@ class SequenceMaker:
         piece = power[span.start : cut] if begins else power[cut : span.stop]
         return piece if len(piece) else power[span.start : span.start + 1]
 
+    def _babbler(self, rng: np.random.Generator) -> Library:
+        return self.composition.negatives[self._kind(rng)].library
+
     def _gap(self, rng: np.random.Generator) -> int:
         """Return frames of pause between the word and other speech."""
         s = self._settings
         if rng.random() < s.run_on_share:
             return int(rng.integers(int(s.run_on_gap[0]), int(s.run_on_gap[1]) + 1))
         return int(3 * np.exp(rng.uniform(0, np.log(s.longest_gap / 3))))
-
-    def _noise(self, speech: augment.Batch, rng: np.random.Generator) -> augment.Batch:
-        """Return background noise, each source with its own room and spectrum."""
-        s = self._settings
-        count = len(speech)
-        loud = np.quantile(speech.sum(axis=2), 0.9, axis=1)
-        loud = np.where(loud > 0, loud, FULL_SCALE * 10 ** (rng.uniform(*s.quiet_level, count)))
-        noise = np.zeros_like(speech)
-        for share in s.noise_shares if len(self.composition.noise) else ():
-            rows = np.flatnonzero(rng.random(count) < share)
-            layer = np.stack([self._recorded_noise(rng) for _ in rows]) if len(rows) else None
-            self._mix(noise, rows, layer, loud, rng)
-        rows = np.flatnonzero(rng.random(count) < s.babble_share)
-        layer = np.stack([self._babble(rng) for _ in rows]) if len(rows) else None
-        self._mix(noise, rows, layer, loud, rng)
-        return noise
-
-    def _mix(
-        self,
-        noise: augment.Batch,
-        rows: npt.NDArray[np.int64],
-        layer: augment.Batch | None,
-        loud: npt.NDArray[np.float64],
-        rng: np.random.Generator,
-    ) -> None:
-        """Add one source of noise to some rows, at a drawn ratio to the loud parts of speech."""
-        if layer is None:
-            return
-        s = self._settings
-        layer = augment.reverberate(layer, rng, s, self.composition.rooms)
-        layer = augment.equalise(layer, rng, s)
-        level = layer.sum(axis=2).mean(axis=1) + 1e-12
-        ratio = 10 ** (-rng.uniform(*s.noise_ratio, len(rows)) / 10)
-        noise[rows] += layer * (loud[rows] * ratio / level).astype(np.float32)[:, None, None]
-
-    def _recorded_noise(self, rng: np.random.Generator) -> Frames:
-        c = self.composition
-        piece = _crop(c.noise[int(rng.integers(len(c.noise)))], c.frames, rng)
-        if not len(piece):
-            return np.zeros((c.frames, c.features.mels), np.float32)
-        repeated: Frames = np.resize(piece, (c.frames, piece.shape[1]))
-        return repeated
-
-    def _babble(self, rng: np.random.Generator) -> Frames:
-        """Return several people talking at once, none of them the word."""
-        c = self.composition
-        babble = np.zeros((c.frames, c.features.mels), np.float32)
-        for _ in range(int(rng.integers(*self._settings.babble_voices))):
-            at = 0
-            library = c.negatives[self._kind(rng)].library
-            while at < c.frames:
-                piece = _crop(library[int(rng.integers(len(library)))], c.frames - at, rng)
-                _add(babble, piece, at)
-                at += max(SHORTEST, len(piece))
-        return babble
-
-    def _microphone(self, count: int, rng: np.random.Generator) -> augment.Batch:
-        """Return the microphone's own noise, white to pink, or exactly none."""
-        c, s = self.composition, self._settings
-        mels = c.features.mels
-        level = FULL_SCALE * 10 ** (rng.uniform(*s.microphone_level, (count, 1, 1)) / 10) / mels
-        tilt = np.linspace(1, 0, mels) * rng.uniform(*s.microphone_tilt, (count, 1, 1))
-        level *= rng.random((count, 1, 1)) >= s.digital_silence_share
-        colour = (level * np.exp(tilt)).astype(np.float32)
-        begins = rng.integers(0, len(self._grain) - c.frames, count)
-        grain = np.stack([self._grain[begin : begin + c.frames] for begin in begins])
-        return grain * colour
 
 
 def _quietest(phrase: Frames) -> int:
@@ -389,14 +314,3 @@ def _from_onset(power: Frames, word: Word | None) -> tuple[Frames, Word | None]:
     onset = int(np.argmax(level >= ONSET * np.quantile(level, 0.9)))
     moved = None if word is None else Word(word.number, max(1, word.stop - onset))
     return power[onset:], moved
-
-
-def _crop(piece: Frames, longest: int, rng: np.random.Generator) -> Frames:
-    spare = len(piece) - longest
-    start = int(rng.integers(0, spare + 1)) if spare > 0 else 0
-    return piece[start : start + longest]
-
-
-def _add(into: Frames, piece: Frames, offset: int) -> None:
-    fits = piece[: max(0, len(into) - offset)]
-    into[offset : offset + len(fits)] += fits

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from wakeword_daemon.clock import SAMPLE_RATE
+from wakeword_daemon.engine.closerlook import CloserLook
 from wakeword_daemon.engine.crnn import CRNN
 from wakeword_daemon.engine.logmel import LogMel
-from wakeword_daemon.engine.secondlook import look_again_at
 from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.engine.streams import new_stream
 from wakeword_daemon.pcm import Pcm
@@ -301,18 +301,18 @@ def score(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     """Return the probability at every step [streams, steps], and the steps' ends.
 
-    The one place that runs the engine, with second looks as in the detector.
+    The one place that runs the engine, with closer looks as in the detector.
     """
     f, a = network.features, network.architecture
     steps = max(0, (frames.shape[1] - a.kernel_frames) // a.stride_frames + 1)
     scores = np.empty((len(frames), steps), np.float32)
     stream = new_stream([network])
-    second = stream.fresh()
+    closer = CloserLook([network], stream)
     for row, stored in zip(scores, frames, strict=True):
         heard = _float32(stored)
         stream.reset()
         made = stream.hear_frames(heard)
-        look_again_at(heard, made, second, a)
+        closer.revise_frames(heard, made)
         row[:] = [probability for _, _, (probability,) in made]
     ends = np.array([f.frame_end(a.frames_of_step(k) - 1) for k in range(steps)], np.int64)
     return scores, ends

@@ -1,4 +1,4 @@
-"""Where a score is not low, the same audio is heard again in steps half a stride earlier."""
+"""Where a score is not low, the same audio is heard again, and its sounds are compared."""
 
 import numpy as np
 import pytest
@@ -9,15 +9,13 @@ from support.recordings import noise
 
 from wakeword_daemon.clock import HOP
 from wakeword_daemon.engine import Detector
+from wakeword_daemon.engine.closerlook import LOW, SHARE, STEPS, CloserLook
 from wakeword_daemon.engine.logmel import LogMel
-from wakeword_daemon.engine.secondlook import LOW, SHARE, STEPS, look_again
-from wakeword_daemon.engine.settings import Architecture
 from wakeword_daemon.engine.streams import new_stream
 from wakeword_daemon.training.measure.evaluation import score
 
 FIRST = 3440
 """Samples of the first step."""
-TEACHER = Architecture()
 
 
 def once(models, pcm):
@@ -56,12 +54,26 @@ def test_low_scores_stay_as_they_are():
     assert all(both[1:, 0] != first[1:, 0])
 
 
-def test_the_score_has_no_step_where_second_looks_begin():
+class Surely:
+    """A stream that is nearly sure of the word."""
+
+    def fresh(self):
+        return self
+
+    def reset(self):
+        pass
+
+    def hear_frames(self, frames):
+        return [(len(frames) - 1, 0, [0.9])]
+
+
+def test_the_score_has_no_step_where_closer_looks_begin():
     # Steps of the same stream hang on the network's rounding, which C and numpy do differently.
     scores = np.linspace(0.5 * LOW, 3 * LOW, 2000)
     looked = [[(27, 0, [score])] for score in scores.tolist()]
+    closer = CloserLook([leaning_model(odds=0.0).network()], Surely())
     for made in looked:
-        look_again(made, TEACHER, lambda first, stop: [(stop - first - 1, 0, [0.9])])
+        closer.revise_frames(np.zeros((28, 40), np.float32), made)
     after = [score for ((_, _, (score,)),) in looked]
     assert max(np.diff(after)) < 0.02
     assert after[-1] > 0.3
@@ -90,7 +102,7 @@ def test_nothing_is_heard_again_that_was_before_a_reset_or_in_another_stream():
     np.testing.assert_array_equal(detected(detector, pcm), alone)
 
 
-def test_models_are_measured_with_second_looks():
+def test_models_are_measured_with_closer_looks():
     model, pcm = leaning_model(odds=0.0), noise(4)
     frames = LogMel(model.card.features).frames(pcm)
     measured, ends = score(model.network(), frames[None])

@@ -1,0 +1,192 @@
+"""Trains the network of speech sounds: `python -m wakeword_daemon.training.sounds --data DIR …`.
+
+It learns from recordings whose words are known, from what people say in others
+(`data.transcripts`), and from synthetic voices. `engine.sounds` says what it is for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+
+from wakeword_daemon.engine.modelfile import TrainingSource
+from wakeword_daemon.engine.settings import FeatureSettings
+from wakeword_daemon.engine.sounds import SOUNDS
+from wakeword_daemon.engine.soundsfile import SoundsCard, save_sounds
+from wakeword_daemon.errors import WakewordError
+from wakeword_daemon.training.data.corpus import read_corpus
+from wakeword_daemon.training.data.transcripts import read_transcripts
+from wakeword_daemon.training.fit.augment import FULL_SCALE
+from wakeword_daemon.training.fit.distributed import Processes, joined
+from wakeword_daemon.training.fit.loop import LoopSettings, TrainingLoop
+from wakeword_daemon.training.fit.soundnetwork import ARCHITECTURE, TorchSounds, loss
+from wakeword_daemon.training.fit.soundsequences import (
+    SoundComposition,
+    SoundSequenceMaker,
+    Spoken,
+)
+from wakeword_daemon.training.origin import origin
+from wakeword_daemon.training.runfolder import METRICS, check_output, held
+from wakeword_daemon.training.soundspeech import speech_with_sounds
+
+logger = logging.getLogger(__name__)
+
+MEASURED_LEVEL = FULL_SCALE * 10**-2.5
+"""Mel power of loud frames in what the network is measured with: 25 dB below full scale."""
+QUIET = 20
+"""Frames of quiet before and after each word that it is measured with."""
+
+
+@dataclass(frozen=True)
+class SoundsSettings:
+    """How the network is trained.
+
+    Attributes:
+        epochs, batches: epochs, and batches in each.
+        batch_size: sequences of 6 s in a batch.
+        rate: highest learning rate.
+        decay: weight decay.
+        averaging: decay of the moving average of the weights.
+        seed: of everything that is drawn.
+
+    """
+
+    epochs: int = 60
+    batches: int = 250
+    batch_size: int = 64
+    rate: float = 2e-3
+    decay: float = 0.01
+    averaging: float = 0.998
+    seed: int = 0
+
+
+def train_sounds(
+    composition: SoundComposition,
+    measured: Spoken,
+    settings: SoundsSettings,
+    run: Path,
+    processes: Processes,
+) -> TorchSounds:
+    """Train the network; after every epoch the log says how well it hears words by other people.
+
+    Args:
+        composition: what to train on.
+        measured: words that it is not trained on.
+        settings: how to train.
+        run: folder of the checkpoints and the log.
+        processes: those that train together.
+
+    """
+    s = settings
+    torch.manual_seed(s.seed)
+    network = TorchSounds(ARCHITECTURE, composition.features)
+    pieces = [len(kind.sounds) for kind in composition.spoken]
+    loop = TrainingLoop(
+        network,
+        LoopSettings(s.epochs, s.batches, s.rate, s.decay, s.averaging),
+        run,
+        processes,
+        log=METRICS,
+        identity={"settings": repr(s), "speech": repr(pieces)},
+    )
+    loop.resume()
+    average = cast(TorchSounds, loop.average)
+    maker = SoundSequenceMaker(composition)
+    forward = processes.parallel(network, network.forward)
+    for epoch in loop.epochs():
+        network.train()
+        rng = np.random.default_rng((s.seed, epoch, processes.rank))
+        for _ in loop.batches():
+            log_mel, sounds = maker.batch(s.batch_size // processes.size, rng)
+            scores = forward(torch.from_numpy(log_mel))
+            loop.backward(loss(scores, [torch.from_numpy(said) for said in sounds]))
+            loop.update()
+        mean = loop.loss()
+        wrong = error_rate(average, measured) if processes.first else 0.0
+        loop.finish_epoch({"epoch": epoch + 1, "loss": mean, "wrong": wrong})
+        logger.info(
+            "epoch %d: loss %.3f, %.1f %% of the sounds wrong", epoch + 1, mean, 100 * wrong
+        )
+    return average.eval()
+
+
+@torch.no_grad()
+def error_rate(network: TorchSounds, measured: Spoken) -> float:
+    """Return how many sounds the network gets wrong, leaves out or adds, for each that is said."""
+    network.eval()
+    a, f = network.architecture, network.features
+    wrong = 0
+    for index, said in enumerate(measured.sounds):
+        power = np.pad(measured.library[index] * MEASURED_LEVEL, ((QUIET, QUIET), (0, 0)))
+        power = power[: len(power) - (len(power) - a.kernel_frames) % a.stride_frames]
+        log_mel = np.log(np.clip(power, f.floor, f.ceiling)).astype(np.float32)
+        best = network(torch.from_numpy(log_mel)[None])[0].argmax(-1).tolist()
+        heard = [one for one, before in zip(best, [0, *best[:-1]], strict=True) if one != before]
+        wrong += _distance([one for one in heard if one], said.tolist())
+    return wrong / max(1, sum(map(len, measured.sounds)))
+
+
+def _distance(heard: Sequence[int], said: Sequence[int]) -> int:
+    """Return the edit distance of two sequences (Levenshtein 1966)."""
+    row = list(range(len(said) + 1))
+    for one in heard:
+        before, row = row, [row[0] + 1]
+        for at, other in enumerate(said):
+            row.append(min(before[at] + (one != other), before[at + 1] + 1, row[at] + 1))
+    return row[-1]
+
+
+def main() -> None:
+    """Train the network, and write its file."""
+    defaults = SoundsSettings()
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of the recordings")
+    parser.add_argument("--transcripts", type=Path, help="CSV file of what people say in them")
+    parser.add_argument("--phrases", default="", help="wake words, with commas between them")
+    parser.add_argument("--output", type=Path, required=True, help="the file to write")
+    parser.add_argument("--run", type=Path, required=True, help="folder of the checkpoints")
+    parser.add_argument("--cache", type=Path, default=Path.home() / ".cache/wakeword")
+    parser.add_argument("--epochs", type=int, default=defaults.epochs, help="(%(default)s)")
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        _train(args, SoundsSettings(epochs=args.epochs))
+    except WakewordError as error:
+        sys.exit(f"error: {error}")
+
+
+def _train(args: argparse.Namespace, settings: SoundsSettings) -> None:
+    check_output(args.output, ".safetensors")
+    corpus, features = read_corpus(args.data), FeatureSettings()
+    passages = read_transcripts(args.transcripts, args.data) if args.transcripts else []
+    phrases = [phrase.strip() for phrase in args.phrases.split(",") if phrase.strip()]
+    command = f"python -m wakeword_daemon.training.sounds --phrases {args.phrases!r}"
+    made_by = origin(corpus, f"{command} --epochs {settings.epochs}")
+    with joined() as processes, held(args.run, processes):
+        processes.check(settings.batch_size)
+        with processes.first_alone():
+            speech = speech_with_sounds(corpus, passages, phrases, features, args.cache)
+        network = train_sounds(*speech, settings, args.run, processes)
+        if processes.first:
+            sources = sorted({r.source for r in corpus.in_split("train")})
+            card = SoundsCard(
+                language="en",
+                sounds=SOUNDS,
+                features=features,
+                architecture=ARCHITECTURE,
+                sources=[TrainingSource(source, "") for source in sources],
+                origin=made_by,
+            )
+            save_sounds(args.output, card, network.engine())
+
+
+if __name__ == "__main__":
+    main()
