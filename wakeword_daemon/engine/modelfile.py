@@ -23,6 +23,7 @@ from safetensors import SafetensorError, deserialize
 from wakeword_daemon.buffers import view
 from wakeword_daemon.engine.crnn import CRNN, check_shape, weight_shapes
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
+from wakeword_daemon.engine.sounds import Ways, is_said
 from wakeword_daemon.engine.streams import new_stream
 from wakeword_daemon.engine.weights import Weights, halves, numbers, shape_of, shaped
 from wakeword_daemon.errors import ConfigError, ModelError
@@ -141,7 +142,7 @@ class ModelCard:
     takes: int = 0
     sources: list[TrainingSource] = field(default_factory=list)
     origin: Origin | None = None
-    ways: tuple[tuple[str, ...], ...] = ()
+    ways: Ways = ()
     format: int = FORMAT
     checksum: str = ""
 
@@ -440,6 +441,8 @@ def _read_card(path: Path, entry: str) -> ModelCard:
     # Both are written into the log, where a line break could forge a line.
     if not (card.name.isprintable() and card.phrase.isprintable()):
         raise ModelError(f"the word's name inside {path} has unprintable characters")
+    if not is_said(card.ways):
+        raise ModelError(f"{path} says of its word that it has sounds which are not known")
     if not 0 < card.threshold < 1:
         raise ModelError(f"the threshold inside {path} is not between 0 and 1")
     return card

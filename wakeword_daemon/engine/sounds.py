@@ -41,6 +41,9 @@ Scores = list[list[float]]
 Ways = tuple[tuple[str, ...], ...]
 """The ways to say a word, each by its sounds."""
 
+SOUND_SET = frozenset(SOUNDS)
+MOST_WAYS, MOST_SOUNDS = 16, 64
+"""A model file must not be able to ask for more; 64 sounds take more than 2 s."""
 LONGEST = 198
 """The most frames in which the sounds of a word are sought: 2 s."""
 _NEVER = -1e9
@@ -88,6 +91,13 @@ class SoundListener:
         self._backwards.reset()
         turned = _turned(frames, self._features.mels)
         return _added(self._forwards.hear_frames(frames), self._backwards.hear_frames(turned))
+
+
+def is_said(ways: Ways) -> bool:
+    """Return whether each way to say a word has known sounds, and not too many."""
+    return len(ways) <= MOST_WAYS and all(
+        0 < len(way) <= MOST_SOUNDS and SOUND_SET.issuperset(way) for way in ways
+    )
 
 
 def evidence(scores: Scores, ways: Ways) -> float:

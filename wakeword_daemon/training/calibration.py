@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from wakeword_daemon.engine.modelfile import DEFAULT_TARGET
 from wakeword_daemon.engine.settings import FeatureSettings
@@ -16,6 +16,8 @@ from wakeword_daemon.training.measure.thresholds import default_threshold, in_dr
 from wakeword_daemon.training.measure.validation import only_synthetic
 
 DEFAULT_THRESHOLD = 0.5
+TRIED_SHIFT = 3.0
+"""Log-odds by which a network is shifted up before its threshold is sought, once or more often."""
 CALIBRATION_SLACK = 1e-3
 """Log-odds by which a network is shifted down more than necessary. The threshold is the next number
 after the score of a false accept, and rounding could lift that score to the threshold."""
@@ -39,7 +41,7 @@ def calibration_speech(
         yield [hours]
 
 
-def calibrate(network: TorchCRNN, speech: Iterable[Iterable[FeatureStreams]]) -> None:
+def calibrate(network: TorchCRNN, speech: Callable[[], Iterable[Iterable[FeatureStreams]]]) -> None:
     """Round the network as it ships, and shift its log-odds: the default threshold becomes 0.5.
 
     Networks of different words and runs use different scales; users should not have to learn each
@@ -47,14 +49,17 @@ def calibrate(network: TorchCRNN, speech: Iterable[Iterable[FeatureStreams]]) ->
 
     Args:
         network: is changed in place.
-        speech: what `calibration_speech` yields.
+        speech: returns what `calibration_speech` yields.
 
     """
     round_matrices(network)
-    engine = engine_from_torch(network)
-    heard = [[measure(engine, streams) for streams in draws] for draws in speech]
-    threshold = default_threshold(heard, DEFAULT_TARGET)
-    log_odds = math.log(threshold / (1 - threshold)) + CALIBRATION_SLACK
+    above = -math.inf
+    while above < 0:  # a closer look is had at scores that are not low, in the scale that results
+        shift_log_odds(network, TRIED_SHIFT)
+        engine = engine_from_torch(network)
+        heard = [[measure(engine, streams) for streams in draws] for draws in speech()]
+        threshold = default_threshold(heard, DEFAULT_TARGET)
+        above = math.log(threshold / (1 - threshold)) + CALIBRATION_SLACK
     if all(only_synthetic(draws[0]) for draws in heard):
-        log_odds += PEOPLE_SLACK
-    shift_log_odds(network, -log_odds)
+        above += PEOPLE_SLACK
+    shift_log_odds(network, -above)

@@ -110,11 +110,12 @@ def train_sounds(
             loop.backward(loss(scores, [torch.from_numpy(said) for said in sounds]))
             loop.update()
         mean = loop.loss()
-        wrong = error_rate(average, measured) if processes.first else 0.0
-        loop.finish_epoch({"epoch": epoch + 1, "loss": mean, "wrong": wrong})
-        logger.info(
-            "epoch %d: loss %.3f, %.1f %% of the sounds wrong", epoch + 1, mean, 100 * wrong
-        )
+        figures = {}
+        if processes.first:
+            wrong = error_rate(average, measured)
+            figures = {"epoch": epoch + 1, "loss": mean, "wrong": wrong}
+            logger.info("epoch %d: loss %.3f, wrong %.1f %%", epoch + 1, mean, 100 * wrong)
+        loop.finish_epoch(figures)
     return average.eval()
 
 

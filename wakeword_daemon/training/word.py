@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from wakeword_daemon.training.calibration import DEFAULT_THRESHOLD, calibrate, c
 from wakeword_daemon.training.data import progress, synthesis
 from wakeword_daemon.training.data.corpus import Corpus
 from wakeword_daemon.training.data.progress import track
+from wakeword_daemon.training.data.speechsounds import ways_to_say
 from wakeword_daemon.training.fit.blending import nearest
 from wakeword_daemon.training.fit.distributed import Processes
 from wakeword_daemon.training.fit.export import engine_from_torch, folded_weights, torch_from_model
@@ -180,11 +181,15 @@ def fit_word(
     if not together.first:
         return None
     progress.enter(MEASURING)
-    speech = calibration_speech(material.validation.dev, features, hours_dev)
+    network.ways = ways_to_say(job.read_as)
+
+    def speech() -> Iterable[Iterable[FeatureStreams]]:
+        return calibration_speech(material.validation.dev, features, hours_dev)
+
     if labelled is None:
         calibrate(network, speech)
     else:
-        kept = [[*draws] for draws in speech]  # for several networks
+        kept = [[*draws] for draws in speech()]  # for several networks
         network = _as_near_as_clips_allow(starts[0], network, labelled, kept)
     measured = _measure(network, material.validation, hours_test)
     results = Results(
@@ -319,7 +324,7 @@ def _as_near_as_clips_allow(
     """
 
     def mistakes(network: TorchCRNN) -> int:
-        calibrate(network, speech)
+        calibrate(network, lambda: speech)
         card = replace(start.card, threshold=DEFAULT_THRESHOLD)
         return hear(Model(card, folded_weights(network), start.self_test_vector), labelled).mistakes
 
@@ -347,6 +352,7 @@ def _model(network: TorchCRNN, job: TrainingJob, results: Results) -> Model:
         takes=len(both.takes),
         sources=[TrainingSource(name, licence) for name, licence in results.sources],
         origin=results.origin,
+        ways=network.ways,
     )
     vector = self_test_vector(engine_from_torch(network), job.read_as)
     return Model(card, folded_weights(network), vector)

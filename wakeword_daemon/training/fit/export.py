@@ -31,7 +31,7 @@ def folded_weights(network: TorchCRNN) -> dict[str, npt.NDArray[np.float32]]:
 
 def engine_from_torch(network: TorchCRNN) -> crnn.CRNN:
     """Return what the engine runs, with the weights of a torch network."""
-    return crnn.CRNN(network.architecture, network.features, folded_weights(network))
+    return crnn.CRNN(network.architecture, network.features, folded_weights(network), network.ways)
 
 
 def torch_from_model(model: Model, architecture: Architecture | None = None) -> TorchCRNN:
@@ -49,6 +49,7 @@ def torch_from_model(model: Model, architecture: Architecture | None = None) -> 
     weights["conv.bias"] += kernel.sum((1, 2, 3)) * network.mean / network.std
     weights["conv.weight"] = kernel
     network.load_state_dict(network.state_dict() | weights)
+    network.ways = model.card.ways
     return network.eval()
 
 

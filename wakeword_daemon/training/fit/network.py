@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from wakeword_daemon.engine.crnn import LARGEST_ENERGY
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
+from wakeword_daemon.engine.sounds import Ways
 from wakeword_daemon.training.fit.gru import run_gru
 
 MOST_ENERGY = 0.9 * LARGEST_ENERGY
@@ -31,6 +32,10 @@ class TorchCRNN(nn.Module):
     Log-mel frames are shifted and scaled by the constants `mean` and `std` before the
     convolution. These are not parameters: `export.folded_weights` folds them into the convolution,
     so the engine has no such step.
+
+    Attributes:
+        ways: how the word is said, for the engine; training does not need it.
+
     """
 
     mean: Tensor
@@ -45,6 +50,7 @@ class TorchCRNN(nn.Module):
         std: float = 5.0,
     ) -> None:
         super().__init__()
+        self.ways: Ways = ()
         a = self.architecture = architecture or Architecture()
         self.features = features or FeatureSettings()
         self.conv = nn.Conv2d(
