@@ -131,9 +131,10 @@ def page():
 
 def step():
     """Yield plans of the step in C, by the numbers at their head: see step.c."""
-    one = [(18, 8, 5, 2, 16, 2, 16, 16, 2)]
-    two = [(38, 8, 3, 1, 8, 1, 1, 3, 4), (18, 16, 5, 2, 24, 3, 64, 8, 2)]
-    for window, words in ((400, one), (400, two), (512, one), (2, one)):
+    one = [(18, 8, 5, 2, 16, 2, 16, 16, 2, 1)]
+    two = [(38, 8, 3, 1, 8, 1, 1, 3, 4, 1), (18, 16, 5, 2, 24, 3, 64, 8, 2, 1)]
+    several = [(9, 8, 8, 4, 16, 2, 1, 1, 2, 40)]
+    for window, words in ((400, one), (400, two), (512, one), (2, one), (400, several)):
         head = [window, min(window, 160), 40, 20, 8, len(words)]
         head += [number for word in words for number in word]
         head += [number for mel in range(40) for number in (mel % (window // 2), 2)]
