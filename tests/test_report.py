@@ -39,7 +39,7 @@ def half(seed):
 def results():
     network = TorchCRNN()
     speech = Validation(half(0), half(1))
-    calibrate(network, calibration_speech(speech.dev, network.features, None))
+    calibrate(network, lambda: calibration_speech(speech.dev, network.features, None))
     return Results(
         phrase="word", parameters=1, real_takes=4,
         synthetic_takes=0, natural_takes=0, speakers=2, left_out=(), set_aside=[],

@@ -58,6 +58,7 @@ from wakeword_daemon.training.plan import (
     TrainingJob,
     plan_word,
 )
+from wakeword_daemon.training.pronounced import heard_ways
 from wakeword_daemon.training.runfolder import check_output, held
 from wakeword_daemon.training.selftest import self_test_vector
 
@@ -181,7 +182,7 @@ def fit_word(
     if not together.first:
         return None
     progress.enter(MEASURING)
-    network.ways = ways_to_say(job.read_as)
+    network.ways = heard_ways(material.composition.takes, ways_to_say(job.read_as), features)
 
     def speech() -> Iterable[Iterable[FeatureStreams]]:
         return calibration_speech(material.validation.dev, features, hours_dev)
