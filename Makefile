@@ -162,6 +162,13 @@ voices: $(VENV)/train
 MODELS = alexa computer hey_jarvis jarvis smart_mirror snowboy view_glass
 models: $(addprefix models/, $(addsuffix .safetensors, $(MODELS)))
 
+# Its recordings are written down by wakeword_daemon.training.transcribe.
+models/sounds/english.safetensors: $(VENV)/train FORCE
+	@test -n "$(DATA)$(TRANSCRIPTS)" || { echo "make $@ DATA=DIR TRANSCRIPTS=FILE" >&2; exit 1; }
+	OMP_NUM_THREADS=1 $(VENV)/bin/torchrun --nproc-per-node 2 -m -- wakeword_daemon.training.sounds \
+	    --data $(DATA) --transcripts $(TRANSCRIPTS) --run runs/sounds --output $@ \
+	    --phrases "alexa,computer,hey jarvis,jarvis,smart mirror,snowboy,view glass"
+
 models/%.safetensors: $(VENV)/train FORCE
 	@test -n "$(DATA)" || { echo "say where the recordings are: make $@ DATA=DIR" >&2; exit 1; }
 	$(VENV)/bin/wakeword train $* --data $(DATA) --output $@

@@ -10,8 +10,10 @@ import pytest
 import torch
 from support.models import random_sounds
 
+from wakeword_daemon.engine.modelfile import Origin, TrainingSource
 from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.engine.sounds import SOUNDS, SoundListener
+from wakeword_daemon.engine.soundsfile import SoundsCard
 from wakeword_daemon.errors import TrainingError
 from wakeword_daemon.training import pronounced, sounds
 from wakeword_daemon.training.data.endpoints import Span
@@ -164,7 +166,7 @@ def tuneful(count, seed, share=1.0):
             power[12 * place + 2 : 12 * place + 10, 8 * sound : 8 * sound + BANDS] = 0.2
         pieces.append(power)
         sounds_said.append(said.astype(np.int64))
-    return Spoken(Library.join(pieces, 40), sounds_said, share)
+    return Spoken("tunes", Library.join(pieces, 40), sounds_said, share)
 
 
 def test_sequences_hold_whole_pieces_and_their_sounds():
@@ -251,6 +253,18 @@ def test_training_goes_on_where_it_stopped(tmp_path, monkeypatch):
             trained(tmp_path / "part")
     for one, other in zip(whole.parameters(), trained(tmp_path / "part").parameters(), strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_the_card_names_what_it_learned_from():
+    origin = Origin("abc", "def", "python -m something")
+    card = SoundsCard(
+        language="en", sounds=SOUNDS, features=FEATURES, architecture=ARCHITECTURE,
+        sources=[TrainingSource("tones", "CC0-1.0")], origin=origin,
+    )  # fmt: skip
+    text = sounds.describe(card, [tuneful(6, 0, 0.5)], 0.124, 1234)
+    for part in ("python -m something", "abc", "| tones | CC0-1.0 |", "12 %", "1,234"):
+        assert part in text
+    assert "| tunes | 6 | 0.0 | 50 % |" in text
 
 
 def takes():

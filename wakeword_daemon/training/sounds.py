@@ -16,12 +16,15 @@ from typing import cast
 
 import numpy as np
 import torch
+import yaml
 
-from wakeword_daemon.engine.modelfile import TrainingSource
+from wakeword_daemon.engine.modelfile import Origin, TrainingSource
 from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.engine.sounds import SOUNDS
 from wakeword_daemon.engine.soundsfile import SoundsCard, save_sounds
 from wakeword_daemon.errors import WakewordError
+from wakeword_daemon.resources import root
+from wakeword_daemon.storage import write_atomically
 from wakeword_daemon.training.data.corpus import read_corpus
 from wakeword_daemon.training.data.transcripts import read_transcripts
 from wakeword_daemon.training.fit.augment import FULL_SCALE
@@ -176,17 +179,61 @@ def _train(args: argparse.Namespace, settings: SoundsSettings) -> None:
         with processes.first_alone():
             speech = speech_with_sounds(corpus, passages, phrases, features, args.cache)
         network = train_sounds(*speech, settings, args.run, processes)
-        if processes.first:
-            sources = sorted({r.source for r in corpus.in_split("train")})
-            card = SoundsCard(
-                language="en",
-                sounds=SOUNDS,
-                features=features,
-                architecture=ARCHITECTURE,
-                sources=[TrainingSource(source, "") for source in sources],
-                origin=made_by,
-            )
-            save_sounds(args.output, card, network.engine())
+        if not processes.first:
+            return
+        licences = yaml.safe_load((root() / "models" / "sources.yaml").read_text())
+        sources = sorted({r.source for r in corpus.in_split("train")})
+        card = SoundsCard(
+            language="en",
+            sounds=SOUNDS,
+            features=features,
+            architecture=ARCHITECTURE,
+            sources=[TrainingSource(name, licences.get(name, "unknown")) for name in sources],
+            origin=made_by,
+        )
+        save_sounds(args.output, card, network.engine())
+        wrong = error_rate(network, speech[1])
+        text = describe(card, speech[0].spoken, wrong, sum(p.numel() for p in network.parameters()))
+        write_atomically(args.output.with_suffix(".md"), text.encode())
+
+
+def describe(card: SoundsCard, spoken: Sequence[Spoken], wrong: float, parameters: int) -> str:
+    """Return the card of a network for people to read."""
+    origin = card.origin or Origin("", "")
+    learned = "\n".join(
+        f"| {kind.title} | {len(kind.sounds)} | {kind.hours:.1f} | {100 * kind.share:.0f} % |"
+        for kind in spoken
+    )
+    sources = "\n".join(f"| {source.name} | {source.licence} |" for source in card.sources)
+    return f"""\
+# The sounds of English
+
+A network with {parameters:,} parameters that tells which sounds of speech are heard, but no words.
+Where the score of a word is not low, the detector listens with it for the word's sounds.
+
+Made by
+
+    {origin.command}
+
+with the code of {origin.code},
+from recordings whose list has the digest {origin.data}.
+
+## What it learned from
+
+| speech | pieces | hours | share |
+|---|---|---|---|
+{learned}
+
+The sounds of a text are those that espeak-ng says. Each piece was also changed into other voices,
+rooms, noises and microphones. In words by people that it has not heard, it gets {100 * wrong:.0f} %
+of the sounds wrong, leaves them out or adds them.
+
+The recordings are from these collections:
+
+| source | licence |
+|---|---|
+{sources}
+"""
 
 
 if __name__ == "__main__":

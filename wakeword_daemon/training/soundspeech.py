@@ -63,10 +63,10 @@ def speech_with_sounds(
     training = {r.path for r in corpus.in_split("train")}
     by_people = [(passage, ACCENTS[0]) for passage in passages if passage.path in training]
     kinds = [
-        kind("sounds by people", by_people, PEOPLE_SHARE),
-        kind("sounds of words", _words(corpus.in_split("train")), WORDS_SHARE),
+        kind("people, as transcribed", by_people, PEOPLE_SHARE),
+        kind("words by people", _words(corpus.in_split("train")), WORDS_SHARE),
         *(
-            kind(f"sounds by {engine}", said, SYNTHETIC_SHARES[engine])
+            kind(engine, said, SYNTHETIC_SHARES[engine])
             for engine, said in _synthetic(phrases, cache)
         ),
     ]
@@ -77,7 +77,7 @@ def speech_with_sounds(
         rooms=stacked([fade(room, features) for room in divide_rooms(corpus)[0]], features.mels),
         features=features,
     )
-    return composition, kind("sounds to measure with", _words(corpus.in_split("val")), 0.0)
+    return composition, kind("words by other people", _words(corpus.in_split("val")), 0.0)
 
 
 def _words(recordings: Sequence[Recording]) -> list[Said]:
@@ -110,8 +110,8 @@ def _spoken(
     """Return passages as one kind of speech, without those whose text cannot belong to them."""
     wanted = list(dict.fromkeys(passage.path for passage, _ in said))
     if not wanted:
-        return Spoken(Library.join([], features.mels), [], share)
-    library, paths = melpower.load(wanted, features, cache, title=title)
+        return Spoken(title, Library.join([], features.mels), [], share)
+    library, paths = melpower.load(wanted, features, cache, title=f"sounds, {title}")
     places = {path: place for place, path in enumerate(paths)}
     numbers, rate = _numbers(said), features.frames_per_second
     pieces, sounds = [], []
@@ -124,7 +124,7 @@ def _spoken(
         if 0 < SHORTEST_SOUND * len(own) <= len(power) <= FRAMES:
             pieces.append(power)
             sounds.append(own)
-    return Spoken(Library.join(pieces, features.mels).levelled(), sounds, share)
+    return Spoken(title, Library.join(pieces, features.mels).levelled(), sounds, share)
 
 
 def _numbers(said: Sequence[Said]) -> dict[tuple[str, str], npt.NDArray[np.int64]]:

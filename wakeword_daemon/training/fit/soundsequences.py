@@ -25,15 +25,22 @@ class Spoken:
     """Speech of one kind whose sounds are known, all pieces equally loud.
 
     Attributes:
+        title: what it is.
         library: the pieces.
         sounds: the numbers of the sounds in each, from 1; see `engine.sounds.SOUNDS`.
         share: of the frames of all sequences.
 
     """
 
+    title: str
     library: Library
     sounds: list[npt.NDArray[np.int64]]
     share: float
+
+    @property
+    def hours(self) -> float:
+        """Hours of speech."""
+        return float(self.library.lengths().sum()) / 360_000
 
 
 @dataclass(frozen=True)
