@@ -31,14 +31,16 @@ if TYPE_CHECKING:
     from wakeword_daemon.pcm import Samples
 
 LOW = 0.05
-"""Scores below it are left as they are. From there to twice as much the closer look gains weight:
+"""Scores below it are left as they are. From there to twice as much the second time gains weight:
 the score has no step."""
 SHARE = 1 / 3
 """Weight of the second time. With a half, as many words are missed, but each is heard 10 ms later,
 because what is heard again ends 40 ms before the step."""
 STEPS = 20
 """Steps that are heard again: 1.6 s, and what the first of them covers."""
-OF_SOUNDS = 0.3
+DOUBTFUL = 0.15
+"""From this score on the sounds count, and from twice as much they have their full weight."""
+OF_SOUNDS = 0.5
 """How much evidence against the word counts in its log odds."""
 LEAST = -25.0
 """Evidence below this counts as this."""
@@ -155,12 +157,12 @@ def _both(first: float, second: float) -> float:
 
 
 def _may_be(score: float, ways: Ways) -> bool:
-    return bool(ways) and score > LOW
+    return bool(ways) and score > DOUBTFUL
 
 
 def _less(score: float, against: float) -> float:
     """Return the probability after evidence against the word, which is 0 or less."""
-    share = OF_SOUNDS * min(1.0, score / LOW - 1)
+    share = OF_SOUNDS * min(1.0, score / DOUBTFUL - 1)
     yes = score * math.exp(share * max(against, LEAST))
     return yes / (yes + 1 - score)
 
