@@ -65,7 +65,7 @@ class SoundsSettings:
     epochs: int = 60
     batches: int = 250
     batch_size: int = 64
-    rate: float = 2e-3
+    rate: float = 4e-3
     decay: float = 0.01
     averaging: float = 0.998
     seed: int = 0

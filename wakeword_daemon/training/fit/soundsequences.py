@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,8 @@ FRAMES = 600
 """Length of a sequence."""
 GAPS = ((0, 1), (0, 10), (10, 60))
 """Frames between two pieces; each range is as likely as another."""
+SETTINGS = AugmentationSettings(time_mask_share=0.0)
+"""No sound is hidden that is to be told."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class SoundComposition:
     noise: Library
     rooms: npt.NDArray[np.float32] | None
     features: FeatureSettings
-    settings: AugmentationSettings = field(default_factory=AugmentationSettings)
+    settings: AugmentationSettings = SETTINGS
 
 
 class SoundSequenceMaker:
