@@ -31,6 +31,7 @@ from wakeword_daemon.engine.modelfile import NO_SELF_TEST, Model, save_model
 from wakeword_daemon.engine.settings import Architecture, FeatureSettings
 from wakeword_daemon.errors import ModelError, TrainingError
 from wakeword_daemon.lab.models import describe
+from wakeword_daemon.training.calibration import TRIED_SHIFT
 from wakeword_daemon.training.data import neighbours, synthesis
 from wakeword_daemon.training.data.corpus import read_corpus
 from wakeword_daemon.training.data.endpoints import speech_span
@@ -213,7 +214,9 @@ def test_clips_of_a_voice_that_was_missed_improve_a_word(improve, tmp_path, monk
     monkeypatch.setattr(verdict, "USABLE", dict.fromkeys(verdict.USABLE, 1.0))
     monkeypatch.setattr(verdict, "USABLE_ACCEPTS", math.inf)
     # Nor does it show the right threshold: one tune that sounds like the word would decide it.
-    monkeypatch.setattr("wakeword_daemon.training.calibration.default_threshold", lambda *_: 0.5)
+    as_before = 1 / (1 + math.exp(-TRIED_SHIFT))
+    name = "wakeword_daemon.training.calibration.default_threshold"
+    monkeypatch.setattr(name, lambda *_: as_before)
     labelled = exported(tmp_path, pitch=(700, 1000))  # the word was trained at 150 to 275 Hz
     old = read_model(tmp_path / "sweep.safetensors")
     capsys.readouterr()
