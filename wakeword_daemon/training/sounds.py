@@ -62,10 +62,10 @@ class SoundsSettings:
 
     """
 
-    epochs: int = 60
+    epochs: int = 40
     batches: int = 250
     batch_size: int = 64
-    rate: float = 4e-3
+    rate: float = 3e-3
     decay: float = 0.01
     averaging: float = 0.998
     seed: int = 0

@@ -18,8 +18,13 @@ FRAMES = 600
 """Length of a sequence."""
 GAPS = ((0, 1), (0, 10), (10, 60))
 """Frames between two pieces; each range is as likely as another."""
-SETTINGS = AugmentationSettings(time_mask_share=0.0)
-"""No sound is hidden that is to be told."""
+SETTINGS = AugmentationSettings(
+    tracts=(0.87, 1.15), formant_spread=0.02, tempo=(0.75, 1.35), pace_spread=0.1,
+    stress_spread=1.0, reverberation_share=0.4, noise_shares=(0.6, 0.2), clipped_share=0.1,
+    telephone_share=0.12, band_masks=1, time_mask_share=0.0,
+)  # fmt: skip
+"""Milder than for words: a vowel whose formants are bent is another one, and a sound that is hidden
+or shorter than a step cannot be told."""
 
 
 @dataclass(frozen=True)
