@@ -273,13 +273,16 @@ def takes():
 
 
 @pytest.mark.parametrize(("found", "counts"), [(-1.0, True), (-20.0, False)])
-def test_sounds_count_only_if_the_takes_have_them(monkeypatch, caplog, found, counts):
+def test_sounds_count_only_if_the_takes_have_them(monkeypatch, tmp_path, caplog, found, counts):
     ways = (("k", "ae", "t"),)
+    monkeypatch.setattr(pronounced, "sounds_file", lambda: tmp_path)
     monkeypatch.setattr(pronounced, "english", random_sounds)
     monkeypatch.setattr(pronounced, "evidence", lambda *_: found)
     assert pronounced.heard_ways(takes(), ways, FEATURES) == (ways if counts else ())
     assert ("k-ae-t" in caplog.text) != counts
     assert pronounced.heard_ways(takes(), (), FEATURES) == ()
+    monkeypatch.setattr(pronounced, "sounds_file", lambda: tmp_path / "nothing")
+    assert pronounced.heard_ways(takes(), ways, FEATURES) == ()
 
 
 def test_all_sounds_are_written_in_ipa_somehow():

@@ -9,6 +9,7 @@ import numpy as np
 from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.engine.sounds import LONGEST, SoundListener, Ways, evidence
 from wakeword_daemon.engine.soundsfile import english
+from wakeword_daemon.resources import sounds_file
 from wakeword_daemon.training.fit.augment import FULL_SCALE
 from wakeword_daemon.training.fit.composition import Takes
 
@@ -27,7 +28,8 @@ HEARD_SHARE = 0.75
 def heard_ways(takes: Takes, ways: Ways, features: FeatureSettings) -> Ways:
     """Return the ways to say a word if its takes are said so, and none otherwise.
 
-    The word may be of another language than English, or no word at all.
+    The word may be of another language than English, or no word at all. And there may be no network
+    of speech sounds.
 
     Args:
         takes: the word, as it is trained with.
@@ -35,8 +37,8 @@ def heard_ways(takes: Takes, ways: Ways, features: FeatureSettings) -> Ways:
         features: the front end.
 
     """
-    if not ways:
-        return ways
+    if not ways or not sounds_file().exists():
+        return ()
     listener = SoundListener(english())
     few = np.linspace(0, len(takes.library) - 1, min(LISTENED, len(takes.library))).astype(int)
     found = []
