@@ -21,7 +21,7 @@ at most 100 ms before the word. Slow, fast, high, child: Praat changed the voice
 people talk at the same time. Again: the same speaker has just said the word before, and the
 detector must fire a second time; in “first masked”, noise that is 10 dB louder than the word covers
 the first one. Headset: the word sounds as on an old telephone (300 to 3,400 Hz, mu-law). The noises
-and the rooms were not used for training. Where the table gives no false accepts, none were counted.
+and the rooms were not used for training. False accepts were counted only where the table has them.
 The synthetic speech consists of dictionary words in random order, said by voices that were not used
 for training. People usually set a word off more often than these voices do."""
 
