@@ -8,6 +8,7 @@ import torch
 import torchaudio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.recordings import cut
 
 from wakeword_daemon.clock import HOP, SAMPLE_RATE
 from wakeword_daemon.engine import native
@@ -55,16 +56,6 @@ def speech_like(seconds, seed=0):
     envelope = np.repeat(10 ** rng.uniform(-1, 4.2, count // 800 + 1), 800)[:count]
     envelope[(np.arange(count) // 4000) % 5 == 3] = 0
     return np.clip(rng.normal(0, 1, count) * envelope, -32768, 32767).astype(np.int16)
-
-
-def cut(pcm, sizes):
-    """Cut samples into pieces of the given sizes, over and over."""
-    pieces, at, index = [], 0, 0
-    while at < len(pcm):
-        size = sizes[index % len(sizes)]
-        pieces.append(pcm[at : at + size])
-        at, index = at + size, index + 1
-    return pieces
 
 
 def torch_log_mel(pcm):

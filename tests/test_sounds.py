@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.models import leaning_model, random_sounds
-from support.recordings import noise
+from support.recordings import cut, noise
 
 from wakeword_daemon.engine import Detector, closerlook, sounds
 from wakeword_daemon.engine.closerlook import LOW
@@ -128,11 +128,8 @@ def test_only_words_that_say_their_sounds_are_compared_with_them():
 @given(st.lists(st.integers(0, 60_000), min_size=1, max_size=8))
 def test_the_split_of_the_audio_does_not_matter(sizes):
     model, pcm = leaning_model(odds=0.0, ways=WAYS), noise(4)
-    detector, parts, at, index = Detector([model]), [], 0, 0
-    while at < len(pcm):
-        size = sizes[index % len(sizes)] + (index >= len(sizes))
-        parts += [step.scores["test"] for step in detector.scores(pcm[at : at + size])]
-        at, index = at + size, index + 1
+    detector = Detector([model])
+    parts = [step.scores["test"] for piece in cut(pcm, sizes) for step in detector.scores(piece)]
     np.testing.assert_allclose(parts, scores_of(Detector([model]), pcm)[:, 0], atol=1e-6)
 
 

@@ -32,13 +32,13 @@ from wakeword_daemon.training.fit.distributed import Processes
 from wakeword_daemon.training.fit.soundnetwork import ARCHITECTURE, TorchSounds, loss
 from wakeword_daemon.training.fit.soundsequences import (
     FRAMES,
+    MEASURED_LEVEL,
+    QUIET,
     SoundComposition,
     SoundSequenceMaker,
     Spoken,
 )
 from wakeword_daemon.training.sounds import (
-    MEASURED_LEVEL,
-    QUIET,
     SoundsSettings,
     error_rate,
     train_sounds,

@@ -84,6 +84,17 @@ def speech_commands_folder(folder, *, official):
     return folder
 
 
+def cut(pcm, sizes):
+    """Cut samples into pieces of the given sizes, over and over; 0 is a piece only once."""
+    pieces, at, index = [], 0, 0
+    while at < len(pcm):
+        size = sizes[index % len(sizes)]
+        size += size == 0 and index >= len(sizes)
+        pieces.append(pcm[at : at + size])
+        at, index = at + size, index + 1
+    return pieces
+
+
 def noise(seconds, level=3000, seed=0):
     """Return white noise, int16; its level is the standard deviation."""
     rng = np.random.default_rng(seed)

@@ -105,6 +105,12 @@ class Architecture:
             raise ModelError(f"a kernel of {self.kernel_mels} mels needs more than {features.mels}")
         return (features.mels - self.kernel_mels) // self.stride_mels + 1
 
+    def whole_steps(self, frames: int) -> int:
+        """Return the most of so many mel frames that steps cover without a rest; 0 for no step."""
+        if frames < self.kernel_frames:
+            return 0
+        return frames - (frames - self.kernel_frames) % self.stride_frames
+
     def frames_of_step(self, step: int) -> int:
         """Return the number of mel frames after which step `step` (from 0) is complete."""
         return self.kernel_frames + step * self.stride_frames

@@ -75,8 +75,7 @@ class SoundListener:
 
     def span(self, stop: int) -> tuple[int, int]:
         """Return the frames to hear of those before `stop`: a whole number of steps."""
-        a, most = self._architecture, min(stop, LONGEST)
-        return stop - most + (most - a.kernel_frames) % a.stride_frames, stop
+        return stop - self._architecture.whole_steps(min(stop, LONGEST)), stop
 
     def hear(self, pcm: Samples) -> Scores:
         """Return the scores of int16 samples [samples], of a whole number of steps."""

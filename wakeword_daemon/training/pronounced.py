@@ -10,13 +10,13 @@ from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.engine.sounds import LONGEST, SoundListener, Ways, evidence
 from wakeword_daemon.engine.soundsfile import english
 from wakeword_daemon.resources import sounds_file
-from wakeword_daemon.training.fit.augment import FULL_SCALE
 from wakeword_daemon.training.fit.composition import Takes
+from wakeword_daemon.training.fit.soundsequences import as_heard
 
 logger = logging.getLogger(__name__)
 
-LEVEL = np.float32(FULL_SCALE * 10**-2.5)
-"""Mel power of loud frames in the takes as they are heard: 25 dB below full scale."""
+AFTER = 15
+"""Frames of a take after its word."""
 LISTENED = 100
 """Takes that are listened to."""
 AGAINST = -8.0
@@ -44,10 +44,10 @@ def heard_ways(takes: Takes, ways: Ways, features: FeatureSettings) -> Ways:
     found = []
     for index in few:
         span = takes.spans[index]
-        power = takes.library[index][max(0, span.stop + 15 - LONGEST) : span.stop + 15] * LEVEL
-        heard = np.log(np.clip(np.pad(power, ((20, 0), (0, 0))), features.floor, features.ceiling))
+        power = takes.library[index][max(0, span.stop + AFTER - LONGEST) : span.stop + AFTER]
+        heard = as_heard(power, features, after=0)
         first, stop = listener.span(len(heard))
-        found.append(evidence(listener.hear_frames(heard[first:stop].astype(np.float32)), ways))
+        found.append(evidence(listener.hear_frames(heard[first:stop]), ways))
     share = float(np.mean(np.array(found) > AGAINST))
     if share >= HEARD_SHARE:
         return ways

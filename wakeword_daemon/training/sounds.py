@@ -17,7 +17,9 @@ from typing import cast
 import numpy as np
 import torch
 import yaml
+from torchaudio.functional import edit_distance
 
+from wakeword_daemon import xdg
 from wakeword_daemon.engine.modelfile import Origin, TrainingSource
 from wakeword_daemon.engine.settings import FeatureSettings
 from wakeword_daemon.engine.sounds import SOUNDS
@@ -27,25 +29,21 @@ from wakeword_daemon.resources import root
 from wakeword_daemon.storage import write_atomically
 from wakeword_daemon.training.data.corpus import read_corpus
 from wakeword_daemon.training.data.transcripts import read_transcripts
-from wakeword_daemon.training.fit.augment import FULL_SCALE
 from wakeword_daemon.training.fit.distributed import Processes, joined
 from wakeword_daemon.training.fit.loop import LoopSettings, TrainingLoop
 from wakeword_daemon.training.fit.soundnetwork import ARCHITECTURE, TorchSounds, loss
 from wakeword_daemon.training.fit.soundsequences import (
+    QUIET,
     SoundComposition,
     SoundSequenceMaker,
     Spoken,
+    as_heard,
 )
 from wakeword_daemon.training.origin import origin
 from wakeword_daemon.training.runfolder import METRICS, check_output, held
 from wakeword_daemon.training.soundspeech import speech_with_sounds
 
 logger = logging.getLogger(__name__)
-
-MEASURED_LEVEL = FULL_SCALE * 10**-2.5
-"""Mel power of loud frames in what the network is measured with: 25 dB below full scale."""
-QUIET = 20
-"""Frames of quiet before and after each word that it is measured with."""
 
 
 @dataclass(frozen=True)
@@ -126,26 +124,14 @@ def train_sounds(
 def error_rate(network: TorchSounds, measured: Spoken) -> float:
     """Return how many sounds the network gets wrong, leaves out or adds, for each that is said."""
     network.eval()
-    a, f = network.architecture, network.features
     wrong = 0
     for index, said in enumerate(measured.sounds):
-        power = np.pad(measured.library[index] * MEASURED_LEVEL, ((QUIET, QUIET), (0, 0)))
-        power = power[: len(power) - (len(power) - a.kernel_frames) % a.stride_frames]
-        log_mel = np.log(np.clip(power, f.floor, f.ceiling)).astype(np.float32)
+        log_mel = as_heard(measured.library[index], network.features, after=QUIET)
+        log_mel = log_mel[: network.architecture.whole_steps(len(log_mel))]
         best = network(torch.from_numpy(log_mel)[None])[0].argmax(-1).tolist()
         heard = [one for one, before in zip(best, [0, *best[:-1]], strict=True) if one != before]
-        wrong += _distance([one for one in heard if one], said.tolist())
+        wrong += edit_distance([one for one in heard if one], said.tolist())
     return wrong / max(1, sum(map(len, measured.sounds)))
-
-
-def _distance(heard: Sequence[int], said: Sequence[int]) -> int:
-    """Return the edit distance of two sequences (Levenshtein 1966)."""
-    row = list(range(len(said) + 1))
-    for one in heard:
-        before, row = row, [row[0] + 1]
-        for at, other in enumerate(said):
-            row.append(min(before[at] + (one != other), before[at + 1] + 1, row[at] + 1))
-    return row[-1]
 
 
 def main() -> None:
@@ -157,7 +143,7 @@ def main() -> None:
     parser.add_argument("--phrases", default="", help="wake words, with commas between them")
     parser.add_argument("--output", type=Path, required=True, help="the file to write")
     parser.add_argument("--run", type=Path, required=True, help="folder of the checkpoints")
-    parser.add_argument("--cache", type=Path, default=Path.home() / ".cache/wakeword")
+    parser.add_argument("--cache", type=Path, default=xdg.cache_home() / "wakeword")
     parser.add_argument("--epochs", type=int, default=defaults.epochs, help="(%(default)s)")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")

@@ -36,7 +36,7 @@ SHORTEST_SOUND = 4
 """Frames; a text with more sounds than that allows is not what is said in its recording."""
 
 Said = tuple[Passage, str]
-"""What is said somewhere, and the accent of who says it."""
+"""A passage, and the accent of the person or voice that speaks it."""
 
 
 def speech_with_sounds(

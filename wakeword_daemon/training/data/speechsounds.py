@@ -43,18 +43,14 @@ def sounds_of(ipa: str) -> tuple[str, ...]:
 def spoken(texts: Sequence[str], accent: str) -> list[tuple[str, ...]]:
     """Return the sounds of each text in one of espeak-ng's English accents."""
     plain = [re.sub(r"[^\w' ]+", " ", text) for text in texts]
-    lines = _lines("\n\n".join(plain), accent)
-    if len(lines) != len(texts):  # it breaks lines where a text is long
-        lines = [" ".join(_lines(text, accent)) for text in plain]
-    return [sounds_of(line) for line in lines]
-
-
-def _lines(text: str, accent: str) -> list[str]:
     run = subprocess.run(
         ["espeak-ng", "-q", "-v", accent, "--ipa"],
-        input=text, capture_output=True, text=True, check=True,
+        input="\n\n".join(plain), capture_output=True, text=True, check=True,
     )  # fmt: skip
-    return [line for line in run.stdout.split("\n") if line.strip()]
+    lines = [line for line in run.stdout.split("\n") if line.strip()]
+    if len(lines) != len(texts):  # it breaks lines where a text is long
+        lines = [synthesis.pronunciation(text, accent) for text in plain]
+    return [sounds_of(line) for line in lines]
 
 
 def accent_of(voice: Voice) -> str | None:

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from wakeword_daemon.engine.settings import FeatureSettings
-from wakeword_daemon.training.data.melpower import Library
+from wakeword_daemon.training.data.melpower import Frames, Library
 from wakeword_daemon.training.fit import augment
+from wakeword_daemon.training.fit.augment import FULL_SCALE
 from wakeword_daemon.training.fit.augmentation import AugmentationSettings
 from wakeword_daemon.training.fit.scene import Scene, add
 
@@ -25,6 +26,26 @@ SETTINGS = AugmentationSettings(
 )  # fmt: skip
 """Milder than for words: a vowel whose formants are bent is another one, and a sound that is hidden
 or shorter than a step cannot be told."""
+
+
+MEASURED_LEVEL = np.float32(FULL_SCALE * 10**-2.5)
+"""Mel power of loud frames in speech that is listened to as it is: 25 dB below full scale."""
+QUIET = 20
+"""Frames of quiet before such speech, and perhaps after it."""
+
+
+def as_heard(power: Frames, features: FeatureSettings, *, after: int) -> Frames:
+    """Return log-mel frames of a piece that is as loud as others, with quiet around it.
+
+    Args:
+        power: mel power, [frames, mels], a loud frame of which sums to about 1.
+        features: the front end.
+        after: frames of quiet after it.
+
+    """
+    padded = np.pad(power * MEASURED_LEVEL, ((QUIET, after), (0, 0)))
+    heard: Frames = np.log(np.clip(padded, features.floor, features.ceiling)).astype(np.float32)
+    return heard
 
 
 @dataclass(frozen=True)
